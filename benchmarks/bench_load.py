@@ -20,7 +20,7 @@ from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_sql import SqlStore
 from signoff.app.flag_cache import FlagCache, FlagSigner
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Record, StreamChange, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.events import Adopted, Paused, PauseReason, Resumed
@@ -86,7 +86,9 @@ def run(folder: Path, releases: int, events: int, database: str | None, minutes:
 def adopt(record: Record, n: int) -> None:
     identity = f"m{n}-1-adopted"
     event = Adopted(deployment=identity, model=f"m{n}", version="1", policy=POLICY, signatures=(), reason="bench")
-    record.commit(Change(stream=deployment_stream(identity), state=None, events=(event,)), actor="b", key=identity)
+    record.commit(
+        StreamChange(stream=deployment_stream(identity), state=None, events=(event,)), actor="b", key=identity
+    )
 
 
 def fill(record: Record, events: int, *, seconds: float = math.inf) -> int:
@@ -95,7 +97,7 @@ def fill(record: Record, events: int, *, seconds: float = math.inf) -> int:
     while added < events and time.perf_counter() < end:
         state = record.deployment(f"m{added // 1000}-1-adopted")
         pair = (Paused(reason=PauseReason.MANUAL, note="bench"), Resumed(reason=PauseReason.MANUAL, note="bench"))
-        change = Change(stream=deployment_stream(state.id), state=state, events=pair * 500)
+        change = StreamChange(stream=deployment_stream(state.id), state=state, events=pair * 500)
         record.commit(change, actor="b", key=f"fill:{added}")
         added += 1000
     return added

@@ -18,7 +18,7 @@ from distributed import LocalCluster
 
 from signoff.pit import purge, replay_versions, restatements, skew, survivorship
 from signoff.pit.digests import digest_of
-from signoff.pit.replay import Plan
+from signoff.pit.replay import ReplayPlan
 
 DATES, SYMBOLS, REPLAYED, PER_CHUNK, RUNS = 1250, 100, 160, 4, 2
 START, DAY = datetime(2019, 1, 1, 21, tzinfo=UTC), timedelta(days=1)
@@ -78,7 +78,7 @@ def measured(inputs):
     """The best seconds of each, over runs taken in turn."""
 
     def serial():
-        Plan.of(features, inputs, sample=REPLAYED, seed=0, tolerance=1e-9)
+        ReplayPlan.of(features, inputs, sample=REPLAYED, seed=0, tolerance=1e-9)
         digest_of(inputs)
 
     with cluster_of(1, inputs) as one, cluster_of(2, inputs) as two, get_context("spawn").Pool(2) as pool:

@@ -37,7 +37,7 @@ from signoff.app.rollback import order_scope
 from signoff.app.rollback_drill import RehearsalSandbox, rehearse
 from signoff.config.settings import settings
 from signoff.domain.access import permitted
-from signoff.domain.events import Occasion, Verdict
+from signoff.domain.events import RollbackCause, Vote
 from signoff.http import sessions
 from signoff.installation import Installation, staged_orders
 from signoff.ports.calendar import LONGEST_BREAK
@@ -170,7 +170,7 @@ def kill_unsettled(house: Installation, _identity: str) -> None:
 
 
 def begun(house: Installation, identity: str) -> None:
-    house.rollback.start(identity, Occasion.ERROR, "error_rate", "chaos", actor="t")
+    house.rollback.start(identity, RollbackCause.ERROR, "error_rate", "chaos", actor="t")
 
 
 def made_ready(folder: Path, last: str | None = None) -> dict[str, Site]:
@@ -208,7 +208,7 @@ def command(verb: str, **body: Any) -> Callable[[Site], tuple[str, Body, str]]:
 def approval(role: Any) -> Callable[[Site], tuple[str, Body, str]]:
     def ask(site: Site) -> tuple[str, Body, str]:
         house, identity = site.house(), site.identity()
-        said = house.approvals.statement(identity, person=PERSON[role], role=role, verdict=Verdict.APPROVE)
+        said = house.approvals.statement(identity, person=PERSON[role], role=role, verdict=Vote.APPROVE)
         body = {"role": role.value, "envelope": envelope(house, role, said)}
         closed(house)
         return f"/deployments/{identity}/approvals", body, token(site, PERSON[role])
@@ -242,10 +242,10 @@ def envelope(house: Installation, role: Any, said: bytes) -> str:
 
 def token(site: Site, holder: str, *, is_machine: bool = False) -> str:
     house = site.house()
-    from signoff.domain.access import MATRIX, PERSONAL, Duty
+    from signoff.domain.access import MATRIX, PERSONAL, AccessRole
 
     duties = frozenset[Any]() if is_machine else house.record.people().named(holder).duties
-    scopes = MATRIX[Duty.MACHINE] - PERSONAL if is_machine else permitted(duties)
+    scopes = MATRIX[AccessRole.MACHINE] - PERSONAL if is_machine else permitted(duties)
     issued = house.accounts.issue_token(holder, scopes=scopes, actor="t", is_machine=is_machine)
     closed(house)
     return issued.secret

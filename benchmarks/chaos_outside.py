@@ -32,7 +32,7 @@ from processes import Forge, tail, until
 from servers import postgres
 from standing import way_to
 
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.app.rollback import order_scope
 from signoff.config.settings import settings
 from signoff.desk.client import FlagClient
@@ -140,7 +140,7 @@ class Trial:
             else event
             for event in way_to(State.LIMITED)
         )
-        change = Change(stream=deployment_stream(identity), state=None, events=events)
+        change = StreamChange(stream=deployment_stream(identity), state=None, events=events)
         self.house.record.commit(change, actor="chaos", key=f"put {identity}")
         self.order(model)
 

@@ -24,7 +24,7 @@ from signoff.adapters.folders import write_file
 from signoff.app import approvals, notices, observe, package, rollback
 from signoff.app.assess import Assessor
 from signoff.app.package import Edition, Publisher
-from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
+from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, NamedPerson
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.floor import Origin
@@ -39,7 +39,7 @@ from signoff.ports.calendar import TradingDays
 Put = Callable[[Any, str, Any], None]
 
 MODEL: Final = "momentum"
-QUINN: Final = Person(name="Quinn", role="Researcher")
+QUINN: Final = NamedPerson(name="Quinn", role="Researcher")
 EVIDENCE: Final = SimpleNamespace(pit=None, candidate=None, champion=None, tracked=(), predictions=None)
 ROLES: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
 POLICY: Final = Policy(

@@ -65,15 +65,15 @@ from signoff.app.record import Caller, Record
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollback_drill import RehearsalSandbox
 from signoff.app.rollout import Rollout
-from signoff.app.signing import Signatory
-from signoff.app.undertaken import Undertakings
-from signoff.config.extensions import Group, gate, maker
+from signoff.app.signing import SigningPerson
+from signoff.app.undertaken import CommitsInFlight
+from signoff.config.extensions import EntryPointGroup, gate, maker
 from signoff.config.settings import Settings
 from signoff.domain.benchmark import Benchmark
 from signoff.domain.database_urls import sqlite_url
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
-from signoff.domain.events import Proof
+from signoff.domain.events import ActorProof
 from signoff.domain.flags import KILLED, Flags, FlagsRevision, killed
 from signoff.domain.floor import InForce
 from signoff.domain.gates import GATES
@@ -84,7 +84,7 @@ from signoff.ledger.canonical import digest
 from signoff.ledger.checkpoint import claimed
 from signoff.ledger.floor import built_in
 from signoff.ledger.keychain import KeyChain
-from signoff.ledger.verification import Kept, StampCheck, Verification, deployments_in
+from signoff.ledger.verification import KeptCheckpoint, StampCheck, Verification, deployments_in
 from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
 from signoff.ports.kills import Reach
@@ -147,12 +147,12 @@ class Installation:
 
     settings: Settings
     clock: Clock = field(default_factory=WallClock)
-    undertakings: Undertakings | None = None
-    proof: Proof = Proof.UNRECORDED
+    undertakings: CommitsInFlight | None = None
+    proof: ActorProof = ActorProof.UNRECORDED
     caller: Caller = field(default_factory=Caller)
     given: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
-    def known_by(self, proof: Proof) -> "Installation":
+    def known_by(self, proof: ActorProof) -> "Installation":
         """The same installation for those whose names rest on this."""
         return replace(self, proof=proof)
 
@@ -336,7 +336,9 @@ class Installation:
             case VenueKind.SIMULATED:
                 return self.simulated_venue
             case name:
-                return ConnectedVenue(name, lambda: maker(Group.VENUES, self.settings.venue, self.settings.home))
+                return ConnectedVenue(
+                    name, lambda: maker(EntryPointGroup.VENUES, self.settings.venue, self.settings.home)
+                )
 
     @cached_property
     def simulated_venue(self) -> SimulatedBroker:
@@ -564,7 +566,7 @@ class Installation:
     @cached_property
     def _messenger(self) -> Receiver:
         if (chosen := self.settings.notifier) is not None:
-            return InstalledNotifier(chosen.name, lambda: maker(Group.NOTIFIERS, chosen, self.settings.home))
+            return InstalledNotifier(chosen.name, lambda: maker(EntryPointGroup.NOTIFIERS, chosen, self.settings.home))
         hook = self.settings.webhook
         if hook is None:
             return NoticeFile(self.settings.home / "notices.jsonl")
@@ -603,7 +605,7 @@ class Installation:
         *,
         is_full: bool = False,
         expected_fingerprint: str | None = None,
-        kept: Sequence[Kept] = (),
+        kept: Sequence[KeptCheckpoint] = (),
         check_stamp: StampCheck | None = None,
     ) -> Verification:
         """Verify the ledger where it lives, from where it was verified last unless all of it is to be read."""
@@ -671,7 +673,7 @@ class Installation:
             return None
         return anchor.add(checkpoint, claimed(checkpoint).size)
 
-    def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> Signatory:
+    def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> SigningPerson:
         """Who signs in a role: the person named, or the only one enrolled in it."""
         people = self.record.people().by_name
         if person is None:
@@ -683,7 +685,7 @@ class Installation:
                     f"enrol with `signoff people add NAME --role {role.value} --public-key FILE`."
                 )
             person = holders[0]
-        return Signatory(person=person, role=role, signer=KeyFile.load(key or self.key_path(person)))
+        return SigningPerson(person=person, role=role, signer=KeyFile.load(key or self.key_path(person)))
 
     def key_path(self, person: str) -> Path:
         """Where a person's private key is kept unless they say otherwise."""

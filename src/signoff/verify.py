@@ -15,7 +15,7 @@ from signoff.domain.errors import BadInputError, SignoffError
 from signoff.ledger.export import CHECKPOINT, KEY
 from signoff.ledger.replay import replay
 from signoff.ledger.timestamps import Roots
-from signoff.ledger.verification import STAMP, Kept, StampCheck, Verification, verify_export
+from signoff.ledger.verification import STAMP, KeptCheckpoint, StampCheck, Verification, verify_export
 from signoff.output import keep_streams
 
 BAD_INPUT: Final = 2
@@ -89,17 +89,19 @@ def run() -> None:
     sys.exit(code)
 
 
-def kept_at(path: Path) -> tuple[Kept, ...]:
+def kept_at(path: Path) -> tuple[KeptCheckpoint, ...]:
     """The checkpoints that somebody kept: one file, every file of a folder, or the one of an older export."""
     if path.is_file():
-        return (Kept(where=str(path), note=path.read_bytes()),)
+        return (KeptCheckpoint(where=str(path), note=path.read_bytes()),)
     if (own := path / CHECKPOINT).is_file():
         key = path / KEY
-        return (Kept(where=str(path), note=own.read_bytes(), key=key.read_bytes() if key.is_file() else None),)
+        return (
+            KeptCheckpoint(where=str(path), note=own.read_bytes(), key=key.read_bytes() if key.is_file() else None),
+        )
     found = [p for p in sorted(path.iterdir()) if p.is_file() and p.suffix != STAMP] if path.is_dir() else []
     if not found:
         raise BadInputError(f"Expected a checkpoint, a folder of them or an older export, found none at {path}.")
-    return tuple(Kept(where=str(note), note=note.read_bytes()) for note in found)
+    return tuple(KeptCheckpoint(where=str(note), note=note.read_bytes()) for note in found)
 
 
 def stamps_by(root: Path | None) -> StampCheck | None:

@@ -19,7 +19,7 @@ import release_folder
 from signoff.adapters.evidence.arrow_extent import _Table, extent_of_arrow
 from signoff.adapters.evidence.frames import frame_of
 from signoff.adapters.evidence.parquet_extent import _Thrift, extent_of_parquet
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.errors import BadInputError
 
 REPORTED = {"a Parquet cell", "zeros"}
@@ -266,14 +266,14 @@ def test_a_pickle_that_names_one_column_a_thousand_times_is_refused(tmp_path):
     path.write_bytes(pickle.dumps(long))
     assert path.stat().st_size < 2_000_000
     with pytest.raises(BadInputError, match="letters"):
-        convert(Request(format="pyfolio", source=path))
+        convert(ConversionRequest(format="pyfolio", source=path))
 
 
 def test_a_result_of_too_many_values_is_not_parsed(tmp_path):
     path = tmp_path / "lean.json"
     path.write_bytes(b'{"charts":[' + b"{}," * 11_000_000 + b"{}]}")
     with pytest.raises(BadInputError, match="at most 10,000,000 values"):
-        convert(Request(format="lean", source=path))
+        convert(ConversionRequest(format="lean", source=path))
 
 
 KINDS = {

@@ -4,7 +4,7 @@ import pytest
 
 from signoff.app.people import enrol, grant
 from signoff.cli.main import main
-from signoff.domain.access import Duty
+from signoff.domain.access import AccessRole
 from signoff.domain.errors import RefusedError
 from signoff.domain.policy import Role
 
@@ -21,7 +21,7 @@ def test_a_duty_is_granted_and_listed(tmp_path, capsys):
 
 def test_who_signs_in_a_role_cannot_administer_nor_the_other_way_round(house, moreau):
     with pytest.raises(RefusedError, match="approves"):
-        grant(house.record, moreau, frozenset({Duty.ADMINISTRATOR}), actor="owner")
-    grant(house.record, "Ada", frozenset({Duty.ADMINISTRATOR}), actor="owner")
+        grant(house.record, moreau, frozenset({AccessRole.ADMINISTRATOR}), actor="owner")
+    grant(house.record, "Ada", frozenset({AccessRole.ADMINISTRATOR}), actor="owner")
     with pytest.raises(RefusedError, match="approves"):
         enrol(house.record, name="Ada", roles=(Role.CTO,), key_id="k", public_key="p", actor="owner")

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from signoff.domain.access import NEEDS_FRESH_SIGN_IN, Verb
+from signoff.domain.access import NEEDS_FRESH_SIGN_IN, Permission
 from signoff.http.access import verb_of
 from signoff.http.description import routes_of
 from signoff.http.idempotency import Command
@@ -37,7 +37,7 @@ def test_every_route_has_one_row_and_every_row_one_route_with_the_same_permissio
 
 
 def test_every_verb_that_may_be_allowed_is_asked_by_some_row():
-    assert {row.permission for row in CATALOGUE} == set(Verb)
+    assert {row.permission for row in CATALOGUE} == set(Permission)
 
 
 def test_an_answer_that_holds_a_secret_is_kept_for_no_key(app):
@@ -53,7 +53,7 @@ def test_which_verbs_need_a_fresh_sign_in_is_read_from_the_matrix():
 
 def test_every_exit_waits_for_no_other_request_and_no_entry_does():
     leaving = {row.permission for row in CATALOGUE if row.is_leaving}
-    assert leaving == {Verb.ROLLBACK, Verb.ATTEST_FLAT}
+    assert leaving == {Permission.ROLLBACK, Permission.ATTEST_FLAT}
 
 
 def test_what_changes_a_release_may_be_held_to_the_revision_that_was_seen():
@@ -104,7 +104,7 @@ class Recorded(Remote):
 
 ASKED = [
     (("pause", "a b/c", catalogue.PauseReason.MANUAL), {"note": "n"}, {"reason": "manual", "note": "n"}),
-    (("rollback", "d", catalogue.Occasion.BUSINESS), {"reason": "r"}, {"occasion": "business", "reason": "r"}),
+    (("rollback", "d", catalogue.RollbackCause.BUSINESS), {"reason": "r"}, {"occasion": "business", "reason": "r"}),
     (("observe", "d"), {}, {}),
     (("observe", "d", catalogue.date(2026, 3, 2)), {}, {"session": "2026-03-02"}),
     (("post_mortem", "d"), {"notes": "n", "root_cause": ""}, {"notes": "n"}),

@@ -16,9 +16,9 @@ from standing import way_to
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import enrol, grant
-from signoff.app.record import PEOPLE, Change, deployment_stream
+from signoff.app.record import PEOPLE, StreamChange, deployment_stream
 from signoff.config.settings import settings
-from signoff.domain.access import APART, DUTY_OF, MATRIX, PERSONAL, Duty, Verb
+from signoff.domain.access import APART, DUTY_OF, MATRIX, PERSONAL, AccessRole, Permission
 from signoff.domain.deployment import State
 from signoff.domain.errors import NotFoundError
 from signoff.http import releases, sessions
@@ -83,8 +83,8 @@ def installation(state, tmp_path_factory):
     house = Installation(home).with_parts(store=MemoryStore(), shelf=MemoryTtlStore())
     bearers = {}
     role_of = {duty: role for role, duty in DUTY_OF.items()}
-    for duty in Duty:
-        if duty is Duty.MACHINE:
+    for duty in AccessRole:
+        if duty is AccessRole.MACHINE:
             scopes = MATRIX[duty] - PERSONAL
             bearers[duty] = house.accounts.issue_token("ci", scopes=scopes, is_machine=True, actor="owner").secret
             continue
@@ -113,17 +113,17 @@ def test_every_route_names_its_verb_or_is_open_on_purpose(installation):
 def test_every_route_and_duty_and_state_have_their_turn(installation):
     _, client, _ = installation
     routes = list(enumerate(routes_of(client.app)))
-    for duty in Duty:
+    for duty in AccessRole:
         refused = [(number, verb) for number, (verb, *_) in routes if verb is not None and verb not in MATRIX[duty]]
         assert all(sum(is_a_turn(duty, state, number) for state in STATES) >= len(STATES) // 4 for number, _ in refused)
     for _, (verb, *_) in routes:
         askers = {
             duty
             for state in STATES
-            for duty in Duty
+            for duty in AccessRole
             if verb and verb in MATRIX[duty] and is_asked_as(duty, state, verb)
         }
-        assert askers == {duty for duty in Duty if verb in MATRIX[duty]}
+        assert askers == {duty for duty in AccessRole if verb in MATRIX[duty]}
 
 
 def test_nobody_without_a_token_gets_past_any_route(installation):
@@ -138,7 +138,7 @@ def opened(house, state):
     model = f"m{next(NUMBERS)}"
     first, *later = way_to(state)
     first = replace(first, deployment=f"{model}-2", model=model, previous_version=None, previous_deployment=None)
-    change = Change(stream=deployment_stream(f"{model}-2"), state=None, events=(first, *later))
+    change = StreamChange(stream=deployment_stream(f"{model}-2"), state=None, events=(first, *later))
     house.record.commit(change, actor="t", key=f"opened:{model}")
     return model
 
@@ -163,17 +163,17 @@ def asked(client, bearer, route, method, model):
 
 def is_a_turn(duty, state, number):
     """Whether the route of this number is asked what it forbids this duty in this state."""
-    return (number + list(Duty).index(duty) + STATES.index(state)) % 4 == 0
+    return (number + list(AccessRole).index(duty) + STATES.index(state)) % 4 == 0
 
 
 def is_asked_as(duty, state, verb):
     """Whether this duty is one of the two that ask a route of this verb in this state."""
-    allowed = [other for other in Duty if verb in MATRIX[other]]
+    allowed = [other for other in AccessRole if verb in MATRIX[other]]
     first = STATES.index(state) % len(allowed)
     return duty in (allowed[first], allowed[(first + 1) % len(allowed)])
 
 
-@pytest.mark.parametrize("duty", Duty)
+@pytest.mark.parametrize("duty", AccessRole)
 def test_what_the_table_forbids_is_refused_in_every_state_and_changes_nothing(installation, duty, state):
     house, client, bearers = installation
     model = opened(house, state)
@@ -189,7 +189,7 @@ def test_what_the_table_forbids_is_refused_in_every_state_and_changes_nothing(in
     assert wrong == []
 
 
-@pytest.mark.parametrize("duty", Duty)
+@pytest.mark.parametrize("duty", AccessRole)
 def test_what_the_table_allows_is_judged_by_the_state_and_not_by_the_duty(installation, duty, state):
     house, client, bearers = installation
     wrong = []
@@ -204,7 +204,7 @@ def test_what_the_table_allows_is_judged_by_the_state_and_not_by_the_duty(instal
 
 def _is_anothers(duty, route):
     """Nobody issues what they may not hold themselves: a machine's token with scopes beyond one's own."""
-    return duty is Duty.MACHINE and route.path.endswith("tokens")
+    return duty is AccessRole.MACHINE and route.path.endswith("tokens")
 
 
 @pytest.mark.parametrize("duty", sorted(APART))
@@ -213,6 +213,6 @@ def test_who_stands_apart_changes_no_release_by_any_route_in_any_state(installat
     model = opened(house, state)
     before = house.store.load(f"deployment/{model}-2")
     for verb, route, method in routes_of(client.app):
-        if verb is not None and verb is not Verb.KILL and route.path not in ENDLESS:
+        if verb is not None and verb is not Permission.KILL and route.path not in ENDLESS:
             asked(client, bearers[duty], route, method, model)
     assert house.store.load(f"deployment/{model}-2") == before

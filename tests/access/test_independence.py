@@ -5,11 +5,11 @@ import pytest
 import release_folder
 
 from signoff.app.people import enrol
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.domain.policy import Role
 from signoff.verbs.local import Local, SignAs
 
-SUBMITTING = frozenset({Verb.SUBMIT, Verb.CHECK})
+SUBMITTING = frozenset({Permission.SUBMIT, Permission.CHECK})
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_whoever_gave_a_machine_its_token_is_barred_like_the_submitter_they_coul
     gone = accounts.issue_token("ci", scopes=SUBMITTING, is_machine=True, actor="N. Earlier")
     accounts.revoke_token(gone.token.id, actor="owner")
     accounts.issue_token("desk-1", scopes=SUBMITTING, is_machine=True, actor="K. Other")
-    accounts.issue_token("R. Moreau", scopes=frozenset({Verb.READ}), actor="R. Moreau")
+    accounts.issue_token("R. Moreau", scopes=frozenset({Permission.READ}), actor="R. Moreau")
     identity = Local(firm, "ci").submit(folder, None)["deployment"]
     barred = set(firm.record.deployment(identity).barred)
     assert {"ci", "Q. Researcher", "N. Earlier", "Q. Ferrari"} <= barred

@@ -6,9 +6,9 @@ import pytest
 
 from signoff.adapters.store_memory import MemoryStore
 from signoff.app.people import grant
-from signoff.app.record import Caller, Expectation, Request
+from signoff.app.record import Caller, CallerRequest, Expectation
 from signoff.config.settings import settings
-from signoff.domain.access import Duty
+from signoff.domain.access import AccessRole
 from signoff.installation import Installation
 
 SEEN = Expectation("momentum-2", 3)
@@ -26,7 +26,7 @@ def test_a_given_part_stands_in_the_place_of_the_one_it_would_build(plain):
     assert made.record.store is store
     assert made.is_there
     assert not plain.is_there
-    grant(made.record, "R. Moreau", frozenset({Duty.RISK}), actor="owner")
+    grant(made.record, "R. Moreau", frozenset({AccessRole.RISK}), actor="owner")
     assert not plain.settings.home.exists()
 
 
@@ -45,7 +45,7 @@ def test_a_part_that_is_not_shared_is_refused_by_name(plain, name):
 
 def test_a_request_shares_what_was_built_and_brings_its_caller(plain):
     house = plain.with_parts(store=MemoryStore())
-    caller = Caller(Request("r1", "asked"), SEEN)
+    caller = Caller(CallerRequest("r1", "asked"), SEEN)
     asked = house.for_request(caller)
     assert (asked.record.caller, house.record.caller) == (caller, Caller())
     assert asked.record.key("otherwise") == "request:r1"
@@ -54,7 +54,7 @@ def test_a_request_shares_what_was_built_and_brings_its_caller(plain):
     assert asked.record is not house.record
 
 
-@pytest.mark.parametrize("value", [SEEN, Request("r", "a"), Caller(expected=SEEN)])
+@pytest.mark.parametrize("value", [SEEN, CallerRequest("r", "a"), Caller(expected=SEEN)])
 def test_what_a_caller_brings_never_changes(value):
     with pytest.raises(FrozenInstanceError):
         setattr(value, next(iter(type(value).__slots__)), "other")
@@ -63,5 +63,5 @@ def test_what_a_caller_brings_never_changes(value):
 def test_what_one_caller_expects_is_met_by_their_own_change_and_by_nobody_elses(plain):
     house = plain.with_parts(store=MemoryStore())
     mine, theirs = (house.for_request(Caller(expected=SEEN)).record for _ in range(2))
-    grant(mine, "R. Moreau", frozenset({Duty.RISK}), actor="owner")
+    grant(mine, "R. Moreau", frozenset({AccessRole.RISK}), actor="owner")
     assert (mine.has_changed.is_set(), theirs.has_changed.is_set()) == (True, False)

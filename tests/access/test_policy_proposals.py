@@ -11,7 +11,7 @@ import pytest
 from signoff.app.people import enrol
 from signoff.app.policy import OPEN_FOR
 from signoff.config.settings import settings
-from signoff.domain.access import MATRIX, Duty, Verb
+from signoff.domain.access import MATRIX, AccessRole, Permission
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import PolicyProposed
 from signoff.domain.floor import BUILT_IN, Origin
@@ -100,9 +100,9 @@ def test_the_one_who_proposes_does_not_confirm(firm):
 
 
 def test_the_table_gives_the_policy_to_those_who_judge_and_lead():
-    makers = {Duty.RISK, Duty.COMPLIANCE, Duty.HEAD_OF_TRADING, Duty.CTO}
-    for verb in (Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY):
-        assert {duty for duty in Duty if verb in MATRIX[duty]} == makers
+    makers = {AccessRole.RISK, AccessRole.COMPLIANCE, AccessRole.HEAD_OF_TRADING, AccessRole.CTO}
+    for verb in (Permission.PROPOSE_POLICY, Permission.CONFIRM_POLICY):
+        assert {duty for duty in AccessRole if verb in MATRIX[duty]} == makers
 
 
 def test_a_proposal_is_open_for_a_week(firm, wall):

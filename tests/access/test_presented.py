@@ -9,10 +9,10 @@ import pytest
 
 from signoff.adapters.documents import load_policy
 from signoff.app.people import confirm, enrol, propose
-from signoff.app.signing import Presented, Signatory, sign
+from signoff.app.signing import Presented, SigningPerson, sign
 from signoff.cli.approving import _made as made
 from signoff.domain.errors import BadInputError, RefusedError
-from signoff.domain.events import PersonEnrolled, Proof, Verdict
+from signoff.domain.events import ActorProof, PersonEnrolled, Vote
 from signoff.domain.policy import Role
 from signoff.domain.statement import Decision
 from signoff.ledger.canonical import canonical
@@ -40,7 +40,7 @@ def signed(house, switch, person="R. Moreau", model="m", reason="safe"):
 
 
 def present(switch, envelope, person="R. Moreau", model="m", reason="safe"):
-    signatory = Signatory(person=person, role=ROLE[person], signer=Presented(envelope))
+    signatory = SigningPerson(person=person, role=ROLE[person], signer=Presented(envelope))
     return switch.rearm(model, signatory, reason=reason)
 
 
@@ -106,7 +106,7 @@ def test_a_key_that_was_replaced_signs_no_more(house, switch):
 
 def replaced(house, key, **more):
     """R. Moreau is enrolled with this key by somebody whose name nobody checked."""
-    record = replace(house.record, proof=Proof.UNAUTHENTICATED)
+    record = replace(house.record, proof=ActorProof.UNAUTHENTICATED)
     said = {"key_id": key.key_id, "public_key": key.public_key}
     enrol(record, name="R. Moreau", roles=(Role.RISK_MANAGER,), actor="mallory", **said, **more)
 
@@ -114,7 +114,7 @@ def replaced(house, key, **more):
 def rearmed_by(house, key):
     """What R. Moreau signs with this key."""
     decision = Decision(
-        verdict=Verdict.REARM,
+        verdict=Vote.REARM,
         subject="a" * 64,
         model="m",
         version="",
@@ -122,7 +122,7 @@ def rearmed_by(house, key):
         policy=load_policy(firm_policy.FILE).value,
         reason="safe",
     )
-    return sign(house.record, decision, Signatory(person="R. Moreau", role=Role.RISK_MANAGER, signer=key))
+    return sign(house.record, decision, SigningPerson(person="R. Moreau", role=Role.RISK_MANAGER, signer=key))
 
 
 def test_a_key_in_use_is_replaced_only_where_that_is_meant_and_marks_what_it_signs(house, switch):

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signed_in import ISSUER, begun
 
 from signoff.app.people import bind, enrol, grant
-from signoff.domain.access import Duty
+from signoff.domain.access import AccessRole
 from signoff.domain.policy import Role
 from signoff.http import sessions
 from signoff.ledger.envelope import key_id
@@ -14,9 +14,9 @@ from signoff.ledger.envelope import key_id
 @pytest.fixture
 def ask(house, client):
     """Ask as somebody who signed in just now; the status and the answer."""
-    grant(house.record, "T. Adeyemi", frozenset({Duty.ADMINISTRATOR}), actor="owner")
-    grant(house.record, "K. Singh", frozenset({Duty.ADMINISTRATOR}), actor="owner")
-    grant(house.record, "N. Weiss", frozenset({Duty.AUDITOR}), actor="owner")
+    grant(house.record, "T. Adeyemi", frozenset({AccessRole.ADMINISTRATOR}), actor="owner")
+    grant(house.record, "K. Singh", frozenset({AccessRole.ADMINISTRATOR}), actor="owner")
+    grant(house.record, "N. Weiss", frozenset({AccessRole.AUDITOR}), actor="owner")
 
     def ask(person, method, path, **said):
         number, _ = begun(house, person)
@@ -45,7 +45,7 @@ def test_a_duty_is_held_only_once_a_second_person_confirmed(ask, house):
     assert (waiting["proposal"], waiting["proposed_by"]) == (proposal, "T. Adeyemi")
     assert "B. Okafor act as operator" in waiting["says"]
     assert ask("K. Singh", "POST", f"/proposals/{proposal}/confirm")[0] == 200
-    assert duties(house, "B. Okafor") == {Duty.OPERATOR}
+    assert duties(house, "B. Okafor") == {AccessRole.OPERATOR}
     assert ask("N. Weiss", "GET", "/proposals")[1]["proposals"] == []
 
 

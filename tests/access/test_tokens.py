@@ -7,25 +7,25 @@ from fastapi.testclient import TestClient
 
 from signoff.app import accounts
 from signoff.app.people import bind
-from signoff.domain.access import Duty, ForbiddenError, Principal, Verb, may
+from signoff.domain.access import AccessRole, ForbiddenError, Permission, Principal, may
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.http.access import allowed
 from signoff.installation import Installation
 
-READ = frozenset({Verb.READ})
+READ = frozenset({Permission.READ})
 
 
 @pytest.fixture
 def asks(app, client):
     """Ask a route of each verb with a token."""
-    for verb in Verb:
+    for verb in Permission:
 
         def route(principal: Annotated[Principal, Depends(allowed(verb))]):
             return {"name": principal.name}
 
         app.get(f"/try/{verb.value}")(route)
 
-    def ask(secret, verb=Verb.READ):
+    def ask(secret, verb=Permission.READ):
         return client.get(f"/try/{verb.value}", headers={"Authorization": f"Bearer {secret}"})
 
     return ask
@@ -34,7 +34,7 @@ def asks(app, client):
 def test_a_token_acts_for_its_person_within_its_scopes(house, moreau, asks):
     secret = house.accounts.issue_token(moreau, scopes=READ, actor="owner").secret
     assert asks(secret).json() == {"name": moreau}
-    assert asks(secret, Verb.KILL).status_code == 403
+    assert asks(secret, Permission.KILL).status_code == 403
 
 
 @pytest.mark.parametrize("spoil", [lambda s: s + "0", lambda s: s[:-1], lambda s: "", lambda s: "signoff_0_0"])
@@ -77,15 +77,17 @@ def test_the_ledger_keeps_the_digest_and_not_the_secret(house, moreau):
 
 def test_a_machine_does_nothing_personal_whatever_its_scopes_say(house):
     with pytest.raises(BadInputError, match="approve"):
-        house.accounts.issue_token("ci", scopes=frozenset({Verb.APPROVE}), is_machine=True, actor="owner")
-    forged = Principal(name="ci", duties=frozenset(Duty) - {Duty.AUDITOR, Duty.ADMINISTRATOR}, is_machine=True)
+        house.accounts.issue_token("ci", scopes=frozenset({Permission.APPROVE}), is_machine=True, actor="owner")
+    forged = Principal(
+        name="ci", duties=frozenset(AccessRole) - {AccessRole.AUDITOR, AccessRole.ADMINISTRATOR}, is_machine=True
+    )
     with pytest.raises(ForbiddenError, match="takes a person"):
-        may(forged, Verb.APPROVE, house.clock.now())
+        may(forged, Permission.APPROVE, house.clock.now())
 
 
 def test_nobody_gives_a_token_more_than_they_may_themselves(house, moreau):
     by = house.record.people().principal(moreau)
-    for wanted in (Verb.START, Verb.SUBMIT):
+    for wanted in (Permission.START, Permission.SUBMIT):
         with pytest.raises(BadInputError, match=wanted.value):
             house.accounts.issue_token(moreau, scopes=frozenset({wanted}), by=by, actor=moreau)
         with pytest.raises(BadInputError, match=wanted.value):
@@ -108,15 +110,15 @@ def test_every_token_is_compared_in_constant_time_over_equal_lengths(house, more
 
 
 def test_while_the_database_is_down_the_last_people_known_may_stop_and_nothing_else(house, moreau, asks):
-    scopes = frozenset({Verb.READ, Verb.KILL, Verb.READ_FLAGS, Verb.PAUSE})
+    scopes = frozenset({Permission.READ, Permission.KILL, Permission.READ_FLAGS, Permission.PAUSE})
     secret = house.accounts.issue_token(moreau, scopes=scopes, actor="owner").secret
     assert asks(secret).status_code == 200
     house.store.is_down = True
-    assert asks(secret, Verb.KILL).status_code == 200
-    assert asks(secret, Verb.READ_FLAGS).status_code == 200
-    assert asks(secret, Verb.READ).status_code == 503
-    assert asks(secret, Verb.PAUSE).status_code == 503
-    assert asks("signoff_0_0", Verb.KILL).status_code == 401
+    assert asks(secret, Permission.KILL).status_code == 200
+    assert asks(secret, Permission.READ_FLAGS).status_code == 200
+    assert asks(secret, Permission.READ).status_code == 503
+    assert asks(secret, Permission.PAUSE).status_code == 503
+    assert asks("signoff_0_0", Permission.KILL).status_code == 401
 
 
 def test_a_stranger_is_not_told_where_a_record_is_that_is_away(house, app):

@@ -9,7 +9,7 @@ import pytest
 from small_dossier import every_day, small, weekdays
 
 from signoff.adapters.evidence.reader import FolderReader
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.errors import BadInputError
 
 WEST = ("America/New_York", "America/Los_Angeles", "America/Sao_Paulo")
@@ -41,7 +41,7 @@ def imported(tmp_path, what, **options):
         path.write_text(what)
     else:
         what.write_parquet(path)
-    return convert(Request(format="pyfolio", source=path, **options))
+    return convert(ConversionRequest(format="pyfolio", source=path, **options))
 
 
 def csv_of(times, form=lambda time: time.isoformat(sep=" "), name="returns"):
@@ -237,4 +237,4 @@ def test_a_point_of_lean_out_of_range_is_a_sentence(tmp_path, time):
         f'{{"charts": {{"Strategy Equity": {{"series": {{"Equity": {{"values": {points}}}}}}}}}}}'
     )
     with pytest.raises(BadInputError, match="Unix times in seconds or milliseconds from 1900 to 2261"):
-        convert(Request(format="lean", source=tmp_path / "l.json"))
+        convert(ConversionRequest(format="lean", source=tmp_path / "l.json"))

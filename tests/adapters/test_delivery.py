@@ -27,7 +27,7 @@ from signoff.app.notices import (
     untold,
 )
 from signoff.app.pacing import KIND, Pacing
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Record, StreamChange, deployment_stream
 from signoff.domain.errors import NotFoundError, NotTakenError
 from signoff.domain.retries import BackOff
 from signoff.ports.notices import Severity
@@ -98,7 +98,7 @@ class Desk:
         )
         event = replace(opened(), deployment=name)
         self.record.commit(
-            Change(stream=deployment_stream(name), state=None, events=(event,)),
+            StreamChange(stream=deployment_stream(name), state=None, events=(event,)),
             actor="t",
             key=name,
             effects=tuple(map(effect, due)),

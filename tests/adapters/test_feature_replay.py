@@ -13,7 +13,7 @@ from signoff.domain.dossier import PitAudits, PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Predictions, Source
 from signoff.domain.isolation import Isolation
-from signoff.pit.replay import Plan
+from signoff.pit.replay import ReplayPlan
 
 replay_features = FeatureReplays(Sandbox())
 START, DAY, DAYS = datetime(2018, 1, 1, 21, tzinfo=UTC), timedelta(days=1), 60
@@ -82,7 +82,7 @@ def behaving_under(folder, seed):
     def compute(inputs):
         return inputs["bars"].select("timestamp", "symbol", "close")
 
-    shown = Plan.of(compute, bars, sample=12, seed=seed, tolerance=1e-9).dates.dt.ordinal_day().to_list()
+    shown = ReplayPlan.of(compute, bars, sample=12, seed=seed, tolerance=1e-9).dates.dt.ordinal_day().to_list()
     (folder / "audited_features.py").write_text(BEHAVES.format(days=sorted(set(range(1, DAYS + 1)) - set(shown))))
 
 

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.errors import BadInputError
 
 DAYS = [f"2020-03-{day:02}" for day in range(2, 7)]
@@ -15,7 +15,7 @@ def written(tmp_path, times, values, name="r.csv"):
 
 
 def imported(path, **options):
-    return convert(Request(format="pyfolio", source=path, **options)).frame["return"].to_list()
+    return convert(ConversionRequest(format="pyfolio", source=path, **options)).frame["return"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def imported(path, **options):
 )
 def test_a_time_that_stands_twice_is_refused(tmp_path, times, options, words):
     with pytest.raises(BadInputError) as caught:
-        convert(Request(format="pyfolio", source=written(tmp_path, times, [0.1, 0.2, 0.3]), **options))
+        convert(ConversionRequest(format="pyfolio", source=written(tmp_path, times, [0.1, 0.2, 0.3]), **options))
     for word in (*words, "Nothing was written"):
         assert word in str(caught.value)
 
@@ -98,7 +98,7 @@ def account(tmp_path, closes, fills=FILL, symbols=None):
 
 
 def returns_of(files, **options):
-    return convert(Request(format="nautilus", **files, **options)).frame["return"].to_list()
+    return convert(ConversionRequest(format="nautilus", **files, **options)).frame["return"].to_list()
 
 
 def closes(*values, symbol="AAA.X"):
@@ -166,5 +166,5 @@ def test_a_declared_day_that_is_not_there_is_refused_with_what_was_found(tmp_pat
     pl.DataFrame({"date": DAYS, "return": [0.01, 1.2, 0.01, 0.02, 0.01]}).write_csv(tmp_path / "r.csv")
     extremes = (said,) if name.startswith("another") else (said, "2020-03-03=1.2")
     with pytest.raises(BadInputError) as caught:
-        convert(Request(format="table", source=tmp_path / "r.csv", extremes=extremes))
+        convert(ConversionRequest(format="table", source=tmp_path / "r.csv", extremes=extremes))
     assert [word for word in words if word not in str(caught.value)] == [], caught.value

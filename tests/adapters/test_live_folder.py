@@ -12,7 +12,7 @@ from signoff.adapters.live_folder import LiveFolder
 from signoff.domain.errors import BadInputError
 from signoff.domain.monitoring import Level, observe
 from signoff.domain.policy import DayCount, PhasePolicy, Policy
-from signoff.domain.profiles import Approved
+from signoff.domain.profiles import ApprovedProfile
 from signoff.ports.calendar import TradingDays
 
 POLICY = Policy(name="test", version="1")
@@ -284,7 +284,7 @@ def test_a_feature_dropped_from_both_files_is_missed_by_what_the_release_was_app
     before = LiveFolder(journal).reference()
     for name in ("features", "baseline_features"):
         alter(journal, name, lambda t: t.drop("volatility"))
-    feed = LiveFolder(journal, approved=lambda version: Approved(pinned=before))
+    feed = LiveFolder(journal, approved=lambda version: ApprovedProfile(pinned=before))
     observed = observe(feed.measure("m", "1.0.0", SESSION, SINCE, phases=POLICY.phases), POLICY, {})
     assert {"missing_features", "reference_changed", "psi_max"} <= unknown(observed)
     assert "volatility" in reading(observed, "missing_features").detail

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from signoff.adapters.lock_files import pinned
-from signoff.domain.environment import Distribution, Environment, Lock, compared
+from signoff.domain.environment import Distribution, Lock, PythonEnvironment, compared
 from signoff.domain.errors import BadInputError
 
 UV = '[[package]]\nname = "polars"\nversion = "1.2.3"\n\n[[package]]\nname = "numpy"\nversion = "2.0"\n'
@@ -48,7 +48,7 @@ def test_a_lock_file_gives_each_distribution_its_version(name, text, pins):
 
 def environment(**versions):
     made = (Distribution(name=name, version=version, sha256="") for name, version in versions.items())
-    return Environment(python="3.12", distributions=tuple(made))
+    return PythonEnvironment(python="3.12", distributions=tuple(made))
 
 
 LOCK = Lock(

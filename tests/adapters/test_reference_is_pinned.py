@@ -11,7 +11,7 @@ from standing import way_to
 
 from signoff.adapters.clocks import SimulatedClock
 from signoff.app.held import approved, profile_of
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain import events as e
 from signoff.domain.deployment import State
@@ -40,7 +40,7 @@ def house(tmp_path):
         replace(event, previous_deployment=None, previous_version=None) if isinstance(event, e.Opened) else event
         for event in way_to(State.SHADOW)
     )
-    change = Change(stream=deployment_stream("m-2"), state=None, events=events)
+    change = StreamChange(stream=deployment_stream("m-2"), state=None, events=events)
     made.record.commit(change, actor="t", key="p", at=datetime(2019, 1, 3, 13, tzinfo=UTC))
     folder = made.settings.live("m")
     folder.mkdir(parents=True)

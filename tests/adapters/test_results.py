@@ -13,7 +13,7 @@ import pytest
 import release_folder
 
 from signoff.adapters.evidence.reader import FolderReader
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
 
@@ -21,7 +21,7 @@ FILES = Path(__file__).parent / "files"
 
 
 def converted(kind, name, **options):
-    return convert(Request(format=kind, source=FILES / name, **options))
+    return convert(ConversionRequest(format=kind, source=FILES / name, **options))
 
 
 def column(name, column):
@@ -31,7 +31,7 @@ def column(name, column):
 
 def refused(words, kind, source, **options):
     with pytest.raises(BadInputError) as caught:
-        convert(Request(format=kind, source=source, **options))
+        convert(ConversionRequest(format=kind, source=source, **options))
     for word in words:
         assert word in str(caught.value), str(caught.value)
     assert "\n" not in str(caught.value)
@@ -127,7 +127,7 @@ def test_a_margin_account_that_holds_nothing_overnight_is_its_balance(tmp_path):
 
     balance = pl.read_csv(FILES / "nautilus_account.csv")["total"].to_list()
     doubled = f"2020-01-03={balance[2] / balance[1] - 1}"  # what was bought is sold again, and the balance returns
-    found = convert(Request(format="nautilus", extremes=(doubled,), **nautilus(
+    found = convert(ConversionRequest(format="nautilus", extremes=(doubled,), **nautilus(
         tmp_path, account=lambda f: f.head(3).with_columns(account_type=pl.lit("MARGIN")), fills=by_day)))  # fmt: skip
     assert found.frame["return"][0] == 0.0
     assert found.frame["return"][1] == pytest.approx(balance[2] / balance[1] - 1)
@@ -224,11 +224,13 @@ def test_a_table_of_returns_that_is_wrong_is_refused_with_its_row(tmp_path, fram
 def test_times_within_a_day_are_compounded_in_the_zone_that_is_given(tmp_path):
     times = ["2020-01-01T20:00:00Z", "2020-01-02T03:00:00Z", "2020-01-02T20:00:00Z"]
     path = written(tmp_path, table(times, r=[0.1, 0.2, 0.3]))
-    there = convert(Request(format="pyfolio", source=path, zone="America/New_York"))
+    there = convert(ConversionRequest(format="pyfolio", source=path, zone="America/New_York"))
     assert there.frame["date"].to_list() == [date(2020, 1, 1), date(2020, 1, 2)]
     np.testing.assert_allclose(there.frame["return"], [1.1 * 1.2 - 1, 0.3])
     assert "3 rows are 2 days: returns are compounded within each day" in there.notes
-    np.testing.assert_allclose(convert(Request(format="pyfolio", source=path)).frame["return"], [0.1, 1.2 * 1.3 - 1])
+    np.testing.assert_allclose(
+        convert(ConversionRequest(format="pyfolio", source=path)).frame["return"], [0.1, 1.2 * 1.3 - 1]
+    )
 
 
 @pytest.mark.parametrize(

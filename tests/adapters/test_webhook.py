@@ -18,7 +18,7 @@ from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.webhook import BySeverity, Pager, Webhook, is_public
 from signoff.app import notices
 from signoff.app.notices import MOST, TRIED, Notice, call, deliver, effect, incident
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Record, StreamChange, deployment_stream
 from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.deployment import State
@@ -220,7 +220,7 @@ def test_what_one_channel_never_takes_keeps_no_page_from_another():
         Notice(deployment=DEPLOYMENT, notice=str(n), channel=channel, subject="s", text="t")
         for n, channel in enumerate(["email"] * 5 + ["#i"])
     )
-    born = Change(stream=deployment_stream(DEPLOYMENT), state=None, events=(opened(),))
+    born = StreamChange(stream=deployment_stream(DEPLOYMENT), state=None, events=(opened(),))
     record.commit(born, actor="t", key="k", effects=tuple(map(effect, notices)))
     assert deliver(record, picky) == (1, ("email: nobody answers",) * TRIED)
     assert len(record.store.pending()) == 5

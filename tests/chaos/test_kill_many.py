@@ -17,7 +17,7 @@ from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.kill import KillSwitch
 from signoff.app.order_halt import kept_back
 from signoff.app.people import enrol
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Record, StreamChange, deployment_stream
 from signoff.app.rollback import order_scope
 from signoff.cli.main import main
 from signoff.config.settings import settings
@@ -68,7 +68,7 @@ def released(record, model, desk, *, version="1", state=State.FULL):
         previous_version=None,
         previous_deployment=None,
     )
-    change = Change(stream=deployment_stream(identity), state=None, events=(first, *later))
+    change = StreamChange(stream=deployment_stream(identity), state=None, events=(first, *later))
     record.commit(change, actor="t", key=f"opened:{identity}")
 
 

@@ -7,7 +7,7 @@ from signoff.app.grandfather import Adoption, adopt
 from signoff.app.kill import LIFT
 from signoff.app.order_halt import EVERY_REVISION
 from signoff.app.people import enrol
-from signoff.app.record import Caller, Expectation, Request
+from signoff.app.record import Caller, CallerRequest, Expectation
 from signoff.app.rollback import order_scope
 from signoff.config.settings import settings
 from signoff.domain.errors import ConflictError, GuardError
@@ -40,20 +40,20 @@ def test_a_resume_made_again_is_answered_by_what_is_true_now(house):
     seen = house.record.deployment(IDENTITY).revision
 
     def resume():
-        mine = house.for_request(Caller(Request("r", "resume"), Expectation(IDENTITY, seen)))
+        mine = house.for_request(Caller(CallerRequest("r", "resume"), Expectation(IDENTITY, seen)))
         return mine.rollout.resume(IDENTITY, PauseReason.MANUAL, "", actor="t")
 
     assert resume() == resume()
     with pytest.raises(GuardError, match="not paused"):
-        house.for_request(Caller(Request("another", "resume"))).rollout.resume(
+        house.for_request(Caller(CallerRequest("another", "resume"))).rollout.resume(
             IDENTITY, PauseReason.MANUAL, "", actor="t"
         )
 
 
 def test_the_same_name_with_other_contents_is_a_conflict_even_when_the_answer_was_lost(house):
-    house.for_request(Caller(Request("r", "pause"))).rollout.pause(IDENTITY, PauseReason.MANUAL, "", actor="t")
+    house.for_request(Caller(CallerRequest("r", "pause"))).rollout.pause(IDENTITY, PauseReason.MANUAL, "", actor="t")
     with pytest.raises(ConflictError, match="other contents"):
-        house.for_request(Caller(Request("r", "else"))).rollout.pause(IDENTITY, PauseReason.FREEZE, "", actor="t")
+        house.for_request(Caller(CallerRequest("r", "else"))).rollout.pause(IDENTITY, PauseReason.FREEZE, "", actor="t")
 
 
 def test_a_model_armed_by_a_process_that_died_gets_its_orders_through_again(house, monkeypatch):

@@ -9,7 +9,7 @@ from worlds import INTACT, MANIFEST, NOW, REHEARSAL, after, approved, awaiting, 
 from signoff.domain import decisions
 from signoff.domain.deployment import State
 from signoff.domain.errors import GuardError
-from signoff.domain.events import ApprovalsVoided, Verdict
+from signoff.domain.events import ApprovalsVoided, Vote
 from signoff.domain.policy import Role
 
 
@@ -74,7 +74,7 @@ def test_an_approval_that_expired_does_not_start_a_rollout():
 
 def test_a_rejection_sticks():
     state = awaiting()
-    state = after(state, *decisions.approvals.reject(state, signature(Role.COMPLIANCE, verdict=Verdict.REJECT)))
+    state = after(state, *decisions.approvals.reject(state, signature(Role.COMPLIANCE, verdict=Vote.REJECT)))
     assert state.state is State.REJECTED
     with refused_by("state"):
         decisions.approvals.approve(state, signature(Role.CTO), INTACT, REHEARSAL, NOW)
@@ -82,7 +82,7 @@ def test_a_rejection_sticks():
 
 def test_a_rejection_needs_a_reason():
     with refused_by("reason"):
-        decisions.approvals.reject(awaiting(), signature(Role.CTO, verdict=Verdict.REJECT, reason=" "))
+        decisions.approvals.reject(awaiting(), signature(Role.CTO, verdict=Vote.REJECT, reason=" "))
 
 
 def test_a_condition_keeps_the_rollout_from_starting_until_its_author_says_it_is_met():
@@ -91,7 +91,7 @@ def test_a_condition_keeps_the_rollout_from_starting_until_its_author_says_it_is
         conditional = role is Role.RISK_MANAGER
         signed = signature(
             role,
-            verdict=Verdict.CONDITIONAL if conditional else Verdict.APPROVE,
+            verdict=Vote.CONDITIONAL if conditional else Vote.APPROVE,
             conditions=("daily review",) if conditional else (),
         )
         state = after(state, *decisions.approvals.approve(state, signed, INTACT, REHEARSAL, NOW))
@@ -108,28 +108,26 @@ def test_a_blocked_release_needs_its_overrides_before_anyone_is_asked_to_sign():
     with refused_by("gates"):
         decisions.approvals.request_approval(state, MANIFEST, REHEARSAL, NOW)
     for role in (Role.CTO, Role.RISK_MANAGER):
-        state = after(state, *decisions.approvals.sign_override(state, signature(role, verdict=Verdict.OVERRIDE), NOW))
+        state = after(state, *decisions.approvals.sign_override(state, signature(role, verdict=Vote.OVERRIDE), NOW))
     assert decisions.approvals.request_approval(state, MANIFEST, REHEARSAL, NOW)
 
 
 def test_one_person_does_not_override_twice():
     state = opened(blocking=("pbo",))
-    one = signature(Role.CTO, person="Kim", verdict=Verdict.OVERRIDE)
+    one = signature(Role.CTO, person="Kim", verdict=Vote.OVERRIDE)
     state = after(state, *decisions.approvals.sign_override(state, one, NOW))
     with refused_by("person_twice"):
-        decisions.approvals.sign_override(
-            state, signature(Role.RISK_MANAGER, person="Kim", verdict=Verdict.OVERRIDE), NOW
-        )
+        decisions.approvals.sign_override(state, signature(Role.RISK_MANAGER, person="Kim", verdict=Vote.OVERRIDE), NOW)
 
 
 def test_an_override_that_has_expired_counts_no_more_and_may_be_signed_again():
     state, later = opened(blocking=("pbo",)), NOW + timedelta(days=31)
     for role in (Role.CTO, Role.RISK_MANAGER):
-        state = after(state, *decisions.approvals.sign_override(state, signature(role, verdict=Verdict.OVERRIDE), NOW))
+        state = after(state, *decisions.approvals.sign_override(state, signature(role, verdict=Vote.OVERRIDE), NOW))
     with refused_by("gates"):
         decisions.approvals.request_approval(state, MANIFEST, replace(REHEARSAL, at=later), later)
     for role in (Role.CTO, Role.RISK_MANAGER):
-        again = signature(role, verdict=Verdict.OVERRIDE, expires_at=later + timedelta(days=30))
+        again = signature(role, verdict=Vote.OVERRIDE, expires_at=later + timedelta(days=30))
         state = after(state, *decisions.approvals.sign_override(state, again, later))
     assert decisions.approvals.request_approval(state, MANIFEST, replace(REHEARSAL, at=later), later)
 
@@ -137,7 +135,7 @@ def test_an_override_that_has_expired_counts_no_more_and_may_be_signed_again():
 def test_a_release_does_not_start_on_an_override_that_has_expired():
     state = opened(blocking=("pbo",))
     for role in (Role.CTO, Role.RISK_MANAGER):
-        brief = signature(role, verdict=Verdict.OVERRIDE, expires_at=NOW + timedelta(days=1))
+        brief = signature(role, verdict=Vote.OVERRIDE, expires_at=NOW + timedelta(days=1))
         state = after(state, *decisions.approvals.sign_override(state, brief, NOW))
     state = after(state, *decisions.approvals.request_approval(state, MANIFEST, REHEARSAL, NOW))
     for role in state.policy.approvals.required:
@@ -150,5 +148,5 @@ def test_a_release_does_not_start_on_an_override_that_has_expired():
 def test_an_override_needs_a_role_that_may():
     with refused_by("role"):
         decisions.approvals.sign_override(
-            opened(blocking=("pbo",)), signature(Role.MODEL_OWNER, verdict=Verdict.OVERRIDE), NOW
+            opened(blocking=("pbo",)), signature(Role.MODEL_OWNER, verdict=Vote.OVERRIDE), NOW
         )

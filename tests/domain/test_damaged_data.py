@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from live_days import SESSION, SYMBOLS, days, measured, predictions, reading, world
 
-from signoff.domain.monitoring import Baseline, Features, Level, Reference, observe
+from signoff.domain.monitoring import Baseline, Features, Level, TrainingFeature, observe
 from signoff.domain.monitoring.measurement import Ahead, Earlier
 from signoff.domain.monitoring.usual import IS_HIGH_BAD, IS_LOW_BAD, Layout, figures, unusual, usual
 from signoff.domain.policy import Policy
-from signoff.domain.profiles import Approved, Pinned
+from signoff.domain.profiles import ApprovedProfile, Pinned
 
 POLICY = Policy(name="test", version="1")
 N, LIVED, TRAINED = len(SYMBOLS), 20, 400
@@ -49,7 +49,7 @@ def split(made, symbols):
     names = np.array(symbols)
     base = Baseline(
         columns={
-            name: Reference(values=each[:TRAINED].ravel(), sessions=trained, symbols=np.tile(names, TRAINED))
+            name: TrainingFeature(values=each[:TRAINED].ravel(), sessions=trained, symbols=np.tile(names, TRAINED))
             for name, each in made.items()
         },
         symbols=frozenset(symbols),
@@ -175,7 +175,9 @@ def test_training_of_few_sessions_says_that_it_is_too_short():
     short = replace(
         base,
         columns={
-            name: Reference(values=each.values[: 3 * N], sessions=each.sessions[: 3 * N], symbols=each.symbols[: 3 * N])
+            name: TrainingFeature(
+                values=each.values[: 3 * N], sessions=each.sessions[: 3 * N], symbols=each.symbols[: 3 * N]
+            )
             for name, each in BASELINE.columns.items()
         },
     )
@@ -201,7 +203,7 @@ def test_the_first_session_of_a_release_has_nothing_to_have_moved_from_and_is_wa
 
 def told(values, **approved):
     base = healthy(predictions=predictions(values=np.asarray(values, dtype=float)))
-    return judged(base, approved=Approved(**approved) if approved else None)
+    return judged(base, approved=ApprovedProfile(**approved) if approved else None)
 
 
 ALIKE = {
@@ -279,7 +281,7 @@ def test_predictions_once_a_month_are_held_against_a_past_that_did_the_same():
     base = healthy(earlier=replace(EARLIER, values=slow.ravel()), predictions=predictions(values=slow[-1]))
     assert reading(judged(base), "predictions_frozen").level == Level.OK
     weekly = replace(EVIDENCE, is_daily=False)
-    held = judged(base, approved=Approved(predictions=weekly))
+    held = judged(base, approved=ApprovedProfile(predictions=weekly))
     assert reading(held, "predictions_frozen").level == Level.OK
 
 
@@ -328,13 +330,17 @@ def test_an_implausible_loss_silences_no_trigger():
 
 @pytest.mark.parametrize("value", [1e9, 1e300, 101.0, 1001.0])
 def test_an_exposure_above_the_limit_of_the_dossier_is_critical(value):
-    observed = judged(healthy(gross_exposure_pct=np.array([value])), approved=Approved(greatest_exposure_pct=100.0))
+    observed = judged(
+        healthy(gross_exposure_pct=np.array([value])), approved=ApprovedProfile(greatest_exposure_pct=100.0)
+    )
     assert reading(observed, "gross_exposure_pct").level == Level.CRITICAL
     unknown(observed, "gross_exposure_pct", "critical above 100%, the limit of the dossier")
 
 
 def test_an_exposure_at_the_limit_is_within_it():
-    observed = judged(healthy(gross_exposure_pct=np.array([100.0])), approved=Approved(greatest_exposure_pct=100.0))
+    observed = judged(
+        healthy(gross_exposure_pct=np.array([100.0])), approved=ApprovedProfile(greatest_exposure_pct=100.0)
+    )
     assert reading(observed, "gross_exposure_pct").level == Level.OK
 
 
@@ -350,7 +356,7 @@ def test_an_exposure_at_the_limit_is_within_it():
 )
 def test_without_a_limit_on_record_an_exposure_is_held_against_earlier_sessions(value, n, level, is_young):
     base = healthy(gross_exposure_pct=np.array([value]), earlier_exposures=np.linspace(90, 100, n))
-    found = reading(judged(base, approved=Approved()), "gross_exposure_pct")
+    found = reading(judged(base, approved=ApprovedProfile()), "gross_exposure_pct")
     assert (found.level, found.is_young) == (level, is_young)
 
 
@@ -402,10 +408,10 @@ def test_features_that_stand_there_again_within_a_bar_are_doubled(apart):
 @pytest.mark.parametrize("cadence", [3600.0, 300.0])
 def test_bars_of_an_hour_or_five_minutes_are_no_doubled_rows(cadence):
     rows = again(predictions(values=TODAYS), np.timedelta64(int(cadence), "s"))
-    observed = judged(healthy(predictions=rows), approved=Approved(cadence_s=cadence))
+    observed = judged(healthy(predictions=rows), approved=ApprovedProfile(cadence_s=cadence))
     assert reading(observed, "duplicate_rows").level == Level.OK
     near = again(predictions(values=TODAYS), np.timedelta64(int(cadence / 3), "s"))
-    unknown(judged(healthy(predictions=near), approved=Approved(cadence_s=cadence)), "duplicate_rows")
+    unknown(judged(healthy(predictions=near), approved=ApprovedProfile(cadence_s=cadence)), "duplicate_rows")
 
 
 @pytest.mark.parametrize("table", ["predictions", "features", "returns", "exposure"])
@@ -430,7 +436,7 @@ def without(name):
 @pytest.mark.parametrize("name", ["momentum", "volatility", "monthly", "switch"])
 @pytest.mark.parametrize("approved", [{"pinned": PINNED}, {"features": PINNED.features}], ids=["pinned", "registered"])
 def test_a_feature_dropped_from_the_journal_and_from_the_reference_is_missed(name, approved):
-    observed = judged(without(name), approved=Approved(**approved))
+    observed = judged(without(name), approved=ApprovedProfile(**approved))
     unknown(observed, "missing_features", name)
     unknown(observed, "features_out_of_range", f"{name} is not journaled")
 
@@ -447,16 +453,16 @@ CHANGED = {
 def test_a_reference_that_is_not_the_one_of_the_start_is_told_and_drift_is_unknown(kind):
     found, words = CHANGED[kind]
     base = healthy(baseline=replace(BASELINE, pinned=found))
-    observed = judged(base, approved=Approved(pinned=PINNED))
+    observed = judged(base, approved=ApprovedProfile(pinned=PINNED))
     unknown(observed, "reference_changed", words, "Put that file back")
     unknown(observed, "psi_max", "another one than the release began with")
-    later = judged(base, approved=Approved(pinned=PINNED, later=(found,)))
+    later = judged(base, approved=ApprovedProfile(pinned=PINNED, later=(found,)))
     assert reading(later, "reference_changed").level == Level.OK
 
 
 def test_a_registered_feature_that_nobody_has_a_reference_for_is_missed():
     rows = replace(LIVE, columns={**LIVE.columns, "z": np.ones(LIVE.sessions.size)})
-    observed = judged(healthy(features=rows), approved=Approved(features=(*PINNED.features, "z")))
+    observed = judged(healthy(features=rows), approved=ApprovedProfile(features=(*PINNED.features, "z")))
     unknown(observed, "missing_features", "without a reference", "z")
 
 

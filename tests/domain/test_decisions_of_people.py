@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signoff.domain.access import MATRIX, Duty, ForbiddenError, Principal, Verb
+from signoff.domain.access import MATRIX, AccessRole, ForbiddenError, Permission, Principal
 from signoff.domain.decisions import credentials, people
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Credential, DutiesGranted, PersonEnrolled, SubjectBound
-from signoff.domain.people import Bootstrap, People, Person, Proposal, Subject, Token
+from signoff.domain.people import Bootstrap, People, Person, Proposal, ProviderIdentity, Token
 from signoff.domain.policy import Role
 
 NOW = datetime(2019, 1, 2, tzinfo=UTC)
@@ -27,8 +27,8 @@ AUTHENTICATOR = Credential(
     label="laptop",
 )
 RAE = Person(name="Rae", roles=(Role.CTO,), key_id="r" * 64, public_key="p", logins=("rae",))
-KIM = Person(name="Kim", roles=(), key_id="", public_key="", granted=(Duty.ADMINISTRATOR,))
-FIRM = People(by_name={"Rae": RAE, "Kim": KIM}, subjects=(Subject(issuer="i", subject="kim", name="Kim"),))
+KIM = Person(name="Kim", roles=(), key_id="", public_key="", granted=(AccessRole.ADMINISTRATOR,))
+FIRM = People(by_name={"Rae": RAE, "Kim": KIM}, subjects=(ProviderIdentity(issuer="i", subject="kim", name="Kim"),))
 
 
 def enrolment(**changed):
@@ -42,7 +42,7 @@ def enrolment(**changed):
         (enrolment(key_id="r" * 64), "This key is Rae's"),
         (enrolment(logins=("rae", "lee")), "^rae is what Rae is known as"),
         (enrolment(name="Kim"), "approves nothing"),
-        (DutiesGranted(name="Rae", duties=(Duty.ADMINISTRATOR,)), "approves nothing"),
+        (DutiesGranted(name="Rae", duties=(AccessRole.ADMINISTRATOR,)), "approves nothing"),
         (SubjectBound(name="Rae", issuer="i", subject="kim"), "kim at i is bound to Kim"),
         (SubjectBound(name="Nobody", issuer="i", subject="x"), "Expected an enrolled person, found 'Nobody'"),
     ],
@@ -58,7 +58,7 @@ def test_what_no_second_person_could_make_right_is_refused(change, words):
         enrolment(),
         enrolment(name="Rae", key_id="r" * 64, logins=("rae",)),
         enrolment(key_id=""),
-        DutiesGranted(name="Lee", duties=(Duty.AUDITOR,)),
+        DutiesGranted(name="Lee", duties=(AccessRole.AUDITOR,)),
         SubjectBound(name="Kim", issuer="i", subject="kim"),
     ],
 )
@@ -102,11 +102,11 @@ def test_a_public_key_has_its_own_id(change):
 
 
 def test_what_is_withdrawn_was_held():
-    event = people.withdraw(RAE, frozenset({Role.CTO, Duty.AUDITOR}), "left")
+    event = people.withdraw(RAE, frozenset({Role.CTO, AccessRole.AUDITOR}), "left")
     assert (event.roles, event.duties, event.reason) == ((Role.CTO,), (), "left")
     for person, held in ((RAE, "cto"), (KIM, "administrator"), (replace(RAE, roles=()), "nothing")):
         with pytest.raises(NotFoundError, match=f"they hold: {held}"):
-            people.withdraw(person, frozenset({Duty.AUDITOR}), "left")
+            people.withdraw(person, frozenset({AccessRole.AUDITOR}), "left")
 
 
 @pytest.mark.parametrize(("is_used", "expires"), [(True, 1), (False, 0), (False, -1)])
@@ -121,7 +121,7 @@ def test_an_invitation_works_once_in_its_time_and_while_it_is_needed(is_used, ex
 
 
 def token(**changed):
-    return {"scopes": frozenset({Verb.KILL}), "days": 1, "by": None, "is_machine": False, **changed}
+    return {"scopes": frozenset({Permission.KILL}), "days": 1, "by": None, "is_machine": False, **changed}
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def token(**changed):
         ("Rae", {"days": 0}, BadInputError, "between 1 and 366 days"),
         ("Rae", {"days": 367}, BadInputError, "found 367"),
         ("Rae", {"scopes": frozenset()}, BadInputError, "found no scope"),
-        ("Rae", {"scopes": frozenset({Verb.SUBMIT})}, BadInputError, "found submit"),
+        ("Rae", {"scopes": frozenset({Permission.SUBMIT})}, BadInputError, "found submit"),
         ("Rae", {"is_machine": True}, BadInputError, "is a person"),
         ("Nobody", {}, NotFoundError, "enrolled person"),
         ("Kim", {"by": FIRM.principal("Rae")}, ForbiddenError, "acts for Kim"),
         (
             "ci",
-            {"is_machine": True, "scopes": frozenset({Verb.SUBMIT}), "by": FIRM.principal("Rae")},
+            {"is_machine": True, "scopes": frozenset({Permission.SUBMIT}), "by": FIRM.principal("Rae")},
             BadInputError,
             "submit",
         ),
@@ -150,7 +150,7 @@ def test_a_token_holds_for_a_while_and_gives_what_is_ones_own(holder, changed, e
 @pytest.mark.parametrize("days", [1, 366])
 def test_the_bounds_of_a_tokens_days_are_allowed(days):
     credentials.issue_token(FIRM, "Rae", **token(days=days))
-    assert credentials.widest(FIRM, "ci", by=None, is_machine=True) <= MATRIX[Duty.MACHINE]
+    assert credentials.widest(FIRM, "ci", by=None, is_machine=True) <= MATRIX[AccessRole.MACHINE]
 
 
 def test_one_ends_ones_own_token_and_an_administrator_any():

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standing import signature, standing
 
-from signoff.domain.access import DUTY_OF, MATRIX, Verb
+from signoff.domain.access import DUTY_OF, MATRIX, Permission
 from signoff.domain.decisions import adoption, kill, policy
 from signoff.domain.deployment import LIVE, RETREATING, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, TamperedError
-from signoff.domain.events import Verdict
+from signoff.domain.events import Vote
 from signoff.domain.installation_policy import InstallationPolicy, PolicyProposal
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.people import People, Person
@@ -24,11 +24,11 @@ FIRM = People(by_name={one.name: one for one in (MOREAU, YAMADA)})
 PROPOSAL = PolicyProposal(
     id="p1",
     content="{}",
-    signature=signature(Role.RISK_MANAGER, Verdict.PROPOSE_POLICY, person="R. Moreau"),
+    signature=signature(Role.RISK_MANAGER, Vote.PROPOSE_POLICY, person="R. Moreau"),
     expires_at=NOW + timedelta(days=7),
 )
 WAITING = InstallationPolicy(number=3, content="{}", proposals={"p1": PROPOSAL})
-MAY = [role for role in Role if Verb.PROPOSE_POLICY in MATRIX[DUTY_OF[role]]]
+MAY = [role for role in Role if Permission.PROPOSE_POLICY in MATRIX[DUTY_OF[role]]]
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role not in MAY])
@@ -103,7 +103,7 @@ def test_what_waits_already_is_not_proposed_twice():
 
 
 def signed(person="R. Moreau", role=Role.RISK_MANAGER, **changed):
-    return signature(role, Verdict.REARM, person=person, **{"expires_at": NOW + timedelta(days=1), **changed})
+    return signature(role, Vote.REARM, person=person, **{"expires_at": NOW + timedelta(days=1), **changed})
 
 
 def latched(*signatures):
@@ -153,7 +153,7 @@ def test_what_is_live_reenters_and_what_is_on_its_way_back_ends_first(state):
 
 @pytest.mark.parametrize("role", Role)
 def test_a_model_is_armed_in_a_role_that_arms(role):
-    if Verb.REARM in MATRIX[DUTY_OF[role]]:
+    if Permission.REARM in MATRIX[DUTY_OF[role]]:
         kill.signed_in_a_role_that_arms(role)
     else:
         with pytest.raises(RefusedError, match=f"takes a signature as one of .*; found {role.value}"):

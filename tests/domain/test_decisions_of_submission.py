@@ -10,13 +10,13 @@ from signoff.domain.artifacts import Artifact, Pin, PreviousCheck
 from signoff.domain.conflict_of_interest import Independence
 from signoff.domain.decisions import guards, notices, observation, rollback, signing, submission
 from signoff.domain.deployment import State
-from signoff.domain.dossier import DeploymentType, Header, Person
+from signoff.domain.dossier import DeploymentType, Header, NamedPerson
 from signoff.domain.errors import BadInputError, GuardError, NotFoundError, RefusedError
-from signoff.domain.events import Verdict
+from signoff.domain.events import Vote
 from signoff.domain.evidence import PitEvidence
 from signoff.domain.floor import Floor, Origin
-from signoff.domain.people import Person as Enrolled
-from signoff.domain.policy import ApprovalPolicy, Doubt, Policy, Role, Tier
+from signoff.domain.people import NamedPerson as Enrolled
+from signoff.domain.policy import ApprovalPolicy, OnUnknown, Policy, Role, Tier
 from signoff.domain.statement import Decision
 
 DAY = date(2019, 1, 4)
@@ -27,7 +27,7 @@ HEADER = Header(
     version="2",
     previous_version="1",
     deployment_date=DAY,
-    deployed_by=Person(name="Rae", role="quant", email="rae@x.example"),
+    deployed_by=NamedPerson(name="Rae", role="quant", email="rae@x.example"),
     deployment_type=DeploymentType.UPGRADE,
 )
 
@@ -74,10 +74,10 @@ def test_a_release_is_submitted_under_the_policy_in_force():
     ],
 )
 def test_whose_work_it_is_is_known_as_well_as_the_policy_asks(found, words):
-    blocks = ApprovalPolicy(unread_commits=Doubt.BLOCK, unknown_makers=Doubt.BLOCK)
+    blocks = ApprovalPolicy(unread_commits=OnUnknown.BLOCK, unknown_makers=OnUnknown.BLOCK)
     with pytest.raises(RefusedError, match=words):
         submission.whose_work_is_known(Independence(grounds=(), **found), blocks)
-    tells = ApprovalPolicy(unread_commits=Doubt.TELL, unknown_makers=Doubt.TELL)
+    tells = ApprovalPolicy(unread_commits=OnUnknown.TELL, unknown_makers=OnUnknown.TELL)
     submission.whose_work_is_known(Independence(grounds=(), **found), tells)
     submission.whose_work_is_known(Independence(grounds=()), blocks)
 
@@ -180,7 +180,7 @@ def test_a_rehearsal_needs_a_registry_where_there_is_something_to_fall_back_to()
 
 RAE = Enrolled(name="Rae", roles=(Role.CTO,), key_id="k" * 64, public_key="p")
 DECISION = Decision(
-    verdict=Verdict.APPROVE,
+    verdict=Vote.APPROVE,
     subject="a" * 64,
     model="m",
     version="2",
@@ -225,12 +225,12 @@ def test_one_signs_with_what_is_enrolled():
             ask()
 
 
-@pytest.mark.parametrize("verdict", Verdict)
+@pytest.mark.parametrize("verdict", Vote)
 def test_a_weak_signature_outside_of_a_release_does_not_count(verdict):
     strong = Policy(name="p", version="1", approvals=ApprovalPolicy(minimum_tier=Tier.WEBAUTHN))
     given = signature(Role.CTO, verdict)
     signing.counts_outside_of_a_release(Policy(name="p", version="1"), given)
-    if verdict in {Verdict.ADOPT, Verdict.REARM, Verdict.PROPOSE_POLICY, Verdict.CONFIRM_POLICY}:
+    if verdict in {Vote.ADOPT, Vote.REARM, Vote.PROPOSE_POLICY, Vote.CONFIRM_POLICY}:
         with pytest.raises(RefusedError, match=r"^This signature does not count: the policy takes"):
             signing.counts_outside_of_a_release(strong, given)
     else:

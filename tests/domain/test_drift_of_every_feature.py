@@ -9,7 +9,7 @@ from live_days import baseline, features, measured, reading
 from signoff.domain.monitoring import Baseline, observe
 from signoff.domain.monitoring.quality import drifts
 from signoff.domain.policy import Policy
-from signoff.domain.profiles import Approved
+from signoff.domain.profiles import ApprovedProfile
 from signoff.stats.drift import population_stability_index, reference_edges
 
 POLICY = Policy(name="test", version="1")
@@ -48,7 +48,7 @@ def test_every_feature_has_a_drift_and_it_is_the_index_of_its_own_values():
 def test_a_registered_feature_without_a_reference_makes_the_drift_unknown_and_is_named():
     seen = measured(features=live(), baseline=TRAINING)
     without = Baseline(columns={name: each for name, each in TRAINING.columns.items() if name != "f031"})
-    approved = Approved(features=NAMES, greatest_exposure_pct=100.0)
+    approved = ApprovedProfile(features=NAMES, greatest_exposure_pct=100.0)
     found = reading(observe(replace(seen, baseline=without, approved=approved), POLICY, {}), "psi_max")
     assert found.level == "unknown"
     assert "f031 is not in baseline_features.parquet" in found.detail

@@ -11,7 +11,7 @@ from worlds import INTACT, MANIFEST, NOW, POLICY, REHEARSAL, after, awaiting, li
 from signoff.domain import decisions
 from signoff.domain.deployment import State
 from signoff.domain.errors import GuardError, TamperedError
-from signoff.domain.events import Occasion, Recorded, Verdict
+from signoff.domain.events import Recorded, RollbackCause, Vote
 from signoff.domain.monitoring.returns import var_exception
 from signoff.domain.policy import Role
 from signoff.ledger.codec import decode, encode
@@ -32,7 +32,7 @@ def overridden():
     """A release whose blocking gate two people took responsibility for, until a day from now; every role signed it."""
     state = opened(blocking=("pbo",))
     for role in OVERRIDING:
-        signed = signature(role, verdict=Verdict.OVERRIDE, expires_at=EXPIRY)
+        signed = signature(role, verdict=Vote.OVERRIDE, expires_at=EXPIRY)
         state = after(state, *decisions.approvals.sign_override(state, signed, NOW))
     state = after(state, *decisions.approvals.request_approval(state, MANIFEST, REHEARSAL, NOW))
     for role in state.policy.approvals.required:
@@ -52,7 +52,7 @@ def test_an_override_that_expired_before_the_start_blocks_it(overridden):
 
 
 def test_the_four_deadlines_of_a_rollback_are_those_of_the_memo():
-    (begun,) = decisions.rollback.begin_rollback(shadowing(), Occasion.BUSINESS, "person", "test", NOW)
+    (begun,) = decisions.rollback.begin_rollback(shadowing(), RollbackCause.BUSINESS, "person", "test", NOW)
     due = {deadline.name: deadline.due - NOW for deadline in begun.deadlines}
     assert due == {
         "immediate": timedelta(minutes=5),
@@ -68,7 +68,7 @@ def test_a_role_that_is_not_asked_rejects_nothing():
     others = set(Role) - {Role.RISK_MANAGER, Role.CTO}
     for role in others:
         with pytest.raises(GuardError, match="guard 'role'"):
-            decisions.approvals.reject(state, signature(role, verdict=Verdict.REJECT))
+            decisions.approvals.reject(state, signature(role, verdict=Vote.REJECT))
 
 
 @pytest.mark.parametrize(("earlier", "is_forecast"), [(99, False), (100, True), (101, True)])

@@ -11,7 +11,7 @@ from standing import POLICY, way_to
 from undertakings import UNDERTAKINGS
 
 from signoff.adapters.clocks import SimulatedClock
-from signoff.app.record import Change, deployment_stream, model_stream
+from signoff.app.record import StreamChange, deployment_stream, model_stream
 from signoff.app.review import review
 from signoff.cli.main import main
 from signoff.config.settings import settings
@@ -20,7 +20,7 @@ from signoff.domain.deployment import State
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.live_metrics import live_thresholds, targets, threshold
 from signoff.domain.policy import Policy, tighten
-from signoff.domain.thresholds import Kind
+from signoff.domain.thresholds import ThresholdKind
 from signoff.installation import Installation
 from signoff.ledger.codec import decode, encode
 
@@ -69,7 +69,7 @@ def world(tmp_path, days=None, *, policy=None, more=(), live=LIVE, backtest=BACK
 def put(house, events, at):
     state = house.record.store.load(deployment_stream(RELEASE)) and house.record.deployment(RELEASE)
     if events:
-        change = Change(stream=deployment_stream(RELEASE), state=state, events=tuple(events))
+        change = StreamChange(stream=deployment_stream(RELEASE), state=state, events=tuple(events))
         house.record.commit(change, actor="t", key=f"{at}{events[0].kind}{len(events)}", at=at)
 
 
@@ -101,7 +101,9 @@ def of(found, key):
     return next(r for r in found.readings if r.key == key)
 
 
-BEGUN = e.RollbackStarted(occasion=e.Occasion.ERROR, trigger="error_rate", reason="r", from_phase=None, deadlines=())
+BEGUN = e.RollbackStarted(
+    occasion=e.RollbackCause.ERROR, trigger="error_rate", reason="r", from_phase=None, deadlines=()
+)
 
 
 class TestTheOneTable:
@@ -145,9 +147,9 @@ class TestTheOneTable:
             Policy(name="p", version="1"), {"triggers.latency_p95_ms": 80, "triggers.error_rate_pct": 2}
         )
         for key, figure in (("latency_p95_ms", "80 ms"), ("error_rate_pct", "2%")):
-            rows = [threshold(policy, key, kind) for kind in (Kind.CRITICAL, Kind.TRIGGER)]
+            rows = [threshold(policy, key, kind) for kind in (ThresholdKind.CRITICAL, ThresholdKind.TRIGGER)]
             assert [row.figure for row in rows] == [figure, figure]
-        assert threshold(policy, "latency_p95_ms", Kind.WARNING).value == 80
+        assert threshold(policy, "latency_p95_ms", ThresholdKind.WARNING).value == 80
 
     def test_each_row_stands_once_and_uptime_of_all_sessions_can_be_met(self):
         policy, _ = tighten(Policy(name="p", version="1"), {"success.uptime_pct": 100})
@@ -261,6 +263,6 @@ def test_a_review_of_an_older_signoff_still_reads():
 
 def kill(house, at=None):
     event = e.Killed(model="m", reason="fat finger", epoch=1)
-    change = Change(stream=model_stream("m"), state=None, events=(event,))
+    change = StreamChange(stream=model_stream("m"), state=None, events=(event,))
     house.record.commit(change, actor="Rae", key="kill", at=at or house.clock.now())
     assert isinstance(house.record.latch("m"), KillSwitchState)

@@ -12,12 +12,12 @@ from signoff.domain.events import (
     ApprovalRequested,
     Approved,
     DeadlineBreached,
-    Occasion,
     Paused,
     PauseReason,
     Phase,
     PhaseEntered,
     Recorded,
+    RollbackCause,
     RolledBack,
     Step,
     StepDone,
@@ -32,7 +32,7 @@ def refused_by(guard):
 
 
 def rolled(state):
-    state = after(state, *decisions.rollback.begin_rollback(state, Occasion.BUSINESS, "person", "test", NOW))
+    state = after(state, *decisions.rollback.begin_rollback(state, RollbackCause.BUSINESS, "person", "test", NOW))
     for step in Step:
         state = after(state, *decisions.rollback.finish_step(state, step, 0.1, "ok", "1", NOW))
     return state
@@ -96,12 +96,12 @@ def test_nothing_blocks_a_rollback_from_a_live_or_waiting_state(build, reason):
 
 
 def test_a_second_rollback_changes_nothing():
-    state = after(limited(), *decisions.rollback.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
-    assert decisions.rollback.begin_rollback(state, Occasion.BUSINESS, "person", "again", NOW) == ()
+    state = after(limited(), *decisions.rollback.begin_rollback(limited(), RollbackCause.ERROR, "error_rate", "x", NOW))
+    assert decisions.rollback.begin_rollback(state, RollbackCause.BUSINESS, "person", "again", NOW) == ()
 
 
 def test_steps_are_done_in_order_only():
-    state = after(limited(), *decisions.rollback.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
+    state = after(limited(), *decisions.rollback.begin_rollback(limited(), RollbackCause.ERROR, "error_rate", "x", NOW))
     with refused_by("order"):
         decisions.rollback.finish_step(state, Step.REVERT, 0.1, "", "1", NOW)
     with pytest.raises(IllegalHistoryError):
@@ -109,7 +109,7 @@ def test_steps_are_done_in_order_only():
 
 
 def test_a_step_after_its_deadline_records_the_breach():
-    state = after(limited(), *decisions.rollback.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
+    state = after(limited(), *decisions.rollback.begin_rollback(limited(), RollbackCause.ERROR, "error_rate", "x", NOW))
     late = decisions.rollback.finish_step(state, Step.FENCE, 0.1, "", "1", NOW + timedelta(minutes=6))
     assert isinstance(late[1], DeadlineBreached)
 

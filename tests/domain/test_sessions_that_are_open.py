@@ -9,7 +9,7 @@ import pytest
 from standing import way_to
 
 from signoff.adapters.clocks import SimulatedClock
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.app.review import review
 from signoff.cli.main import main
 from signoff.config.settings import settings
@@ -42,7 +42,7 @@ def world(tmp_path, now=NOON, *, since=datetime(2019, 1, 3, 13, tzinfo=UTC), pha
             for event in events
         ]
     house.record.commit(
-        Change(stream=deployment_stream(RELEASE), state=None, events=tuple(events)), actor="t", key="p", at=since
+        StreamChange(stream=deployment_stream(RELEASE), state=None, events=tuple(events)), actor="t", key="p", at=since
     )
     return house
 
@@ -199,7 +199,7 @@ def sessions(house, n, without=()):
     for day in days:
         seen = e.Observed(session=day, counts=day not in without, readings=(), is_conclusive=False)
         state = house.record.deployment(RELEASE)
-        change = Change(stream=deployment_stream(RELEASE), state=state, events=(seen,))
+        change = StreamChange(stream=deployment_stream(RELEASE), state=state, events=(seen,))
         house.record.commit(change, actor="t", key=f"o{day}", at=datetime(day.year, day.month, day.day, 22, tzinfo=UTC))
     house.clock.set(datetime(days[-1].year, days[-1].month, days[-1].day, 22, tzinfo=UTC))
     return days

@@ -12,10 +12,10 @@ from signoff.domain import decisions
 from signoff.domain import events as e
 from signoff.domain.deployment import State, evolve, phase_blocked
 from signoff.domain.errors import GuardError
-from signoff.domain.events import Occasion, Phase
-from signoff.domain.policy import Certification, Role, SignOffPolicy
+from signoff.domain.events import Phase, RollbackCause
+from signoff.domain.policy import CertifiedSentence, Role, SignOffPolicy
 
-STRICT = replace(POLICY, sign_off=SignOffPolicy(accepted_not_evidenced=(Certification.RISK,)))
+STRICT = replace(POLICY, sign_off=SignOffPolicy(accepted_not_evidenced=(CertifiedSentence.RISK,)))
 BEFORE = UNDERTAKINGS.communication.before
 HOUR = timedelta(hours=1)
 
@@ -62,7 +62,7 @@ def test_a_release_that_an_older_signoff_opened_has_no_date_and_starts_as_before
 
 def test_nothing_of_section_12_holds_up_a_rollback():
     state = issued(on(approved(policy=STRICT), date(2050, 1, 1)), e.Certified(certification="risk", against="none"))
-    assert decisions.rollback.begin_rollback(state, Occasion.BUSINESS, "person", "r", NOW)
+    assert decisions.rollback.begin_rollback(state, RollbackCause.BUSINESS, "person", "r", NOW)
 
 
 @pytest.mark.parametrize(("hours", "starts"), [(0, False), (23, False), (24, True), (100, True)])
@@ -111,10 +111,10 @@ def test_the_notices_are_due_a_day_before_the_deployment_and_not_with_the_approv
     assert bool(before_deployment(state, midnight + hours * HOUR)) == is_due
 
 
-@pytest.mark.parametrize("certification", [c for c in Certification if c.phase == "limited"])
+@pytest.mark.parametrize("certification", [c for c in CertifiedSentence if c.phase == "limited"])
 def test_a_certification_of_the_limited_phase_lets_the_start_through_and_holds_the_advance(certification):
     lacking = e.Certified(certification=certification, against="not evidenced")
-    policy = replace(POLICY, sign_off=SignOffPolicy(accepted_not_evidenced=(Certification.STAKEHOLDERS,)))
+    policy = replace(POLICY, sign_off=SignOffPolicy(accepted_not_evidenced=(CertifiedSentence.STAKEHOLDERS,)))
     state = issued(approved(policy=policy), lacking)
     live = lived(after(state, *start(state)), policy.phases.shadow_days)
     with pytest.raises(GuardError, match=f"limited waits for: {certification.value}: not evidenced"):
@@ -124,7 +124,7 @@ def test_a_certification_of_the_limited_phase_lets_the_start_through_and_holds_t
 
 
 def test_what_the_evidence_contradicts_is_accepted_by_no_policy():
-    contradicted = e.Certified(certification=Certification.RISK, against="no", is_contradicted=True)
+    contradicted = e.Certified(certification=CertifiedSentence.RISK, against="no", is_contradicted=True)
     with pytest.raises(GuardError, match="shadow waits for: risk: no"):
         start(issued(approved(), contradicted))
     assert start(issued(approved(), replace(contradicted, is_contradicted=False)))
@@ -175,7 +175,7 @@ def test_a_condition_blocks_the_phase_that_it_names_and_else_the_start(text):
 def conditional(text):
     state = awaiting()
     for role in state.policy.approvals.required:
-        on_condition = {"conditions": (text,), "verdict": e.Verdict.CONDITIONAL} if role is Role.RISK_MANAGER else {}
+        on_condition = {"conditions": (text,), "verdict": e.Vote.CONDITIONAL} if role is Role.RISK_MANAGER else {}
         signed = signature(role, **on_condition)
         state = after(state, *decisions.approvals.approve(state, signed, INTACT, REHEARSAL, NOW))
     return state
@@ -206,7 +206,7 @@ def test_a_condition_without_a_phase_still_blocks_the_start():
 
 def test_the_name_of_a_trigger_is_no_root_cause_and_a_statement_may_come_later():
     state = shadowing()
-    state = after(state, *decisions.rollback.begin_rollback(state, Occasion.ERROR, "error_rate", "r", NOW))
+    state = after(state, *decisions.rollback.begin_rollback(state, RollbackCause.ERROR, "error_rate", "r", NOW))
     for step in e.Step:
         state = after(state, *decisions.rollback.finish_step(state, step, 1.0, "d", None, NOW))
     with pytest.raises(GuardError, match="names the trigger, and not its cause"):

@@ -3,7 +3,7 @@
 import live_days
 import numpy as np
 
-from signoff.domain.live_metrics import Group, tracked
+from signoff.domain.live_metrics import MetricGroup, tracked
 from signoff.domain.monitoring import DailyReturns, observe
 from signoff.domain.monitoring.measurement import Earlier
 from signoff.domain.policy import Policy
@@ -35,4 +35,6 @@ def test_against_a_champion_one_reading_more_is_read() -> None:
     champion = DailyReturns(dates=healthy.live.dates, returns=np.full(healthy.live.dates.size, 0.001))
 
     assert {each.key for each in tracked(has_champion=True)} == keys(lived=40, champion=champion)
-    assert [each.key for each in tracked(has_champion=True) if each.group is Group.CHAMPION] == ["less_champion_bps"]
+    assert [each.key for each in tracked(has_champion=True) if each.group is MetricGroup.CHAMPION] == [
+        "less_champion_bps"
+    ]

@@ -7,7 +7,7 @@ from signoff.domain import decisions
 from signoff.domain.conflict_of_interest import Trace, grounds_of, objection
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.errors import GuardError
-from signoff.domain.events import ApprovalSigned, Barred, Because, OverrideSigned, Verdict
+from signoff.domain.events import ApprovalSigned, Barred, Because, OverrideSigned, Vote
 from signoff.domain.look_alikes import look_alikes
 from signoff.domain.people import Person
 from signoff.domain.policy import Role
@@ -107,17 +107,15 @@ def test_a_login_that_looks_like_somebodys_name_is_told_and_one_is_not_ones_own_
 @pytest.mark.parametrize("name", LOOK_ALIKES)
 def test_two_names_that_look_alike_override_and_approve_as_one_person(name):
     state = opened(blocking=("pbo",))
-    first = signature(Role.CTO, person="Q. Ferrari", verdict=Verdict.OVERRIDE)
+    first = signature(Role.CTO, person="Q. Ferrari", verdict=Vote.OVERRIDE)
     state = after(state, *decisions.approvals.sign_override(state, first, NOW))
     with pytest.raises(GuardError, match="whose name looks like"):
-        decisions.approvals.sign_override(
-            state, signature(Role.RISK_MANAGER, person=name, verdict=Verdict.OVERRIDE), NOW
-        )
+        decisions.approvals.sign_override(state, signature(Role.RISK_MANAGER, person=name, verdict=Vote.OVERRIDE), NOW)
 
 
 def test_a_history_in_which_two_look_alikes_signed_is_still_read():
     state = opened(blocking=("pbo",), barred=("Q. Ferrari",), grounds=())
-    signed = OverrideSigned(signature=signature(Role.CTO, person="QFerrari", verdict=Verdict.OVERRIDE))
+    signed = OverrideSigned(signature=signature(Role.CTO, person="QFerrari", verdict=Vote.OVERRIDE))
     assert after(state, signed).overrides
 
 
@@ -134,7 +132,7 @@ def test_two_look_alikes_do_not_fill_two_roles():
 def test_none_of_them_may_sign_or_override_and_a_history_in_which_they_did_is_refused(because):
     grounds = (Barred(name="Kim", because=because, source="somewhere"),)
     blocked = opened(blocking=("pbo",), barred=("Kim",), grounds=grounds)
-    overriding = signature(Role.CTO, person="Kim", verdict=Verdict.OVERRIDE)
+    overriding = signature(Role.CTO, person="Kim", verdict=Vote.OVERRIDE)
     with pytest.raises(GuardError, match=r"'independence'.*somewhere"):
         decisions.approvals.sign_override(blocked, overriding, NOW)
     with pytest.raises(IllegalHistoryError, match="signed by Kim"):
@@ -145,4 +143,4 @@ def test_none_of_them_may_sign_or_override_and_a_history_in_which_they_did_is_re
         decisions.approvals.approve(asked, signature(Role.CTO, person="Kim"), INTACT, REHEARSAL, NOW)
     with pytest.raises(IllegalHistoryError, match="signed by Kim"):
         after(asked, ApprovalSigned(signature=signature(Role.CTO, person="Kim")))
-    assert decisions.approvals.reject(asked, signature(Role.CTO, person="Kim", verdict=Verdict.REJECT))
+    assert decisions.approvals.reject(asked, signature(Role.CTO, person="Kim", verdict=Vote.REJECT))

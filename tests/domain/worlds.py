@@ -19,7 +19,7 @@ from signoff.domain.events import (
     Signature,
     Step,
     Validated,
-    Verdict,
+    Vote,
 )
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rollback_drill import Rehearsal
@@ -82,14 +82,14 @@ def after(state: Deployment | None, *events: AnyEvent, at: datetime = NOW) -> De
     return state
 
 
-def signature(role: Role, *, person: str | None = None, verdict: Verdict = Verdict.APPROVE, **changes) -> Signature:
+def signature(role: Role, *, person: str | None = None, verdict: Vote = Vote.APPROVE, **changes) -> Signature:
     """A signature by a person named after their role."""
     made = Signature(
         person=person or role.value.title(),
         role=role,
         verdict=verdict,
-        subject=PACKAGE if verdict is Verdict.OVERRIDE else MANIFEST,
-        reason="because" if verdict in {Verdict.OVERRIDE, Verdict.REJECT} else "",
+        subject=PACKAGE if verdict is Vote.OVERRIDE else MANIFEST,
+        reason="because" if verdict in {Vote.OVERRIDE, Vote.REJECT} else "",
         signed_at=NOW,
         expires_at=NOW + timedelta(days=30),
         key_id="k",

@@ -10,7 +10,7 @@ from live_days import SESSION, measured, predictions, reading, world
 from standing import way_to
 
 from signoff.adapters.clocks import SimulatedClock
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.app.review import review
 from signoff.config.settings import settings
 from signoff.domain import events as e
@@ -18,11 +18,11 @@ from signoff.domain.deployment import State
 from signoff.domain.live_metrics import (
     LIVE_METRICS,
     Alert,
-    Group,
     Heading,
     LiveMetric,
+    MetricGroup,
+    RollbackTrigger,
     Target,
-    Trigger,
     live_thresholds,
     targets,
     tracked,
@@ -32,7 +32,7 @@ from signoff.domain.memo.success import success
 from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.monitoring.readings import Figure
 from signoff.domain.policy import FallingAlert, Policy, RisingAlert
-from signoff.domain.thresholds import Kind, Sign
+from signoff.domain.thresholds import Sign, ThresholdKind
 from signoff.installation import Installation
 
 POLICY = Policy(name="test", version="1")
@@ -47,15 +47,15 @@ def share_at_limit(session):
 
 AT_LIMIT = LiveMetric(
     key="at_limit_pct",
-    group=Group.PREDICTIONS,
+    group=MetricGroup.PREDICTIONS,
     title="share of predictions at the limit",
     name="At the limit",
     unit="%",
     compute=share_at_limit,
     alert=Alert(of=lambda _: RisingAlert(warning=20.0, critical=40.0, action="Widen / Retrain")),
-    trigger=Trigger(
+    trigger=RollbackTrigger(
         name="at_limit",
-        cause=e.Occasion.RISK_BREACH,
+        cause=e.RollbackCause.RISK_BREACH,
         level=lambda _: 60.0,
         reason="{reading} of the predictions stand at the limit, more than {limit.figure}",
     ),
@@ -63,16 +63,16 @@ AT_LIMIT = LiveMetric(
 )
 AGREEMENT = LiveMetric(
     key="agreement",
-    group=Group.PERFORMANCE,
+    group=MetricGroup.PERFORMANCE,
     title="agreement of predictions with their latencies",
     compute=lambda session: float(session.measured.predictions.latency_ms.max()) / 100.0,
     alert=Alert(of=lambda _: FallingAlert(warning=0.5, critical=0.25, action="Look")),
-    trigger=Trigger(name="agreement", cause=e.Occasion.PERFORMANCE, level=lambda _: 0.1, sign=Sign.BELOW),
+    trigger=RollbackTrigger(name="agreement", cause=e.RollbackCause.PERFORMANCE, level=lambda _: 0.1, sign=Sign.BELOW),
     target=Target(heading=Heading.PERFORMANCE, sign=Sign.AT_LEAST, level=lambda *_: 0.3),
 )
 SILENT = LiveMetric(
     key="quotes_missing",
-    group=Group.DATA,
+    group=MetricGroup.DATA,
     title="missing quotes",
     compute=lambda session: Figure(value=session.measured.predictions.symbols.size - 20, n=20, needed=20),
     is_fault=True,
@@ -186,8 +186,8 @@ def test_every_threshold_of_every_row_is_printed_by_the_memo(release):
     chapter, end = (repr(part) for part in (plan(release, TABLE), success(release, TABLE)))
     words = {"var_exceptions_attributed", "critical_incidents"}  # "No …" in words
     for row in rows:
-        if row.kind is not Kind.TARGET or row.key not in words:
-            assert row.figure in (end if row.kind is Kind.TARGET else chapter), row
+        if row.kind is not ThresholdKind.TARGET or row.key not in words:
+            assert row.figure in (end if row.kind is ThresholdKind.TARGET else chapter), row
 
 
 def test_the_table_of_the_house_knows_nothing_of_it(release):
@@ -205,7 +205,7 @@ def house(tmp_path):
         replace(event, previous_deployment=None, previous_version=None) if isinstance(event, e.Opened) else event
         for event in way_to(State.SHADOW)
     )
-    change = Change(stream=deployment_stream(RELEASE), state=None, events=events)
+    change = StreamChange(stream=deployment_stream(RELEASE), state=None, events=events)
     found.record.commit(change, actor="t", key="p", at=datetime(2019, 2, 1, 13, tzinfo=UTC))
     return found
 
@@ -246,7 +246,7 @@ def lived_badly_after_a_good_past(lived=29):
 
 def test_the_toys_rollback_is_in_the_ledger_with_its_cause_and_its_reading(house):
     started, readings = rolled_back(house, measured(predictions=at_limit(14)), TABLE)
-    assert (started.trigger, started.occasion) == ("at_limit", e.Occasion.RISK_BREACH)
+    assert (started.trigger, started.occasion) == ("at_limit", e.RollbackCause.RISK_BREACH)
     assert started.reason == "70% of the predictions stand at the limit, more than 60%"
     assert readings["at_limit_pct"].value == 70.0
 

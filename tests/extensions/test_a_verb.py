@@ -13,7 +13,7 @@ from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import grant
 from signoff.config.settings import settings
-from signoff.domain.access import Duty, ForbiddenError, Verb
+from signoff.domain.access import AccessRole, ForbiddenError, Permission
 from signoff.domain.errors import ConflictError, NotFoundError
 from signoff.http import sessions
 from signoff.http.app import create_app
@@ -53,9 +53,9 @@ def toast(local: Local, model: str, *, note: str, browning: tuple[Name, ...] = (
 
 
 SLICES = {"slices": (Annotated[int, Field(ge=1, le=9)], 1)}
-LOOKED = Row(Verb.READ, "GET", "/toasts/{model}", tag="toys", name="toasts", carry_out=toasts, query=SLICES)
+LOOKED = Row(Permission.READ, "GET", "/toasts/{model}", tag="toys", name="toasts", carry_out=toasts, query=SLICES)
 TOASTED = Row(
-    Verb.REVIEW,
+    Permission.REVIEW,
     "POST",
     "/toasts/{model}",
     tag="toys",
@@ -69,7 +69,7 @@ TOASTED = Row(
 class Toasting(Remote):
     """The verbs at a server with the toy, declared as the catalogue declares its own."""
 
-    @plain(Verb.REVIEW, "POST /toasts/{model}", tag="toys", carry_out=toast, body=ToastRequest)
+    @plain(Permission.REVIEW, "POST /toasts/{model}", tag="toys", carry_out=toast, body=ToastRequest)
     def toast(self, model: str, *, note: str, browning: tuple[str, ...] = ()) -> ToastDocument:
         """Toast a model."""
         raise UnwrittenError
@@ -79,8 +79,8 @@ class Toasting(Remote):
 def house(tmp_path_factory):
     home = settings(home=str(tmp_path_factory.mktemp("toys") / "home"))
     made = Installation(home).with_parts(store=MemoryStore(), shelf=MemoryTtlStore())
-    grant(made.record, "R. Moreau", frozenset({Duty.RISK}), actor="owner")
-    grant(made.record, "L. Adler", frozenset({Duty.AUDITOR}), actor="owner")
+    grant(made.record, "R. Moreau", frozenset({AccessRole.RISK}), actor="owner")
+    grant(made.record, "L. Adler", frozenset({AccessRole.AUDITOR}), actor="owner")
     return made
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.store_memory import MemoryStore
 from signoff.app.flag_cache import FlagCache, FlagSigner
-from signoff.app.record import Change, Record, model_stream
+from signoff.app.record import Record, StreamChange, model_stream
 from signoff.desk.client import pinned
 from signoff.desk.leased_flags import LEASE_S, LeasedFlags
 from signoff.domain.events import Killed
@@ -229,7 +229,7 @@ def test_a_server_whose_wall_clock_jumps_a_day_changes_nothing(hands, jump):
     clock, key = Clock(), Ed25519PrivateKey.generate()
     record = Record(MemoryStore(), clock)
     event = Killed(model="m", reason="r", epoch=1)
-    record.commit(Change(stream=model_stream("m"), state=None, events=(event,)), actor="a", key="k")
+    record.commit(StreamChange(stream=model_stream("m"), state=None, events=(event,)), actor="a", key="k")
     board = FlagCache(record, KillFolders(()), FlagSigner(key_id="k", sign=key.sign))
     board.refresh()
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()

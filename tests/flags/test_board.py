@@ -15,7 +15,7 @@ from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.kill import KillSwitch
-from signoff.app.record import Change, Record, model_stream
+from signoff.app.record import Record, StreamChange, model_stream
 from signoff.domain.deployment import State
 from signoff.domain.events import NoticeSent
 from signoff.domain.flags_of_releases import flags
@@ -80,7 +80,7 @@ def ordered(model="m"):
 def tell(record, model="m"):
     latch = record.latch(model)
     event = NoticeSent(notice="n", audience=(), channel="c")
-    change = Change(stream=model_stream(model), state=latch, events=(event,))
+    change = StreamChange(stream=model_stream(model), state=latch, events=(event,))
     record.commit(change, actor="t", key=f"n:{model}:{latch.revision if latch else 0}")
 
 

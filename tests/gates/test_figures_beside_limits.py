@@ -6,7 +6,7 @@ import pytest
 
 from signoff.domain.finding import Comparison, Outcome
 from signoff.domain.gates.metrics import metric_rows
-from signoff.domain.gates.verdict import Measurement, Rule, guarded
+from signoff.domain.gates.verdict import GateMeasurement, Rule, guarded
 from signoff.domain.quantity import Quantity, Unit, beside
 
 
@@ -56,7 +56,7 @@ RULE = Rule(
 
 
 def found(value, **changes):
-    given = Measurement(value=value, n=100, source="trials", convention="none", explanation="So it was.", **changes)
+    given = GateMeasurement(value=value, n=100, source="trials", convention="none", explanation="So it was.", **changes)
     return guarded(RULE, lambda: given)
 
 

@@ -15,7 +15,7 @@ from signoff.domain.monitoring import DailyReturns, Level, observe
 from signoff.domain.monitoring.measurement import Ahead, Earlier, Measurement
 from signoff.domain.monitoring.usual import Layout, usual
 from signoff.domain.policy import Policy
-from signoff.domain.profiles import Approved, Pinned
+from signoff.domain.profiles import ApprovedProfile, Pinned
 
 PARTS = ("backtest_previous", "trials", "predictions", "pit")
 # What is false where it is taken away, and not None.
@@ -87,7 +87,7 @@ def damaged():
         champion=DailyReturns(name="champion's returns", dates=days(30), returns=np.full(30, 0.05)),
         backtest=DailyReturns(name="backtest", dates=days(30), returns=np.zeros(30)),
         ahead=(Ahead(table="returns", rows=1, newest=date(2119, 2, 1)),),
-        approved=Approved(features=("x", "y"), predictions=EVIDENCE, pinned=PINNED, greatest_exposure_pct=100.0),
+        approved=ApprovedProfile(features=("x", "y"), predictions=EVIDENCE, pinned=PINNED, greatest_exposure_pct=100.0),
         seen=frozenset(SYMBOLS[1:]),
         previous_symbols=frozenset((*SYMBOLS, "GONE")),
         earlier_exposures=np.linspace(90, 100, 30),

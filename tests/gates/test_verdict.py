@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from signoff.domain.finding import Comparison, Outcome
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
 from signoff.domain.quantity import Unit
 from signoff.stats.errors import InputError, InsufficientData
 
@@ -26,7 +26,7 @@ def rule(comparison=Comparison.AT_LEAST, threshold=0.5, near_miss_pct=10.0):
 
 
 def measured(value, n=10, **values):
-    return lambda: Measurement(
+    return lambda: GateMeasurement(
         value=value, n=n, source="file", convention="the usual", explanation="So it is.", **values
     )
 

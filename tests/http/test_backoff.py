@@ -12,14 +12,14 @@ from several_models import Several
 from signoff.domain.deployment import State
 from signoff.installation import Installation
 from signoff.worker import work
-from signoff.worker.backoff import LONGEST_S, STAYS_AFTER, TOLD_AGAIN_S, Streak, Streaks, Subject
+from signoff.worker.backoff import LONGEST_S, STAYS_AFTER, TOLD_AGAIN_S, FailureStreak, Streaks, TaskSubject
 from signoff.worker.lanes import Lanes
 from signoff.worker.work import Pass, Worker
 
 
 @given(st.integers(1, 200))
 def test_pauses_double_up_to_a_limit(failures):
-    streak, now = Streak(), 0.0
+    streak, now = FailureStreak(), 0.0
     for _ in range(failures):
         streak = streak.failed(now)
         assert 1 <= streak.due - now <= LONGEST_S
@@ -29,7 +29,7 @@ def test_pauses_double_up_to_a_limit(failures):
 
 @given(st.lists(st.integers(0, 7200), max_size=40))
 def test_people_are_told_of_a_streak_once_it_stays_and_at_most_once_an_hour(pauses):
-    streaks, subject, now, told = Streaks(), Subject(task="t", of="m"), 0.0, []
+    streaks, subject, now, told = Streaks(), TaskSubject(task="t", of="m"), 0.0, []
     for number, pause in enumerate(pauses, start=1):
         now += pause
         streak = streaks.failed(subject, now)
@@ -133,7 +133,7 @@ def test_two_workers_call_people_once(tmp_path, monkeypatch):
         raise RuntimeError("no")
 
     monkeypatch.setattr(Worker, "_champions", broken)
-    monkeypatch.setattr(Streak, "pause_s", 0.0)
+    monkeypatch.setattr(FailureStreak, "pause_s", 0.0)
     for worker in (Worker(several.house), Worker(several.house)):
         for _ in range(STAYS_AFTER + 1):
             worker.work()

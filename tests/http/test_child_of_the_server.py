@@ -38,7 +38,7 @@ from signoff.domain.errors import (
 from signoff.http import uploads
 from signoff.http.problems import status_of
 from signoff.verbs import child
-from signoff.verbs.child import Request, answer, read_answer
+from signoff.verbs.child import ChildRequest, answer, read_answer
 
 PLAYED = """import sys
 from pathlib import Path
@@ -218,7 +218,7 @@ def test_the_childs_line_and_environment_hold_no_setting_and_start_no_command_li
 def carried_out(server, secret, actor=PEOPLE["cto"]):
     """What a child says to a request with this secret."""
     known = replace(server.settings, sent=secret, actor=actor)
-    asked = Request(verb="rehearse", settings=known, subject="nothing").to_json()
+    asked = ChildRequest(verb="rehearse", settings=known, subject="nothing").to_json()
     return subprocess.run(uploads.CHILD, input=asked, capture_output=True, check=True, timeout=60).stdout
 
 
@@ -266,7 +266,7 @@ def test_every_error_of_a_child_comes_back_with_its_code_words_and_guard(error, 
 
     monkeypatch.setattr(child, "carry_out", refused)
     written = io.BytesIO()
-    answer(Request(verb="check", settings=settings(home=str(tmp_path))).to_json(), written)
+    answer(ChildRequest(verb="check", settings=settings(home=str(tmp_path))).to_json(), written)
     with pytest.raises(type(error)) as told:
         read_answer(written.getvalue())
     assert type(told.value) is type(error)
@@ -282,7 +282,7 @@ def test_a_code_that_is_not_known_is_an_outage():
 @pytest.mark.parametrize("name", ["home", "a b, c", "größe", "no\udcff utf-8", 'quo"ted', "line\nbreak"])
 def test_a_home_of_any_name_reaches_the_child(name):
     known = replace(settings(home=f"/srv/{name}"), repositories=(f"/clones/{name}", "/other"))
-    read = Request.read(Request(verb="check", settings=known, folder=known.home / "uploads").to_json())
+    read = ChildRequest.read(ChildRequest(verb="check", settings=known, folder=known.home / "uploads").to_json())
     assert read.settings == known
     assert read.folder == known.home / "uploads"
 
@@ -294,9 +294,9 @@ def test_a_request_arrives_as_it_was_made_without_the_secrets_of_messengers(monk
     monkeypatch.setenv("SIGNOFF_PAGER_KEY_FILE", str(tmp_path / "key"))
     monkeypatch.setenv("SIGNOFF_REPOSITORIES", "/clones")
     known = settings(home=str(tmp_path), database="postgresql://u:p@h/d", actor="Q. Zhao", venue="simulated")
-    sent = Request(verb="memo", settings=known, subject="m", folder=tmp_path, out=tmp_path / "out").to_json()
+    sent = ChildRequest(verb="memo", settings=known, subject="m", folder=tmp_path, out=tmp_path / "out").to_json()
     assert b"a-secret" not in sent
-    read = Request.read(sent)
+    read = ChildRequest.read(sent)
     assert (read.settings.database, read.settings.actor, read.settings.venue) == (
         known.database,
         "Q. Zhao",
@@ -317,7 +317,7 @@ def test_what_a_library_prints_is_no_part_of_the_answer(tmp_path):
         "child.carry_out = carried_out\n"
         "child.main()\n"
     )
-    request = Request(verb="check", settings=settings(home=str(tmp_path))).to_json()
+    request = ChildRequest(verb="check", settings=settings(home=str(tmp_path))).to_json()
     ended = subprocess.run([sys.executable, "-c", program], input=request, capture_output=True, check=True, timeout=60)
     assert read_answer(ended.stdout) == {"a": 1}
     assert b"from a process of its own" in ended.stderr

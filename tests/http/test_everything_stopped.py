@@ -11,7 +11,7 @@ from standing import way_to
 
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.grandfather import Adoption, adopt
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
 from signoff.domain.deployment import State
@@ -35,7 +35,7 @@ def server(tmp_path):
     first, *later = way_to(State.VALIDATED)
     first = replace(first, deployment="value-2", model="value", version="2", desk="equities", previous_version=None)
     first = replace(first, previous_deployment=None)
-    change = Change(stream=deployment_stream("value-2"), state=None, events=(first, *later))
+    change = StreamChange(stream=deployment_stream("value-2"), state=None, events=(first, *later))
     house.record.commit(change, actor="t", key="opened:value")
     yield served.start()
     served.stop()

@@ -12,7 +12,7 @@ from test_front_page import browser
 from test_verbs_over_http import RELEASE, put
 
 from signoff.app.observe import _told as told_of
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.cli.main import main
 from signoff.domain import decisions
 from signoff.domain import events as e
@@ -45,7 +45,7 @@ def seen(server, reading, sessions=2):
 
 
 def commit(server, state, events, key, effects=None):
-    change = Change(stream=deployment_stream(RELEASE), state=state, events=events)
+    change = StreamChange(stream=deployment_stream(RELEASE), state=state, events=events)
     server.house.record.commit(change, actor="t", key=key, effects=() if effects is None else effects(state, events))
 
 
@@ -67,7 +67,7 @@ def declared(server):
 def without_a_venue(server):
     """Rolled back as far as it goes without anybody's word."""
     put(server.house, way_to(State.FULL))
-    server.house.rollback.begin(RELEASE, e.Occasion.ERROR, "t", "r", actor=PEOPLE["risk_manager"])
+    server.house.rollback.begin(RELEASE, e.RollbackCause.ERROR, "t", "r", actor=PEOPLE["risk_manager"])
 
 
 def terminal(*line):
@@ -97,7 +97,7 @@ def memo(server, capsys):
     record = server.house.record
     state, now = record.deployment(RELEASE), record.now()
     told = tuple(recorded for _, recorded in record.told({deployment_stream(RELEASE)}))
-    for event in decisions.rollback.begin_rollback(state, e.Occasion.ERROR, "t", "r", now):
+    for event in decisions.rollback.begin_rollback(state, e.RollbackCause.ERROR, "t", "r", now):
         at = {"stream": deployment_stream(RELEASE), "revision": state.revision + 1, "at": now, "actor": "t"}
         told = (*told, e.Recorded(**at, event=event))
     composed = compose_rollback(

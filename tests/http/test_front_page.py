@@ -11,7 +11,7 @@ from signed_in import begun
 from standing import signature, standing
 from test_server import killed_events, until
 
-from signoff.domain.access import Duty, Principal
+from signoff.domain.access import AccessRole, Principal
 from signoff.domain.deployment import State
 from signoff.domain.events import PauseReason
 from signoff.domain.flags_of_releases import flags
@@ -131,7 +131,7 @@ class Known:
         return self.kept
 
 
-RISK = Principal(name="Rae", duties=frozenset({Duty.RISK}), roles=(Role.RISK_MANAGER,))
+RISK = Principal(name="Rae", duties=frozenset({AccessRole.RISK}), roles=(Role.RISK_MANAGER,))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ RISK = Principal(name="Rae", duties=frozenset({Duty.RISK}), roles=(Role.RISK_MAN
         (replace(RISK, name="Quinn"), []),  # who submitted it
         (replace(RISK, roles=(Role.CTO,)), []),  # whose role has signed
         (replace(RISK, name=signature(Role.CTO).person), []),  # who has signed in another role
-        (replace(RISK, duties=frozenset({Duty.AUDITOR}), roles=()), []),
+        (replace(RISK, duties=frozenset({AccessRole.AUDITOR}), roles=()), []),
     ],
 )
 def test_an_approval_waits_for_those_whose_role_is_missing_and_who_may_still_sign(who, asked):
@@ -151,7 +151,7 @@ def test_an_approval_waits_for_those_whose_role_is_missing_and_who_may_still_sig
 def test_an_override_waits_for_those_who_may_take_responsibility():
     blocked = Known(standing(State.VALIDATED, blocked=True))
     assert [duty.words for duty in duties(blocked, RISK)] == ["m 2 did not pass pbo: override or reject"]
-    assert duties(blocked, replace(RISK, duties=frozenset({Duty.COMPLIANCE}))) == ()
+    assert duties(blocked, replace(RISK, duties=frozenset({AccessRole.COMPLIANCE}))) == ()
     assert duties(Known(standing(State.VALIDATED)), RISK) == ()
 
 

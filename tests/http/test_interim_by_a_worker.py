@@ -8,7 +8,7 @@ import pytest
 from several_models import Several
 from standing import POLICY, way_to
 
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.domain import events as e
 from signoff.domain.deployment import State
 from signoff.domain.policy import DayCount, PhasePolicy
@@ -37,7 +37,7 @@ def live(world, model):
         else event
         for event in way_to(State.SHADOW)
     )
-    change = Change(stream=deployment_stream(f"{model}-2"), state=None, events=events)
+    change = StreamChange(stream=deployment_stream(f"{model}-2"), state=None, events=events)
     world.house.record.commit(change, actor="t", key=f"put {model}", at=NOW - timedelta(minutes=1))
 
 

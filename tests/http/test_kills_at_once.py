@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from signoff.app.kill import Begun
 from signoff.config.settings import settings
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.http.access import verb_of
 from signoff.http.app import create_app
 from signoff.http.description import routes_of
@@ -54,7 +54,7 @@ def is_coroutine(call):
 
 
 def is_way_out(route):
-    return verb_of(route) in {Verb.KILL, Verb.ROLLBACK, Verb.ATTEST_FLAT} or route.path.startswith(
+    return verb_of(route) in {Permission.KILL, Permission.ROLLBACK, Permission.ATTEST_FLAT} or route.path.startswith(
         ("/ofrep/", "/api/v1/stream")
     )
 

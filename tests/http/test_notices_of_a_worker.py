@@ -19,7 +19,7 @@ from signed_in import begun
 from small_ledger import opened
 
 from signoff.app.notices import Notice, backlog, effect
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.config.settings import settings
 from signoff.installation import Installation
 from signoff.ports.notices import Severity
@@ -86,7 +86,7 @@ def release(home, name, *texts, severity=Severity.NOTICE):
     due = (
         Notice(deployment=name, notice=text, channel="#i", subject="s", text=text, severity=severity) for text in texts
     )
-    change = Change(stream=deployment_stream(name), state=None, events=(replace(opened(), deployment=name),))
+    change = StreamChange(stream=deployment_stream(name), state=None, events=(replace(opened(), deployment=name),))
     house.record.commit(change, actor="t", key=name, effects=tuple(map(effect, due)))
     return house
 

@@ -17,7 +17,7 @@ from signoff.adapters.archives import pack, zipped
 from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.people import enrol
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.domain.errors import RefusedError
 from signoff.domain.policy import Role
 from signoff.ledger.text import decoded
@@ -247,7 +247,7 @@ class TestTwoPeople:
 
 def test_the_routes_ask_for_verbs_of_their_own(server):
     told = server.client("machine").get("/api/v1/permissions").json()
-    for verb in (Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY):
+    for verb in (Permission.PROPOSE_POLICY, Permission.CONFIRM_POLICY):
         assert verb in told["personal"]
         assert verb in told["needs_fresh_sign_in"]
         assert verb not in told["duties"]["machine"]

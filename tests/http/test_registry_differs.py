@@ -189,7 +189,7 @@ def test_a_release_on_its_way_back_says_nothing_of_the_alias(desk):
 
     desk.release()
     desk.alias("7")
-    desk.several.house.rollback.start("momentum-2", e.Occasion.ERROR, "t", "r", actor="t")
+    desk.several.house.rollback.start("momentum-2", e.RollbackCause.ERROR, "t", "r", actor="t")
     assert discrepancies(desk.several.house.record, desk.several.house.registry, "momentum") == ()
 
 

@@ -22,7 +22,7 @@ from signed_in import begun
 
 from signoff.adapters.database import initialise
 from signoff.app.people import grant
-from signoff.domain.access import Duty, Verb
+from signoff.domain.access import AccessRole, Permission
 from signoff.http import sessions
 
 OFREP = Path(__file__).parent / "ofrep" / "openapi.yaml"
@@ -72,8 +72,8 @@ def held_against(operation, check, examples=EXAMPLES):
 def callers(server):
     """People of several duties who signed in a moment ago, a person's token, and a machine's."""
     house = server.house
-    grant(house.record, "N. Weiss", frozenset({Duty.ADMINISTRATOR}), actor="t")
-    grant(house.record, "L. Adler", frozenset({Duty.AUDITOR}), actor="t")
+    grant(house.record, "N. Weiss", frozenset({AccessRole.ADMINISTRATOR}), actor="t")
+    grant(house.record, "L. Adler", frozenset({AccessRole.AUDITOR}), actor="t")
     people = [PEOPLE[role] for role in ("head_of_trading", "risk_manager", "model_owner", "compliance")]
     opened = [begun(house, name) for name in (*people, "N. Weiss", "L. Adler")]
     return [sessions.PREFIX + number for number, _ in opened] + [server.tokens["head_of_trading"]]
@@ -85,7 +85,7 @@ def held_by_its_own_word(server, only="/", examples=EXAMPLES):
     The description is the server's own: what it does not mention is not answered.
     """
     described = httpx.get(f"{server.url}/api/v1/openapi.json").json()
-    spare = server.house.accounts.issue_token("desk-9", scopes={Verb.READ}, actor="t", is_machine=True).token.id
+    spare = server.house.accounts.issue_token("desk-9", scopes={Permission.READ}, actor="t", is_machine=True).token.id
     caller, is_known = itertools.cycle(callers(server)), itertools.cycle((True, True, False))
     answered = Counter()
 

@@ -17,10 +17,10 @@ from signed_in import begun
 from signoff.adapters.archives import zipped
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.accounts import FRESH_S
-from signoff.app.record import Caller, Request
+from signoff.app.record import Caller, CallerRequest
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Killed, PauseReason
 from signoff.http import sessions
@@ -168,7 +168,7 @@ def test_the_same_key_and_body_is_done_once_and_another_body_is_a_conflict(own_s
 
 def test_an_answer_kept_for_a_repeated_request_is_not_for_a_token_that_was_revoked(own_server):
     house, name = own_server.house, PEOPLE["head_of_trading"]
-    made = house.accounts.issue_token(name, scopes=frozenset({Verb.PAUSE}), actor="t")
+    made = house.accounts.issue_token(name, scopes=frozenset({Permission.PAUSE}), actor="t")
     headers = {"authorization": f"Bearer {made.secret}", "idempotency-key": "k1"}
     path = f"{own_server.url}/api/v1/deployments/momentum-1.1.0-adopted/pause"
     assert httpx.post(path, json={}, headers=headers).status_code == 200
@@ -184,7 +184,7 @@ def test_a_request_made_again_after_a_crash_is_done_once(own_server):
     identity, house = "momentum-1.1.0-adopted", own_server.house
 
     def pause():
-        return house.for_request(Caller(Request("r1", "asked"))).rollout.pause(
+        return house.for_request(Caller(CallerRequest("r1", "asked"))).rollout.pause(
             identity, PauseReason.MANUAL, "month end", actor="t"
         )
 
@@ -451,7 +451,7 @@ def until(holds, seconds=10):
 def test_a_stream_ends_soon_after_its_token_was_revoked_and_no_other_does(served, path):
     accounts = served.house.accounts
     gone, stays = (
-        accounts.issue_token(f"desk-{name}", scopes=frozenset({Verb.READ_FLAGS}), actor="t", is_machine=True)
+        accounts.issue_token(f"desk-{name}", scopes=frozenset({Permission.READ_FLAGS}), actor="t", is_machine=True)
         for name in ("gone", "stays")
     )
     time.sleep(2 * FRESH_S)  # until the server has read people anew

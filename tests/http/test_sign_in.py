@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import bind, invite
 from signoff.config.settings import Provider
-from signoff.domain.access import Duty
+from signoff.domain.access import AccessRole
 from signoff.domain.errors import RefusedError
 from signoff.http import sign_in
 
@@ -84,7 +84,7 @@ def signed_in(browser, server, **asked):
 def test_the_first_administrator_comes_in_by_a_link_once(firm, browser):
     secret = invite(firm.house.record, "T. Adeyemi", actor="owner").secret
     assert signed_in(browser, firm, login="adeyemi", bootstrap=secret)["name"] == "T. Adeyemi"
-    assert firm.house.record.people().named("T. Adeyemi").duties == {Duty.ADMINISTRATOR}
+    assert firm.house.record.people().named("T. Adeyemi").duties == {AccessRole.ADMINISTRATOR}
     with httpx.Client(timeout=20) as other:
         refused = other.get(begun(other, firm, login="mallory", bootstrap=secret))
         assert (refused.status_code, "bootstrap link" in refused.text) == (409, True)

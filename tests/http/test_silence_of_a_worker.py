@@ -10,7 +10,7 @@ from standing import POLICY, way_to
 
 from signoff.adapters.clocks import SimulatedClock
 from signoff.app import observe
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.cli.main import main
 from signoff.domain import events as e
 from signoff.domain.deployment import State
@@ -56,12 +56,12 @@ class Desk:
         monkeypatch.setattr(Installation, "feed", lambda house, model: Feed(self.shown))
 
     def live(self, state=State.FULL):
-        change = Change(stream=deployment_stream(RELEASE), state=None, events=tuple(way_to(state)))
+        change = StreamChange(stream=deployment_stream(RELEASE), state=None, events=tuple(way_to(state)))
         self.house.record.commit(change, actor="t", key="put")
 
     def adopted(self):
         born = e.Adopted(deployment=ADOPTED, model="old", version="1", policy=POLICY, signatures=(), reason="r")
-        change = Change(stream=deployment_stream(ADOPTED), state=None, events=(born,))
+        change = StreamChange(stream=deployment_stream(ADOPTED), state=None, events=(born,))
         self.house.record.commit(change, actor="t", key="adopted")
 
     def after(self, n, *, passes=1, **how):
@@ -272,7 +272,7 @@ def test_a_kill_of_a_desk_is_one_call(tmp_path):
     for model in ("m", "n"):
         opened, *rest = way_to(State.FULL)
         born = replace(opened, deployment=f"{model}-2", model=model, desk="alpha")
-        change = Change(stream=deployment_stream(f"{model}-2"), state=None, events=(born, *rest))
+        change = StreamChange(stream=deployment_stream(f"{model}-2"), state=None, events=(born, *rest))
         several.house.record.commit(change, actor="t", key=f"put {model}")
     several.house.kill_switch.kill_many(reason="r", actor="A. Berg", desk="alpha")
     (told,) = told_of_kills(several)
@@ -301,7 +301,9 @@ def test_a_version_that_was_brought_back_was_not_silent_while_another_one_traded
     desk.after(2)
     for n, event in enumerate((e.Superseded(by_deployment="m-3"), e.Reinstated(after_deployment="m-3"))):
         desk.clock.set(datetime(2019, 1, 8 + 5 * n, 22, tzinfo=UTC))
-        change = Change(stream=deployment_stream(RELEASE), state=desk.house.record.deployment(RELEASE), events=(event,))
+        change = StreamChange(
+            stream=deployment_stream(RELEASE), state=desk.house.record.deployment(RELEASE), events=(event,)
+        )
         desk.house.record.commit(change, actor="t", key=event.kind)
     assert desk.after(5).observed == []
     assert (desk.share(), desk.told("monitoring of"), desk.told("PAGE")) == (100, [], [])

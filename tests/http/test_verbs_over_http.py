@@ -9,7 +9,7 @@ from cast_of_six import PEOPLE
 from standing import POLICY, START, way_to
 from test_release_over_http import Desk
 
-from signoff.app.record import Change, deployment_stream, model_stream
+from signoff.app.record import StreamChange, deployment_stream, model_stream
 from signoff.domain import events as e
 from signoff.domain.deployment import State
 from signoff.domain.venue import VenueKind
@@ -28,7 +28,7 @@ PAUSED = [*way_to(State.LIMITED), e.Paused(reason=e.PauseReason.MANUAL, note="mo
 
 WAITING = [
     *way_to(State.LIMITED),
-    e.RollbackStarted(occasion=e.Occasion.ERROR, trigger="t", reason="r", from_phase=None, deadlines=()),
+    e.RollbackStarted(occasion=e.RollbackCause.ERROR, trigger="t", reason="r", from_phase=None, deadlines=()),
     *(e.StepDone(step=step, seconds=0.1, detail="", venue=VenueKind.NONE) for step in (e.Step.FENCE, e.Step.CANCEL)),
     e.RollbackStuck(step=e.Step.VERIFY_FLAT, detail="nobody knows"),
 ]
@@ -78,7 +78,7 @@ def put(house, events):
         else event
         for event in events
     )
-    release = Change(stream=deployment_stream(RELEASE), state=None, events=tuple(signed))
+    release = StreamChange(stream=deployment_stream(RELEASE), state=None, events=tuple(signed))
     house.record.commit(release, actor="t", key="put", at=START)
 
 

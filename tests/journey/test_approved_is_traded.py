@@ -22,7 +22,7 @@ from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.errors import GuardError, UnavailableError
-from signoff.domain.events import FilesChanged, Occasion, RegisteredAgain, RolledBack, Step, StepDone
+from signoff.domain.events import FilesChanged, RegisteredAgain, RollbackCause, RolledBack, Step, StepDone
 from signoff.installation import Installation
 from signoff.ledger.manifest import parse
 from signoff.worker.work import Worker
@@ -180,7 +180,7 @@ def test_the_memo_of_a_release_on_its_way_back_is_written_where_the_files_of_its
     world, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(package, "rendered", lambda memo: {"deployment_memo.md": repr(memo).encode()})
-    world.house.rollback.start(world.identity, Occasion.ERROR, "person", "a test", actor="t")
+    world.house.rollback.start(world.identity, RollbackCause.ERROR, "person", "a test", actor="t")
     folder = world.folders["2.0.0"]
     away = folder.rename(folder.with_name("away"))
     try:
@@ -234,7 +234,7 @@ def test_an_advance_refuses_other_bytes(world, name):
 def test_a_rollback_to_other_bytes_fences_and_cancels_then_is_stuck_and_pages(world, attack):
     house = started(world)
     with small_models.attacked(world.folders["1.1.0"], attack, "times_model.py"):
-        state = house.rollback.begin(world.identity, Occasion.ERROR, "t", "r", actor="t")
+        state = house.rollback.begin(world.identity, RollbackCause.ERROR, "t", "r", actor="t")
         assert state.state is State.ROLLBACK_STUCK
         assert [step for step, _ in state.rollback.done] == [Step.FENCE, Step.CANCEL, Step.VERIFY_FLAT]
         assert "times_model.py" in state.rollback.stuck_because
@@ -244,12 +244,12 @@ def test_a_rollback_to_other_bytes_fences_and_cancels_then_is_stuck_and_pages(wo
         assert [one for one in told if one["severity"] == "page" and "times_model.py" in one["text"]]
         house.kill_switch.kill("momentum", reason="an exit is never blocked", actor="t")
         assert house.record.latch("momentum").is_latched
-    assert house.rollback.begin(world.identity, Occasion.ERROR, "t", "r", actor="t").state is State.ROLLED_BACK
+    assert house.rollback.begin(world.identity, RollbackCause.ERROR, "t", "r", actor="t").state is State.ROLLED_BACK
 
 
 def test_a_revert_says_which_digest_it_restored(world):
     house, digest = started(world), world.versions["1.1.0"].digest
-    state = house.rollback.begin(world.identity, Occasion.ERROR, "t", "r", actor="t")
+    state = house.rollback.begin(world.identity, RollbackCause.ERROR, "t", "r", actor="t")
     assert state.state is State.ROLLED_BACK
     (revert,) = [done for done in events(world, StepDone) if done.step is Step.REVERT]
     assert revert.restored_digest == digest
@@ -342,7 +342,7 @@ def test_a_second_registration_of_a_release_that_was_rolled_back_is_an_alarm(wor
     house = started(world)
     if is_killed:
         house.kill_switch.kill("momentum", reason="a test", actor="t")
-    state = house.rollback.begin(world.identity, Occasion.ERROR, "t", "r", actor="t")
+    state = house.rollback.begin(world.identity, RollbackCause.ERROR, "t", "r", actor="t")
     assert state.state is State.ROLLED_BACK
     number = small_models.registered_again(world.uri, world.versions["2.0.0"])
     try:

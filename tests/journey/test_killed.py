@@ -18,7 +18,7 @@ from signoff.app.record import deployment_stream, replay
 from signoff.app.rollback_drill import rehearse
 from signoff.config.settings import settings
 from signoff.domain.deployment import State
-from signoff.domain.events import Occasion
+from signoff.domain.events import RollbackCause
 from signoff.domain.policy import Policy, Role
 from signoff.installation import Installation
 
@@ -60,7 +60,7 @@ def story(house, folder, release):
     if state.state is State.APPROVED:
         state = house.rollout.start(state.id, actor="t")
     if state.state in {State.SHADOW, State.ROLLING_BACK, State.ROLLED_BACK}:
-        state = house.rollback.begin(state.id, Occasion.ERROR, "error_rate", "test", actor="t")
+        state = house.rollback.begin(state.id, RollbackCause.ERROR, "error_rate", "test", actor="t")
     house.deliver_notices()
     return state
 

@@ -11,12 +11,12 @@ from signoff.app.approvals import ApprovalRound
 from signoff.app.people import enrol
 from signoff.config.settings import settings
 from signoff.domain import deployment
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.domain.dossier import CommitRange, EvidenceDeclaration
 from signoff.domain.errors import GuardError, RefusedError
-from signoff.domain.events import Because, Verdict
+from signoff.domain.events import Because, Vote
 from signoff.domain.evidence import RegisteredVersion, TrackedTable
-from signoff.domain.policy import Doubt, Role
+from signoff.domain.policy import OnUnknown, Role
 from signoff.installation import Installation
 from signoff.ledger.replay import replay
 from signoff.ledger.verification import verify_export
@@ -73,8 +73,8 @@ class Firm:
 
     def refuses(self, state, person=MOREAU, role=RISK):
         with pytest.raises(GuardError, match="independence"):
-            self.house.approvals.statement(state.id, person=person, role=role, verdict=Verdict.APPROVE)
-        assert self.house.approvals.statement(state.id, person=person, role=role, verdict=Verdict.REJECT)
+            self.house.approvals.statement(state.id, person=person, role=role, verdict=Vote.APPROVE)
+        assert self.house.approvals.statement(state.id, person=person, role=role, verdict=Vote.REJECT)
         with pytest.raises(GuardError, match="independence"):
             self.house.approvals.approve(state.id, self.house.signatory(role, person))
         with pytest.raises(GuardError, match="independence") as refusal:
@@ -112,8 +112,8 @@ def test_whoever_submits_under_a_login_may_not_sign(firm):
 
 def test_whoever_issued_the_machine_its_token_may_not_sign_and_whoever_issued_another_may(firm):
     accounts = firm.house.accounts
-    accounts.issue_token("ci-1", scopes=frozenset({Verb.SUBMIT}), actor=MOREAU, is_machine=True)
-    accounts.issue_token("ci-2", scopes=frozenset({Verb.SUBMIT}), actor=YAMADA, is_machine=True)
+    accounts.issue_token("ci-1", scopes=frozenset({Permission.SUBMIT}), actor=MOREAU, is_machine=True)
+    accounts.issue_token("ci-2", scopes=frozenset({Permission.SUBMIT}), actor=YAMADA, is_machine=True)
     state = firm.submit(actor="ci-1")
     assert (why(state), why(state, YAMADA)) == ({Because.ISSUED_TOKEN}, set())
     assert "of ci-1" in firm.refuses(state)
@@ -176,7 +176,7 @@ def test_a_range_that_cannot_be_read_keeps_a_release_out_unless_the_policy_lets_
     with pytest.raises(RefusedError, match=r"v1\.\.main.*unread_commits"):
         firm.having(commits=gone).submit()
     assert all(state.was_adopted for state in firm.house.record.deployments())
-    state = firm.having(unread_commits=Doubt.TELL).submit()
+    state = firm.having(unread_commits=OnUnknown.TELL).submit()
     assert "no folder there" in state.unread[0]
     assert Local(firm.house, "t").deployment(state.id)["unread"] == list(state.unread)
 
@@ -192,8 +192,8 @@ def test_a_range_without_commits_is_not_taken_for_nobodys_work(firm, tmp_path):
 def test_a_maker_whom_nobody_is_enrolled_as_is_told_and_refused_where_the_policy_asks(firm):
     trials = TrackedTable(name="trials", runs=9, users={"mfisher": 8}, unnamed=1)
     with pytest.raises(RefusedError, match=r"mfisher.*1 of the 9 run\(s\) of trials name no user"):
-        firm.having(tracked=(trials,), unknown_makers=Doubt.BLOCK, authors=()).submit()
-    state = firm.having(unknown_makers=Doubt.TELL).submit()
+        firm.having(tracked=(trials,), unknown_makers=OnUnknown.BLOCK, authors=()).submit()
+    state = firm.having(unknown_makers=OnUnknown.TELL).submit()
     assert state.unread == ("1 of the 9 run(s) of trials name no user",)
     told = {who["name"]: who["is_enrolled"] for who in Local(firm.house, "t").deployment(state.id)["may_not_sign"]}
     assert told["mfisher"] is False
@@ -220,7 +220,7 @@ def test_somebody_who_is_found_to_be_the_maker_later_may_not_sign_either(firm):
 def test_verify_finds_a_signature_that_a_server_without_the_guard_took(firm, because, monkeypatch):
     key, value, reason = because
     accounts = firm.house.accounts
-    accounts.issue_token("ci-1", scopes=frozenset({Verb.SUBMIT}), actor=MOREAU, is_machine=True)
+    accounts.issue_token("ci-1", scopes=frozenset({Permission.SUBMIT}), actor=MOREAU, is_machine=True)
     state = firm.submit(actor=value) if key == "actor" else firm.having(**{key: value}).submit()
     assert why(state) == {reason}
     assert verify_export(firm.house.export(), replay).findings == ()

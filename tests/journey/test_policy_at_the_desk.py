@@ -195,7 +195,7 @@ def test_the_demonstration_has_its_policy_confirmed_by_two_people_before_it_subm
     from signoff.config.settings import settings
     from signoff.demo.cast import enrol_cast
     from signoff.demo.example import SUBMITTED_AT, Example
-    from signoff.demo.story import Story
+    from signoff.demo.story import DemoStory
     from signoff.installation import Installation
 
     (folder / "policy.yaml").unlink()
@@ -204,7 +204,7 @@ def test_the_demonstration_has_its_policy_confirmed_by_two_people_before_it_subm
     house = house.with_parts(registry=WorkingRegistry())
     example = Example(dossier=folder, policy=firm_policy.FILE, live=tmp_path / "live", sectors={})
     quiet = Console(quiet=True)
-    story = Story(house=house, example=example, console=quiet, set_time=clock.set, progress=lambda *_: None)
+    story = DemoStory(house=house, example=example, console=quiet, set_time=clock.set, progress=lambda *_: None)
     for _ in range(2):  # an interrupted run continues
         cast = enrol_cast(house, load_dossier(folder).value)
         story.install_policy(cast)

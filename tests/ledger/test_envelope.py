@@ -10,7 +10,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from small_ledger import NOW, PACKAGE, key, signature, spelled
 
 from signoff.domain.errors import TamperedError
-from signoff.domain.events import Verdict
+from signoff.domain.events import Vote
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import canonical
 from signoff.ledger.envelope import encoding, verify
@@ -21,7 +21,7 @@ RAE = key("Rae")
 
 def test_an_envelope_says_what_was_signed():
     said = verify(SIGNED.envelope, RAE.public_key)
-    assert (said.person, said.role, said.verdict) == ("Rae", Role.RISK_MANAGER, Verdict.CONDITIONAL)
+    assert (said.person, said.role, said.verdict) == ("Rae", Role.RISK_MANAGER, Vote.CONDITIONAL)
     assert (said.subject, said.deployment, said.conditions) == (PACKAGE.digest, "m-2", ("daily review",))
     assert (said.signed_at, said.expires_at) == (NOW, datetime(2019, 2, 1, 21, tzinfo=UTC))
 

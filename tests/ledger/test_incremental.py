@@ -26,13 +26,13 @@ from signoff.app.audit import snapshot
 from signoff.app.incremental_verification import NOTHING, parse_verified, verify_ledger
 from signoff.app.record import Record
 from signoff.cli.main import main
-from signoff.domain.events import ApprovalRejected, Verdict
+from signoff.domain.events import ApprovalRejected, Vote
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import canonical
 from signoff.ledger.checkpoint import ORIGIN, key_line
 from signoff.ledger.keychain import parse_chain
 from signoff.ledger.merkle import frontier_of, leaf_hash
-from signoff.ledger.verification import Kept
+from signoff.ledger.verification import KeptCheckpoint
 
 
 class Fixed:
@@ -115,11 +115,11 @@ def test_what_was_kept_is_read_back_or_not_at_all(since):
 
 
 def test_signatures_of_new_events_are_checked_with_the_keys_from_before(ours, since):
-    ours.world.happens(STREAM, ApprovalRejected(signature=signature(verdict=Verdict.REJECT)))
+    ours.world.happens(STREAM, ApprovalRejected(signature=signature(verdict=Vote.REJECT)))
     assert ours.verify(since)[0].findings == ()
     other = Installation(ours.file.parent / "other")
     _, before = other.verify()
-    forged = signature(verdict=Verdict.REJECT, signer=key("Mallory"))
+    forged = signature(verdict=Vote.REJECT, signer=key("Mallory"))
     other.world.happens(STREAM, ApprovalRejected(signature=forged))
     assert "the signature of Rae does not hold" in said(other.verify(before)[0])
 
@@ -201,7 +201,7 @@ def test_an_anchor_from_before_that_was_never_checked_is_left_open(ours, since):
 
 
 def test_a_kept_checkpoint_is_checked_with_everything(ours):
-    kept = Kept(where="kept", note=ours.store.checkpoint())
+    kept = KeptCheckpoint(where="kept", note=ours.store.checkpoint())
     result, _ = ours.verify(kept=(kept,))
     assert (result.findings, result.exit_code) == ((), 0)
 

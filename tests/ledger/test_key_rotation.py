@@ -27,12 +27,12 @@ from signoff.app.record import replay
 from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.errors import TamperedError
-from signoff.domain.events import ApprovalRejected, Verdict
+from signoff.domain.events import ApprovalRejected, Vote
 from signoff.domain.policy import Role
 from signoff.installation import Installation
 from signoff.ledger.checkpoint import ORIGIN, Checkpoint, VerifierKey, key_line, note_of, opened
 from signoff.ledger.keychain import KeyChain, handover_note, parse_chain
-from signoff.ledger.verification import Kept, verify_export
+from signoff.ledger.verification import KeptCheckpoint, verify_export
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_the_tree_is_told_while_nobody_adds_to_it(tmp_path, kind):
 
 def test_a_kept_checkpoint_from_before_the_handover_still_serves(keys):
     store, before, _ = grown(keys)
-    kept = Kept(where="kept", note=before, key=key_line(ORIGIN, keys.present.public_bytes))
+    kept = KeptCheckpoint(where="kept", note=before, key=key_line(ORIGIN, keys.present.public_bytes))
     early = KeyChain(first=keys.chain.first).to_bytes()
     assert verify_export(taken(store, keys), replay, kept=(replace(kept, key=early),)).findings == ()
     assert "not the beginning" in str(verify_export(taken(store, keys), replay, kept=(kept,)).findings)
@@ -235,7 +235,7 @@ def test_a_persons_new_key_leaves_what_the_old_one_signed():
     world = World(store, requests=99)
     world.happens("people", anew)
     assert verified(exported(store, is_anchored=False)).findings == ()
-    late = replace(signature(signer=key("Rae 2"), verdict=Verdict.REJECT), key_id=key("Rae 2").key_id)
+    late = replace(signature(signer=key("Rae 2"), verdict=Vote.REJECT), key_id=key("Rae 2").key_id)
     world.happens("deployment/m-2", ApprovalRejected(signature=late))
     assert verified(exported(store, is_anchored=False)).findings == ()
 
@@ -245,5 +245,5 @@ def test_a_persons_old_key_signs_nothing_after_the_new_one():
     anew = replace(enrolled("Rae", Role.RISK_MANAGER), key_id=key("Rae 2").key_id, public_key=key("Rae 2").public_key)
     world = World(approved_release(store, before=(enrolled("Rae", Role.RISK_MANAGER),)), requests=99)
     world.happens("people", anew)
-    world.happens("deployment/m-2", ApprovalRejected(signature=signature(verdict=Verdict.REJECT)))
+    world.happens("deployment/m-2", ApprovalRejected(signature=signature(verdict=Vote.REJECT)))
     assert "does not hold" in str(verified(exported(store, is_anchored=False)).findings)

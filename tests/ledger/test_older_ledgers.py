@@ -20,7 +20,7 @@ from small_ledger import (
 )
 
 from signoff.app.record import replay
-from signoff.app.signing import Signatory
+from signoff.app.signing import SigningPerson
 from signoff.config.settings import settings
 from signoff.domain.artifacts import Artifact, Pin
 from signoff.domain.deployment import Deployment
@@ -146,7 +146,9 @@ def test_an_old_home_adopts_the_policy_of_its_last_approved_release_unconfirmed(
 
 def test_until_two_people_confirm_one(old_home):
     firm = Policy(name="firm", version="1")
-    rae, cam = (Signatory(person=n, role=r, signer=key(n)) for n, r in (("Rae", Role.RISK_MANAGER), ("Cam", Role.CTO)))
+    rae, cam = (
+        SigningPerson(person=n, role=r, signer=key(n)) for n, r in (("Rae", Role.RISK_MANAGER), ("Cam", Role.CTO))
+    )
     in_force = old_home.policies.confirm(old_home.policies.propose(firm, rae).id, cam)
     assert (in_force.policy, in_force.floor.number) == (firm, 1)
     assert verified(exported(old_home.store)).findings == ()

@@ -18,7 +18,7 @@ from small_ledger import (
     verified,
 )
 
-from signoff.domain.events import PolicyConfirmed, PolicyDeclined, PolicyProposed, Verdict
+from signoff.domain.events import PolicyConfirmed, PolicyDeclined, PolicyProposed, Vote
 from signoff.domain.floor import Floor, Origin, content_digest, subject_of
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
 from signoff.ledger.floor import content_of
@@ -43,16 +43,14 @@ def proposed(policy=FIRM, who=RAE, *, number=1, replaces="", **changes):
         replaces=replaces,
         content=content,
         expires_at=NOW + timedelta(days=7),
-        signature=signed(who, subject, Verdict.PROPOSE_POLICY, policy),
+        signature=signed(who, subject, Vote.PROPOSE_POLICY, policy),
     )
     return replace(made, **changes)
 
 
 def confirmed(proposal, who=CAM, **changes):
     subject = changes.pop("subject", proposal.signature.subject)
-    return PolicyConfirmed(
-        proposal=proposal.proposal, signature=signed(who, subject, Verdict.CONFIRM_POLICY, **changes)
-    )
+    return PolicyConfirmed(proposal=proposal.proposal, signature=signed(who, subject, Vote.CONFIRM_POLICY, **changes))
 
 
 def of(policy, number=1):
@@ -98,7 +96,7 @@ def forge(world, monkeypatch, *events, stream="policy"):
 @pytest.mark.parametrize("by", ["the ledger", "Cam"])
 def test_a_signature_that_the_proposer_did_not_make(world, by):
     subject = proposed().signature.subject
-    forged = signed(RAE, subject, Verdict.PROPOSE_POLICY, signer=key(by))
+    forged = signed(RAE, subject, Vote.PROPOSE_POLICY, signer=key(by))
     world.happens("policy", proposed(signature=forged))
     assert "the signature of Rae does not hold" in findings(world)
 
@@ -131,7 +129,7 @@ def test_a_role_that_has_no_say(world):
 
 def test_a_signature_of_another_kind(world):
     first = proposed()
-    other = signed(CAM, first.signature.subject, Verdict.PROPOSE_POLICY)
+    other = signed(CAM, first.signature.subject, Vote.PROPOSE_POLICY)
     world.happens("policy", first, PolicyConfirmed(proposal=first.proposal, signature=other))
     assert "changes no policy" in findings(world)
 

@@ -20,7 +20,7 @@ from signoff.app.record import replay
 from signoff.domain.policy import Role
 from signoff.ledger.checkpoint import ORIGIN, key_line
 from signoff.ledger.merkle import frontier_of, leaf_hash
-from signoff.ledger.verification import Kept, verify_export
+from signoff.ledger.verification import KeptCheckpoint, verify_export
 
 
 def grown():
@@ -37,34 +37,34 @@ def since(files, *kept):
 
 def test_a_kept_checkpoint_holds_and_counts_as_an_anchor():
     first, later = grown()
-    result = since(later, Kept(where="kept", note=first["checkpoint"], key=first["key.pub"]))
+    result = since(later, KeptCheckpoint(where="kept", note=first["checkpoint"], key=first["key.pub"]))
     assert (result.findings, result.anchored, result.events) == ((), 6, 7)
-    assert since(later, Kept(where="kept", note=later["checkpoint"])).exit_code == 0
+    assert since(later, KeptCheckpoint(where="kept", note=later["checkpoint"])).exit_code == 0
 
 
 def test_another_history_of_the_same_length_is_found():
     first, _ = grown()
     other = World(approved_release(memory_store(), before=(enrolled("Rae", Role.RISK_MANAGER, Role.CTO),))).store
-    found = since(exported(other, is_anchored=False), Kept(where="kept", note=first["checkpoint"]))
+    found = since(exported(other, is_anchored=False), KeptCheckpoint(where="kept", note=first["checkpoint"]))
     assert "an event was altered" in str(found.findings)
 
 
 def test_a_ledger_cut_below_a_kept_checkpoint_is_found():
     first, later = grown()
-    assert "the end was cut off" in str(since(first, Kept(where="kept", note=later["checkpoint"])).findings)
+    assert "the end was cut off" in str(since(first, KeptCheckpoint(where="kept", note=later["checkpoint"])).findings)
 
 
 @pytest.mark.parametrize("note", [b"", b"trust me\n", LEDGER_KEY.sign_checkpoint(6, b"\x00" * 32)])
 def test_a_kept_checkpoint_that_is_none_of_this_ledger_is_found(note):
-    assert since(grown()[1], Kept(where="kept", note=note)).exit_code == 1
+    assert since(grown()[1], KeptCheckpoint(where="kept", note=note)).exit_code == 1
 
 
 def test_a_kept_checkpoint_of_another_key_is_found():
     first, later = grown()
     root = frontier_of([leaf_hash(line) for line in first["events.jsonl"].splitlines()]).root
     theirs = key("somebody else")
-    assert since(later, Kept(where="kept", note=theirs.sign_checkpoint(6, root))).exit_code == 1
-    kept = Kept(where="kept", note=first["checkpoint"], key=first["key.pub"])
+    assert since(later, KeptCheckpoint(where="kept", note=theirs.sign_checkpoint(6, root))).exit_code == 1
+    kept = KeptCheckpoint(where="kept", note=first["checkpoint"], key=first["key.pub"])
     assert "not the beginning" in str(since(later, replace(kept, key=key_line(ORIGIN, theirs.public_bytes))).findings)
 
 

@@ -35,11 +35,11 @@ from signoff.adapters.store_sql import SqlStore
 from signoff.app.audit import export
 from signoff.app.people import enrol
 from signoff.app.record import Record, replay
-from signoff.app.signing import Presented, Signatory, sign
+from signoff.app.signing import Presented, SigningPerson, sign
 from signoff.config.settings import settings
-from signoff.domain.access import Duty, Principal, Verb, may
+from signoff.domain.access import AccessRole, Permission, Principal, may
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
-from signoff.domain.events import ApprovalSigned, PersonEnrolled, Recorded, Verdict
+from signoff.domain.events import ApprovalSigned, PersonEnrolled, Recorded, Vote
 from signoff.domain.policy import Policy, Role
 from signoff.domain.statement import Decision, Statement
 from signoff.installation import Installation
@@ -48,7 +48,7 @@ from signoff.ledger.checkpoint import Checkpoint, note_of
 from signoff.ledger.codec import decode, encode
 from signoff.ledger.envelope import statement
 from signoff.ledger.merkle import frontier_of, leaf_hash
-from signoff.ledger.verification import Kept, verify_export
+from signoff.ledger.verification import KeptCheckpoint, verify_export
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "threat-model.md"
@@ -157,7 +157,7 @@ def test_database_an_older_whole_copy_put_back_is_found_by_a_kept_checkpoint(our
     copy.rename(ours.file)
     assert ours.says() == ""
     assert "the end was cut off" in ours.says(kept)
-    assert "the end was cut off" in ours.says(kept=(Kept(where="kept", note=kept),))
+    assert "the end was cut off" in ours.says(kept=(KeptCheckpoint(where="kept", note=kept),))
 
 
 def test_database_a_tree_made_to_fit_is_never_signed(ours):
@@ -204,7 +204,7 @@ def test_database_evidence_exchanged_beneath_a_signature_is_found(ours):
 def test_checkpoint_key_another_tree_signed_for_the_same_size_is_found(ours):
     lie = ours.keys.sign_checkpoint(6, b"\x00" * 32)
     assert "its root is not the root" in ours.says(lie)
-    assert "its root is not the root" in ours.says(kept=(Kept(where="kept", note=lie),))
+    assert "its root is not the root" in ours.says(kept=(KeptCheckpoint(where="kept", note=lie),))
 
 
 def test_checkpoint_key_signs_no_approval(ours):
@@ -245,7 +245,7 @@ def test_both_a_history_rewritten_whole_is_intact_alone_and_found_by_what_was_ke
     forged = rewritten(ours, without_the_lunch)
     assert verified(forged).findings == ()
     assert "an event was altered" in str(verified(relisted({**forged, "anchors/6": kept})).findings)
-    found = verify_export(forged, replay, kept=(Kept(where="kept", note=kept),))
+    found = verify_export(forged, replay, kept=(KeptCheckpoint(where="kept", note=kept),))
     assert "an event was altered" in str(found.findings)
 
 
@@ -323,11 +323,11 @@ def test_token_signs_nothing_without_the_persons_key(ours):
 
 
 def test_token_of_a_machine_approves_nothing_whatever_its_scopes():
-    robot = Principal(name="ci", duties=frozenset({Duty.MACHINE}), scopes=frozenset(Verb), is_machine=True)
-    for verb in (Verb.APPROVE, Verb.OVERRIDE, Verb.REARM, Verb.ENROL):
+    robot = Principal(name="ci", duties=frozenset({AccessRole.MACHINE}), scopes=frozenset(Permission), is_machine=True)
+    for verb in (Permission.APPROVE, Permission.OVERRIDE, Permission.REARM, Permission.ENROL):
         with pytest.raises(RefusedError):
             may(robot, verb, NOW)
-    may(robot, Verb.KILL, NOW)
+    may(robot, Permission.KILL, NOW)
 
 
 # --- the identity provider
@@ -341,11 +341,11 @@ def test_provider_whoever_it_says_one_is_signs_nothing_without_the_persons_key(o
 
 
 def test_provider_whoever_it_says_one_is_may_stop_and_pause():
-    impostor = Principal(name="Rae", duties=frozenset({Duty.RISK}), signed_in_at=NOW)
-    for verb in (Verb.KILL, Verb.ROLLBACK, Verb.PAUSE):
+    impostor = Principal(name="Rae", duties=frozenset({AccessRole.RISK}), signed_in_at=NOW)
+    for verb in (Permission.KILL, Permission.ROLLBACK, Permission.PAUSE):
         may(impostor, verb, NOW)
     with pytest.raises(RefusedError):
-        may(impostor, Verb.ENROL, NOW)
+        may(impostor, Permission.ENROL, NOW)
 
 
 # --- the table
@@ -382,14 +382,14 @@ def findings_of(signed):
 def signed_by(record, signer, *, role=Role.CTO):
     """A decision made through the application, as the server makes it."""
     decision = Decision(
-        verdict=Verdict.APPROVE,
+        verdict=Vote.APPROVE,
         subject=PACKAGE.digest,
         model="m",
         version="2",
         deployment=DEPLOYMENT,
         policy=Policy(name="p", version="1"),
     )
-    return sign(record, decision, Signatory(person="Rae", role=role, signer=signer))
+    return sign(record, decision, SigningPerson(person="Rae", role=role, signer=signer))
 
 
 def envelope_by(signer, *, names):
@@ -402,7 +402,7 @@ def envelope_by(signer, *, names):
             version="2",
             person="Rae",
             role=Role.RISK_MANAGER,
-            verdict=Verdict.APPROVE,
+            verdict=Vote.APPROVE,
             conditions=(),
             reason="",
             signed_at=NOW,

@@ -23,7 +23,7 @@ from small_ledger import (
 )
 
 from signoff.app.record import replay
-from signoff.domain.events import DutiesWithdrawn, Recorded, Verdict
+from signoff.domain.events import DutiesWithdrawn, Recorded, Vote
 from signoff.domain.policy import Role
 from signoff.ledger.checkpoint import ORIGIN, key_line
 from signoff.ledger.codec import encode
@@ -198,7 +198,7 @@ def test_an_old_key_that_was_replaced_does_not_sign_any_more():
 @pytest.mark.parametrize(
     "said",
     [
-        {"verdict": Verdict.REJECT},
+        {"verdict": Vote.REJECT},
         {"conditions": ()},
         {"subject": "f" * 64},
         {"person": "Zoe"},

@@ -29,9 +29,9 @@ from signoff.app.record import Record
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.app.rollback_drill import RehearsalSandbox, rehearse
 from signoff.app.rollout import Rollout
-from signoff.app.signing import Signatory
+from signoff.app.signing import SigningPerson
 from signoff.domain.artifacts import PreviousCheck
-from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
+from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, NamedPerson
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredModel
@@ -181,7 +181,7 @@ class Inbox:
         self.told.setdefault(identity, (channel, subject, text))
 
 
-QUINN = Person(name="Quinn", role="Researcher")
+QUINN = NamedPerson(name="Quinn", role="Researcher")
 
 
 def dossier_of(model, version, previous, kind):
@@ -321,7 +321,7 @@ class World:
         return self
 
     def signatory(self, role):
-        return Signatory(person=role.value, role=role, signer=KEYS[role])
+        return SigningPerson(person=role.value, role=role, signer=KEYS[role])
 
     def house(self):
         return Installation(self)

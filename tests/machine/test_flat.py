@@ -12,7 +12,7 @@ from signoff.app.record import deployment_stream
 from signoff.app.rollback import order_scope
 from signoff.domain.deployment import State
 from signoff.domain.errors import GuardError, UnavailableError
-from signoff.domain.events import FlatAttested, Occasion, Step, StepDone
+from signoff.domain.events import FlatAttested, RollbackCause, Step, StepDone
 from signoff.domain.floor import Tendency, differences, falls_short
 from signoff.domain.policy import Policy, RollbackPolicy, thresholds
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
@@ -47,7 +47,7 @@ def test_a_venue_that_is_connected_later_is_fenced_and_cancelled_before_it_is_be
     state = raised(world, "2", "1", to=State.LIMITED)
     house = world.house()
     blind = replace(house.rollback, orders=NoVenue())
-    blind.start(state.id, Occasion.ERROR, "t", "r", actor="t")
+    blind.start(state.id, RollbackCause.ERROR, "t", "r", actor="t")
     assert blind.take_back(state.id, actor="t").state is State.ROLLBACK_STUCK
     late = OpenOrder(client_order_id=order_id("m", 7), symbol="A", side="buy", quantity=1.0)
     world.broker.place([late], flags_revision=0)

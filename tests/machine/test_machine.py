@@ -86,7 +86,7 @@ def changed_bytes_keep_their_signatures(patch):
 
 def the_old_champion_is_not_superseded(patch):
     patch.setattr(rollout, "Superseded", lambda by_deployment: None)
-    real = rollout.Change
+    real = rollout.StreamChange
     patch.setattr(
         rollout,
         "Change",

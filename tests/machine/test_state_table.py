@@ -53,16 +53,16 @@ observe | roll back | step done, last | step fails | attest flat | post-mortem |
 
 DAY = desk_of.DAYS["good"]
 COMMANDS = {
-    "override": lambda s: decisions.approvals.sign_override(s, signature(Role.CTO, e.Verdict.OVERRIDE), AT),
+    "override": lambda s: decisions.approvals.sign_override(s, signature(Role.CTO, e.Vote.OVERRIDE), AT),
     "request approval": lambda s: decisions.approvals.request_approval(s, MANIFEST, REHEARSAL, AT),
     "approve, last": lambda s: decisions.approvals.approve(s, signature(ROLES[0]), INTACT, REHEARSAL, AT),
-    "reject": lambda s: decisions.approvals.reject(s, signature(ROLES[0], e.Verdict.REJECT)),
+    "reject": lambda s: decisions.approvals.reject(s, signature(ROLES[0], e.Vote.REJECT)),
     "meet condition": lambda s: decisions.approvals.meet_condition(s, ROLES[0], "daily review", ROLES[0].title, "done"),
     "start": lambda s: decisions.rollout.start(s, INTACT, None, AT),
     "advance": lambda s: decisions.rollout.advance(s, INTACT, None, AT),
     "pause, resume": lambda s: decisions.rollout.pause(s, e.PauseReason.MANUAL, "n"),
     "observe": lambda s: decisions.observation.record_day(s, DAY),
-    "roll back": lambda s: decisions.rollback.begin_rollback(s, e.Occasion.ERROR, "t", "r", AT),
+    "roll back": lambda s: decisions.rollback.begin_rollback(s, e.RollbackCause.ERROR, "t", "r", AT),
     "step done, last": lambda s: decisions.rollback.finish_step(s, e.Step.REVIEW, 0.1, "", "1", AT),
     "step fails": lambda s: (e.RollbackStuck(step=e.Step.REVIEW, detail="d"),),
     "attest flat": lambda s: decisions.rollback.attest_flat(s, "t", "looked", VenueKind.NONE, AT),

@@ -9,7 +9,7 @@ from desk_in_memory import ROLES, World
 from signoff.domain.deployment import State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import RefusedError
-from signoff.domain.events import Occasion
+from signoff.domain.events import RollbackCause
 from signoff.domain.policy import GatePolicy, Policy, Role, ShortenedPolicy, VarGate
 from signoff.domain.shortened import shortened, shortenings
 
@@ -102,7 +102,7 @@ def test_a_version_that_was_never_live_is_not_redeployed(live):
 
 def test_a_version_that_was_rolled_back_is_not_redeployed(live):
     state = live.house.record.deployments("m")[-1]
-    live.house.rollback.begin(state.id, Occasion.BUSINESS, "person", "test", actor="t")
+    live.house.rollback.begin(state.id, RollbackCause.BUSINESS, "person", "test", actor="t")
     with pytest.raises(RefusedError, match="v2 was itself rolled back"):
         live.house.submit("m", "2", "1", DeploymentType.ROLLBACK)
 

@@ -18,7 +18,7 @@ from signoff.app.record import decided_again, deployment_stream
 from signoff.app.rollback import order_scope
 from signoff.domain.deployment import State
 from signoff.domain.errors import RefusedError, StaleRevisionError, UnavailableError
-from signoff.domain.events import DeadlineBreached, Occasion, PauseReason, Step
+from signoff.domain.events import DeadlineBreached, PauseReason, RollbackCause, Step
 from signoff.domain.policy import Role
 from signoff.ports.kills import Kill
 from signoff.ports.venue import OpenOrder
@@ -43,7 +43,7 @@ def raised(world, version, previous, *, to=State.FULL):
 
 
 def back(world, state):
-    return world.house().rollback.begin(state.id, Occasion.BUSINESS, "person", "test", actor="t")
+    return world.house().rollback.begin(state.id, RollbackCause.BUSINESS, "person", "test", actor="t")
 
 
 def trading(world, model="m"):
@@ -298,7 +298,7 @@ def test_a_rollback_is_not_refused_because_somebody_paused_at_the_same_moment(wo
 
 def test_two_workers_on_one_rollback_record_each_step_once(world):
     state = raised(world, "2", "1", to=State.LIMITED)
-    world.house().rollback.start(state.id, Occasion.ERROR, "error_rate", "x", actor="t")
+    world.house().rollback.start(state.id, RollbackCause.ERROR, "error_rate", "x", actor="t")
     world.fuse.interlude = lambda: world.house().rollback.carry_out(state.id, actor="other worker")
     assert world.house().rollback.carry_out(state.id, actor="worker").state is State.ROLLED_BACK
     assert kinds(world, state).count("step_done") == len(Step)
@@ -505,7 +505,7 @@ def test_a_signature_for_arming_that_no_longer_counts_does_not_arm(world, spoilt
 
 def test_a_step_that_failed_for_one_process_and_was_done_by_another_is_not_stuck(world, monkeypatch):
     state = raised(world, "2", "1", to=State.LIMITED)
-    world.house().rollback.start(state.id, Occasion.BUSINESS, "person", "test", actor="t")
+    world.house().rollback.start(state.id, RollbackCause.BUSINESS, "person", "test", actor="t")
     point = world.registry.point
 
     def slow(*arguments):

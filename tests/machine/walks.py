@@ -26,14 +26,14 @@ from signoff.domain.errors import RefusedError, SignoffError
 from signoff.domain.events import (
     DeadlineBreached,
     NoticeSent,
-    Occasion,
     PauseReason,
     Phase,
     PhaseEntered,
+    RollbackCause,
     RolledBack,
     Step,
     StepDone,
-    Verdict,
+    Vote,
 )
 from signoff.domain.limits import NO_EVENT, Book, Order
 from signoff.ledger.codec import decode, encode_state
@@ -231,7 +231,7 @@ class Walk(RuleBasedStateMachine):
             return
         identity, record = every[0 if older else -1], self.world.house().record
         before, was = record.flags(model).revision, record.deployment(identity).state
-        ordered = (Occasion.BUSINESS, "person", "test")
+        ordered = (RollbackCause.BUSINESS, "person", "test")
         done = self.give(lambda house: house.rollback.begin(identity, *ordered, actor="person"))
         if was not in RETREATING and done is not None and done.rollback is not None and done.rollback.done:
             self.halted[model] = max(self.halted[model], before)
@@ -390,9 +390,9 @@ class Walk(RuleBasedStateMachine):
             self.verified[signature.envelope] = verify(signature.envelope, KEYS[signature.role].public_key)
         said = self.verified[signature.envelope]
         if state.was_adopted:
-            return signature.verdict is Verdict.ADOPT and said.deployment == state.id
+            return signature.verdict is Vote.ADOPT and said.deployment == state.id
         is_same = said.subject == state.manifest == signature.subject and said.deployment == state.id
-        return is_same and said.role is signature.role and said.verdict in {Verdict.APPROVE, Verdict.CONDITIONAL}
+        return is_same and said.role is signature.role and said.verdict in {Vote.APPROVE, Vote.CONDITIONAL}
 
     def flags_follow(self):
         for model in MODELS:

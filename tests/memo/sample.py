@@ -22,7 +22,7 @@ from signoff.domain.assessment import (
 )
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.costs import Costs
-from signoff.domain.events import NoticeSent, Rehearsed, Signature, Step, Verdict
+from signoff.domain.events import NoticeSent, Rehearsed, Signature, Step, Vote
 from signoff.domain.evidence import (
     Evidence,
     PitEvidence,
@@ -36,7 +36,7 @@ from signoff.domain.evidence import (
 from signoff.domain.finding import Comparison, Finding, Outcome
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Checklist, Fields, Memo, Section, Table
-from signoff.domain.memo.proof import Found, Proof, Trail
+from signoff.domain.memo.proof import Proof, ProofOutcome, Trail
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Policy, Role
@@ -52,7 +52,7 @@ RETURNS = np.sin(np.arange(DAYS.size)) / 100
 
 
 def dossier() -> d.Dossier:
-    owner = d.Person(name="K. Example", role="model owner", email="k@example.com", slack="@k")
+    owner = d.NamedPerson(name="K. Example", role="model owner", email="k@example.com", slack="@k")
     return d.Dossier(
         header=d.Header(
             model="momentum",
@@ -405,7 +405,7 @@ def assessment() -> Assessment:
     )
 
 
-def signature(role: Role, verdict: Verdict = Verdict.APPROVE, **changed: object) -> Signature:
+def signature(role: Role, verdict: Vote = Vote.APPROVE, **changed: object) -> Signature:
     base = Signature(
         person=f"{role.value} person",
         role=role,
@@ -453,10 +453,10 @@ def standing() -> Standing:
         links={"https://grafana/momentum": True, "card.md": True, "limits.md": True, "https://git/momentum": False},
         notices=tuple(NoticeSent(notice=text, audience=(), channel="email") for text in dossier().communication.before),
         trail=Trail(
-            predictions=Proof(Found.PROVEN, "20 sessions, 400 predictions"),
-            trades=Proof(Found.PROVEN, "120 of 120 orders"),
-            reproducibility=Proof(Found.PROVEN, "400 of 400 predictions made again"),
-            paper=Proof(Found.PROVEN, "880 of 880 predictions have their line, 120 of 120 orders a prediction"),
+            predictions=Proof(ProofOutcome.PROVEN, "20 sessions, 400 predictions"),
+            trades=Proof(ProofOutcome.PROVEN, "120 of 120 orders"),
+            reproducibility=Proof(ProofOutcome.PROVEN, "400 of 400 predictions made again"),
+            paper=Proof(ProofOutcome.PROVEN, "880 of 880 predictions have their line, 120 of 120 orders a prediction"),
         ),
         candidate_check=PreviousCheck(version="2.0.0", run_id="run-2.0.0", is_working=True, detail="20 known rows"),
     )

@@ -9,7 +9,7 @@ import sample
 from small_dossier import returns, small, weekdays
 
 from signoff.adapters.evidence.reader import FolderReader
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.costs import CostBasis, Costs, costs_in_words, costs_of
 from signoff.domain.errors import BadInputError
 from signoff.domain.gates.facts import facts
@@ -39,7 +39,7 @@ def trades(folder, fee):
     days = [{"date": day, "symbol": "AAA", "close": 100.0} for day in SESSIONS]
     pl.DataFrame(days).write_csv(folder / "closes.csv")
     done = convert(
-        Request(format="trades", source=folder / "trades.csv", prices=folder / "closes.csv", capital=10_000.0)
+        ConversionRequest(format="trades", source=folder / "trades.csv", prices=folder / "closes.csv", capital=10_000.0)
     )
     small(folder, {})
     for name, content in done.files.items():

@@ -21,6 +21,7 @@ from signoff.domain.artifacts import MOST_KEPT, Artifact, Pin, PreviousCheck
 from signoff.domain.assessment import BenchmarkSummary, PitStatus, PitSummary
 from signoff.domain.costs import Costs
 from signoff.domain.dossier import DeploymentType, Dossier, Fallback, PitAudits, Reference, Requirement, Trigger
+from signoff.domain.events import ActorProof as Named
 from signoff.domain.events import (
     Barred,
     Because,
@@ -29,16 +30,15 @@ from signoff.domain.events import (
     ItemDone,
     NoticeSent,
     Observed,
-    Occasion,
     Phase,
     PhaseEntered,
     PostMortemHeld,
     Reading,
     Recorded,
+    RollbackCause,
     RollbackStarted,
-    Verdict,
+    Vote,
 )
-from signoff.domain.events import Proof as Named
 from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, ReportedTest, SuiteName, TrackedTable
 from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor, Origin
@@ -47,7 +47,7 @@ from signoff.domain.isolation import IN_PLACE, Hazard, Protection
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
 from signoff.domain.memo.lived import lived
-from signoff.domain.memo.proof import Found, Proof, Trail, journaled
+from signoff.domain.memo.proof import Proof, ProofOutcome, Trail, journaled
 from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role, tighten
 from signoff.domain.quantity import Quantity, Unit
 from signoff.domain.sampling import Sampling
@@ -262,13 +262,13 @@ def initial() -> dict[str, Any]:
 
 
 def overridden(*roles: Role) -> dict[str, Any]:
-    by = tuple(sample.signature(role, Verdict.OVERRIDE, reason="It is reviewed.") for role in roles)
+    by = tuple(sample.signature(role, Vote.OVERRIDE, reason="It is reviewed.") for role in roles)
     world = standing("overrides", by)
     return {**world, "assessment": replace(RICH["assessment"], findings=sample.FINDINGS)}
 
 
 def conditional(text: str = "daily review", **more: Any) -> dict[str, Any]:
-    signed = sample.signature(Role.RISK_MANAGER, Verdict.CONDITIONAL, conditions=(text,))
+    signed = sample.signature(Role.RISK_MANAGER, Vote.CONDITIONAL, conditions=(text,))
     others = tuple(s for s in RICH["standing"].approvals if s.role is not Role.RISK_MANAGER)
     return {**RICH, "standing": replace(RICH["standing"], approvals=(signed, *others), **more)}
 
@@ -316,7 +316,7 @@ LIVED = (
         is_conclusive=True,
     ),
     RollbackStarted(
-        occasion=Occasion.PERFORMANCE, trigger="latency_p95", reason="slow", from_phase=Phase.SHADOW, deadlines=()
+        occasion=RollbackCause.PERFORMANCE, trigger="latency_p95", reason="slow", from_phase=Phase.SHADOW, deadlines=()
     ),
 )
 
@@ -384,7 +384,7 @@ WORLDS: dict[str, Changes] = {
     "unsigned start": standing("started_by", "O. Perez"),
     "keys of others": with_keys_of("T. Adeyemi", overridden(Role.RISK_MANAGER, Role.CTO)),
     "nothing accepted": policy("sign_off.accepted_not_evidenced", ()),
-    "refuted": standing("trail.predictions", Proof(Found.REFUTED, "1 of 20 sessions")),
+    "refuted": standing("trail.predictions", Proof(ProofOutcome.REFUTED, "1 of 20 sessions")),
     "living": living(*LIVED),
     "living, not started": living(),
 }
@@ -1230,10 +1230,10 @@ ROWS: tuple[Row, ...] = (
         standing(
             "trail",
             Trail(
-                predictions=Proof(Found.REFUTED, "1 of 20 sessions"),
-                trades=Proof(Found.NOT_EVIDENCED, "no orders"),
-                reproducibility=Proof(Found.REFUTED, "it differs"),
-                paper=Proof(Found.NOT_COMPARABLE, "other years"),
+                predictions=Proof(ProofOutcome.REFUTED, "1 of 20 sessions"),
+                trades=Proof(ProofOutcome.NOT_EVIDENCED, "no orders"),
+                reproducibility=Proof(ProofOutcome.REFUTED, "it differs"),
+                paper=Proof(ProofOutcome.NOT_COMPARABLE, "other years"),
             ),
         ),
         ("8.1", "^All predictions|^All trades|^Full repro|^Paper log"),

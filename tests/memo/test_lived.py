@@ -18,7 +18,7 @@ from signoff.rendering.markdown import markdown
 START = datetime(2019, 1, 20, 14, 30, tzinfo=UTC)
 NOW = START + timedelta(days=3)
 ROLLBACK = Rollback(
-    occasion=e.Occasion.PERFORMANCE,
+    occasion=e.RollbackCause.PERFORMANCE,
     trigger="latency_p95",
     reason="orders came too late.",
     from_phase=e.Phase.LIMITED,
@@ -79,7 +79,7 @@ def phases(memo):
         ({"state": State.ROLLING_BACK, "rollback": ROLLBACK}, Mark.ROLLING_BACK, "trigger latency_p95"),
         ({"state": State.ROLLBACK_STUCK, "rollback": ROLLBACK}, Mark.ROLLBACK_STUCK, "the venue does not answer"),
         (
-            {"state": State.REJECTED, "rejection": sample.signature(Role.CTO, e.Verdict.REJECT)},
+            {"state": State.REJECTED, "rejection": sample.signature(Role.CTO, e.Vote.REJECT)},
             Mark.REJECTED,
             "REJECTED by",
         ),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import sample
 
-from signoff.domain.environment import Distribution, Environment, Lock
+from signoff.domain.environment import Distribution, Lock, PythonEnvironment
 
 
 def test_the_memo_prints_the_lock_files_digest_and_what_differs() -> None:
@@ -12,7 +12,7 @@ def test_the_memo_prints_the_lock_files_digest_and_what_differs() -> None:
     ran = Distribution(name="Foo_Bar", version="1.1", sha256="")
     r = sample.release()
     dossier = replace(r.dossier, infrastructure=replace(r.dossier.infrastructure, lock=lock.path))
-    pit = replace(r.evidence.pit, environment=Environment(python="3.12", distributions=(ran,)))
+    pit = replace(r.evidence.pit, environment=PythonEnvironment(python="3.12", distributions=(ran,)))
     evidence = replace(r.evidence, lock=lock, pit=pit)
     cell = sample.cell(sample.memo(dossier=dossier, evidence=evidence), "7.1", "Lock file")
     assert cell.text == (

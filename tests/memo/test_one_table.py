@@ -12,7 +12,7 @@ from signoff.domain.live_metrics import LIVE_METRICS, live_thresholds, targets, 
 from signoff.domain.monitoring import Track, explain, observe, rolling_sharpe
 from signoff.domain.monitoring.returns import days_below
 from signoff.domain.policy import Policy, tighten
-from signoff.domain.thresholds import Kind, Sign
+from signoff.domain.thresholds import Sign, ThresholdKind
 
 STRICTER = {
     "alerts.psi.warning": 0.07,
@@ -30,7 +30,12 @@ POLICIES = {
     "as it comes": Policy(name="p", version="1"),
     "as a dossier tightened it": tighten(Policy(name="p", version="1"), STRICTER)[0],
 }
-PLACES = {Kind.WARNING: "4.2", Kind.CRITICAL: "4.2", Kind.TRIGGER: "4.1", Kind.TARGET: "10.1"}
+PLACES = {
+    ThresholdKind.WARNING: "4.2",
+    ThresholdKind.CRITICAL: "4.2",
+    ThresholdKind.TRIGGER: "4.1",
+    ThresholdKind.TARGET: "10.1",
+}
 UP = {Sign.ABOVE, Sign.AT_LEAST}
 IN_WORDS = {
     "var_exceptions_attributed": "No VaR breaches attributed to model",
@@ -51,7 +56,7 @@ def test_every_row_is_printed_where_the_memo_has_its_kind(name):
     memo = sample.memo(policy=POLICIES[name])
     for row in rows(name):
         printed = repr(sample.section(memo, PLACES[row.kind]))
-        wanted = IN_WORDS[row.key] if row.kind is Kind.TARGET and row.key in IN_WORDS else row.figure
+        wanted = IN_WORDS[row.key] if row.kind is ThresholdKind.TARGET and row.key in IN_WORDS else row.figure
         assert wanted in printed, row
 
 
@@ -69,17 +74,17 @@ def test_every_printed_threshold_acts_just_beyond_itself_and_neither_at_it_nor_b
         )
         acts = row.sign in {Sign.AT_LEAST, Sign.AT_MOST}
         assert [row.holds(each) for each in (before, row.value, beyond)] == [False, acts, True]
-        if row.kind in {Kind.WARNING, Kind.CRITICAL}:
+        if row.kind in {ThresholdKind.WARNING, ThresholdKind.CRITICAL}:
             worst = {row.kind.value, "critical"}
             found = [level(name, row.key, float(each)) in worst for each in (before, row.value, beyond)]
-            is_covered = row.kind is Kind.WARNING and level(name, row.key, float(before)) == "critical"
+            is_covered = row.kind is ThresholdKind.WARNING and level(name, row.key, float(before)) == "critical"
             assert is_covered or found == [False, acts, True], row
 
 
 def test_every_trigger_trips_at_its_printed_level_and_prints_the_reading_that_tripped_it(name):
     policy = POLICIES[name]
     for metric, trigger in triggers():
-        limit = metric.threshold(policy, Kind.TRIGGER)
+        limit = metric.threshold(policy, ThresholdKind.TRIGGER)
         beyond, before = (float(np.nextafter(limit.value, way)) for way in (np.inf, -np.inf))
         for value, is_held in ((before, False), (limit.value, limit.sign is Sign.AT_LEAST), (beyond, True)):
             row = replace(metric, compute=lambda _, value=value: value)
@@ -99,7 +104,9 @@ def shown(said, limit):
 @pytest.mark.parametrize(("key", "fault"), [("error_rate", "failed"), ("latency_p95", "slow")])
 def test_an_operational_trigger_fires_above_its_row_and_not_at_it(name, key, fault):
     policy = POLICIES[name]
-    row = threshold(policy, {"error_rate": "error_rate_pct", "latency_p95": "latency_p95_ms"}[key], Kind.TRIGGER)
+    row = threshold(
+        policy, {"error_rate": "error_rate_pct", "latency_p95": "latency_p95_ms"}[key], ThresholdKind.TRIGGER
+    )
     if fault == "slow":
         at, above = (predictions(latency_ms=np.full(20, row.value + more)) for more in (0.0, 0.5))
     else:
@@ -115,7 +122,7 @@ def test_the_sharpe_trigger_fires_at_the_days_of_its_row():
         policy = POLICIES["as it comes"]
         trigger = replace(policy.triggers.sharpe, consecutive_days=consecutive)
         policy = replace(policy, triggers=replace(policy.triggers, sharpe=trigger))
-        assert threshold(policy, "sharpe_days_below", Kind.TRIGGER).value == consecutive
+        assert threshold(policy, "sharpe_days_below", ThresholdKind.TRIGGER).value == consecutive
         assert ("sharpe" in observe(track.measured, policy, {}).fired) is is_fired
 
 
@@ -129,7 +136,7 @@ def test_the_sharpe_floor_counts_a_session_just_below_itself_and_not_at_it(name)
     ):
         trigger = replace(POLICIES[name].triggers.sharpe, below=float(floor))
         policy = replace(POLICIES[name], triggers=replace(POLICIES[name].triggers, sharpe=trigger))
-        assert threshold(policy, "rolling_sharpe_30d", Kind.TRIGGER).value == floor
+        assert threshold(policy, "rolling_sharpe_30d", ThresholdKind.TRIGGER).value == floor
         assert (days_below(track, policy).days > 0) is is_counted
 
 

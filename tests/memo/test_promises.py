@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import sample
 
-from signoff.app.assess import Release, submission_errors
+from signoff.app.assess import AssessedRelease, submission_errors
 from signoff.domain.errors import BadInputError
 from signoff.domain.floor import Floor, Origin
 from signoff.domain.memo.document import Mark
@@ -213,7 +213,7 @@ def test_an_untrue_promise_is_refused_at_submission_by_its_key() -> None:
     dossier = promising("rollback above 150 ms")
     floor = Floor(origin=Origin.BUILT_IN, name="firm", version="1", digest="ab" * 32)
     inputs = Inputs(dossier=dossier, policy=POLICY, evidence=sample.evidence(), files={}, links={}, floor=floor)
-    release = Release(inputs=inputs, assessment=sample.assessment(), figures=())
+    release = AssessedRelease(inputs=inputs, assessment=sample.assessment(), figures=())
 
     with pytest.raises(BadInputError, match=r"risk\.risks\.0\.mitigation: .*is not so: the rollback trigger"):
         submission_errors(release)

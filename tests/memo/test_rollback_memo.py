@@ -6,7 +6,7 @@ import pytest
 import sample
 
 from signoff.domain import events as e
-from signoff.domain.dossier import DeploymentType, Undertakings
+from signoff.domain.dossier import Commitments, DeploymentType
 from signoff.domain.memo.document import Mark, Memo
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.domain.policy import Policy
@@ -15,7 +15,7 @@ from signoff.domain.venue import VenueKind
 START = datetime(2019, 1, 20, 14, 30, tzinfo=UTC)
 POLICY = Policy(name="firm", version="1")
 DOSSIER = sample.dossier()
-UNDERTAKINGS = Undertakings(
+UNDERTAKINGS = Commitments(
     communication=DOSSIER.communication,
     assumptions=DOSSIER.boundaries.assumptions,
     success=DOSSIER.success,
@@ -73,7 +73,7 @@ def history(
         is_conclusive=True,
     )
     started = e.RollbackStarted(
-        occasion=e.Occasion.PERFORMANCE,
+        occasion=e.RollbackCause.PERFORMANCE,
         trigger="sharpe",
         reason="Sharpe below 0.5 for 10 days.",
         from_phase=e.Phase.LIMITED,

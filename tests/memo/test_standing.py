@@ -11,18 +11,18 @@ from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.dossier import DeploymentType, Grade, Risk
-from signoff.domain.events import Delivery, DeployerSigned, ItemDone, NoticeSent, Verdict
-from signoff.domain.events import Proof as Named
+from signoff.domain.events import ActorProof as Named
+from signoff.domain.events import Delivery, DeployerSigned, ItemDone, NoticeSent, Vote
 from signoff.domain.evidence import PitEvidence, PitFinding, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.finding import Outcome
 from signoff.domain.memo.communication import unsent_before
 from signoff.domain.memo.document import Mark, Paragraph
 from signoff.domain.memo.plan import false_alarm_rate, rollback_triggers
-from signoff.domain.memo.proof import NO_JOURNAL, Found, Proof
+from signoff.domain.memo.proof import NO_JOURNAL, Proof, ProofOutcome
 from signoff.domain.memo.risk import risk_level
 from signoff.domain.memo.sign_off import guarded
 from signoff.domain.memo.standing import Standing
-from signoff.domain.policy import Certification, Policy, Role, SignOffPolicy
+from signoff.domain.policy import CertifiedSentence, Policy, Role, SignOffPolicy
 from signoff.domain.shortened import shortened
 
 GATES = "All validation gates have been passed"
@@ -111,7 +111,11 @@ def test_every_certification_holds_when_the_record_shows_all_of_it() -> None:
         *(
             (GOVERNANCE, standing(trail=replace(sample.standing().trail, **{claim: proof})))
             for claim in ("predictions", "trades")
-            for proof in (NO_JOURNAL, Proof(Found.REFUTED, "1 of 20 sessions"), Proof(Found.NOT_COMPARABLE, "2018"))
+            for proof in (
+                NO_JOURNAL,
+                Proof(ProofOutcome.REFUTED, "1 of 20 sessions"),
+                Proof(ProofOutcome.NOT_COMPARABLE, "2018"),
+            )
         ),
         (GOVERNANCE, tagged()),
         (GOVERNANCE, tagged(governance_ready="True")),
@@ -134,7 +138,7 @@ def test_a_rehearsal_exactly_as_old_as_the_policy_allows_still_counts() -> None:
 
 def overriding(role: Role, person: str = "") -> object:
     person = person or f"{role.value} person"
-    return sample.signature(role, Verdict.OVERRIDE, person=person, reason="The limit is reviewed next week.")
+    return sample.signature(role, Vote.OVERRIDE, person=person, reason="The limit is reviewed next week.")
 
 
 TWO = (overriding(Role.RISK_MANAGER), overriding(Role.CTO))
@@ -194,7 +198,7 @@ def test_a_replay_that_looked_at_nothing_ticks_nothing() -> None:
         ({"is_approved": False}, Mark.PENDING),
         ({"is_rejected": True}, Mark.REJECTED),
         (
-            {"approvals": (sample.signature(Role.CTO, Verdict.CONDITIONAL, conditions=("Watch latency",)),)},
+            {"approvals": (sample.signature(Role.CTO, Vote.CONDITIONAL, conditions=("Watch latency",)),)},
             Mark.CONDITIONAL,
         ),
     ],
@@ -450,7 +454,7 @@ CONDITIONS = {
 
 @pytest.mark.parametrize("text", CONDITIONS)
 def test_a_condition_says_which_phase_waits_for_it_and_a_daily_review_of_the_limited_phase_stands_in_4_1(text) -> None:
-    signed = sample.signature(Role.RISK_MANAGER, Verdict.CONDITIONAL, conditions=(text,))
+    signed = sample.signature(Role.RISK_MANAGER, Vote.CONDITIONAL, conditions=(text,))
     every = {"approvals": (signed,), "open_conditions": ((Role.RISK_MANAGER, text),)}
     memo = sample.memo(**standing(**every))
     said = f"Risk manager ({signed.person}): {text} {CONDITIONS[text]}"
@@ -520,16 +524,16 @@ def test_section_12_shows_who_started_the_rollout_and_whether_they_signed() -> N
 
 @pytest.mark.parametrize("claim", ["predictions", "trades"])
 def test_a_count_that_the_journal_refutes_is_no_lack_of_evidence_that_a_policy_may_accept(claim) -> None:
-    refuted = replace(sample.standing().trail, **{claim: Proof(Found.REFUTED, "1 of 20 sessions")})
+    refuted = replace(sample.standing().trail, **{claim: Proof(ProofOutcome.REFUTED, "1 of 20 sessions")})
     memo = sample.memo(**good() | standing(trail=refuted))
-    (governance,) = (one for one in memo.certified if one.certification is Certification.GOVERNANCE)
+    (governance,) = (one for one in memo.certified if one.certification is CertifiedSentence.GOVERNANCE)
 
     assert governance.is_contradicted
     assert "refuted: 1 of 20 sessions" in governance.against
     assert not any("Not evidenced" in notice for notice in memo.notices)
 
 
-ALL = tuple(Certification)
+ALL = tuple(CertifiedSentence)
 WAITS = {
     (): (
         "Shadow waits for the gates, the risk assessment, the rollback plan and the stakeholders' notices; the limited "
@@ -565,7 +569,7 @@ def test_section_12_says_which_phase_waits_for_what_under_this_policy(accepted) 
         (DeploymentType.ROLLBACK, 24, 0, "Due before the start (policy, redeployment.notice_hours: 0)"),
     ],
 )
-@pytest.mark.parametrize("accepted", [(), (Certification.STAKEHOLDERS,)], ids=["held", "accepted"])
+@pytest.mark.parametrize("accepted", [(), (CertifiedSentence.STAKEHOLDERS,)], ids=["held", "accepted"])
 def test_when_notices_are_due_names_the_rule_that_says_so(kind, hours, short, said, accepted) -> None:
     dossier, firm = sample.dossier(), Policy(name="firm", version="1")
     policy = replace(

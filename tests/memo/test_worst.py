@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import sample
 
-from signoff.app.assess import Release, refusals
-from signoff.domain.events import Verdict
+from signoff.app.assess import AssessedRelease, refusals
+from signoff.domain.events import Vote
 from signoff.domain.evidence import PitAudit
 from signoff.domain.floor import Floor, Origin
 from signoff.domain.memo.document import Bullets, Cell, CheckItem, Checklist, Column, Fields, Mark, Memo, Section, Table
-from signoff.domain.memo.worst import Line, worst
+from signoff.domain.memo.worst import WorstLine, worst
 from signoff.domain.policy import Policy, Role
 from signoff.ports.releases import Inputs
 from signoff.rendering.html import html
@@ -44,7 +44,7 @@ def told(memo: Memo) -> dict[str, str]:
 def test_a_line_with_a_red_or_missing_mark_is_found_wherever_it_stands(mark: Mark, block) -> None:
     sections = (Section("7", "Outer", sections=(Section("7.3", "Inner", (block(Cell("99%", mark=mark)),)),)),)
 
-    assert worst(sections) == (Line(mark.value, "7.3", "Uptime"),)
+    assert worst(sections) == (WorstLine(mark.value, "7.3", "Uptime"),)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_line_with_a_red_or_missing_mark_is_found_wherever_it_stands(mark: Mar
     ],
 )
 def test_a_line_that_says_so_in_words_alone_is_found_too(block, word: str) -> None:
-    assert worst((Section("3.2", "Operational Risk", (block,)),)) == (Line(word, "3.2", "RTO"),)
+    assert worst((Section("3.2", "Operational Risk", (block,)),)) == (WorstLine(word, "3.2", "RTO"),)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_every_open_certification_is_told() -> None:
     box = CheckItem("Monitoring and alerts are configured", is_checked=False, note="the dashboard was not checked")
 
     assert worst((Section("12", "Sign-off", (Checklist((box,)),)),)) == (
-        Line("NOT CERTIFIED", "12", "Monitoring and alerts are configured"),
+        WorstLine("NOT CERTIFIED", "12", "Monitoring and alerts are configured"),
     )
 
 
@@ -103,7 +103,7 @@ def test_paper_tradings_sharpe_stands_with_its_interval_beside_the_backtests() -
 
 
 def conditional(**changed) -> Memo:
-    signed = sample.signature(Role.RISK_MANAGER, Verdict.CONDITIONAL, conditions=(CONDITION,))
+    signed = sample.signature(Role.RISK_MANAGER, Vote.CONDITIONAL, conditions=(CONDITION,))
     return sample.memo(standing=replace(sample.standing(), approvals=(signed,), **changed))
 
 
@@ -116,7 +116,7 @@ def test_open_conditions_stand_on_page_one_until_they_are_met() -> None:
 
 
 def test_overrides_stand_on_page_one_with_their_reason() -> None:
-    by = sample.signature(Role.CTO, Verdict.OVERRIDE, reason="The limit is reviewed.")
+    by = sample.signature(Role.CTO, Vote.OVERRIDE, reason="The limit is reviewed.")
     memo = sample.memo(standing=replace(sample.standing(), overrides=(by,)))
 
     assert told(memo)["Overrides"] == "cto person (CTO / Head of Tech): The limit is reviewed."
@@ -160,7 +160,7 @@ def test_what_submit_refuses_is_told_before_with_its_key() -> None:
         floor=floor,
     )
 
-    (said,) = refusals(Release(inputs=inputs, assessment=sample.assessment(), figures=()))
+    (said,) = refusals(AssessedRelease(inputs=inputs, assessment=sample.assessment(), figures=()))
 
     assert said.startswith("validation.near_misses.pbo: ")
 

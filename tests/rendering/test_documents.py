@@ -18,14 +18,14 @@ from signoff.domain.charts import (
     Band,
     BarChart,
     Chart,
+    ChartLine,
     EquityChart,
     ExceptionChart,
     HistogramChart,
     Interval,
     IntervalChart,
-    Line,
     LinesChart,
-    Reference,
+    ReferenceLine,
     ScatterChart,
     Shade,
     UnderwaterChart,
@@ -66,25 +66,31 @@ def memo(text="plain words"):
         EquityChart(
             "equity",
             "Growth of 1",
-            (Line("v1", days, old, is_new=False), Line("v2", days, new, is_new=True)),
+            (ChartLine("v1", days, old, is_new=False), ChartLine("v2", days, new, is_new=True)),
             (Band(date(2016, 1, 1), date(2016, 6, 1), "a crisis"),),
         ),
-        UnderwaterChart("underwater", "Under water", (Line("v2", days, new, is_new=True),)),
+        UnderwaterChart("underwater", "Under water", (ChartLine("v2", days, new, is_new=True),)),
         LinesChart(
-            "lines", "Lines", (Line("v2", days, new, True, new - 0.1, new + 0.1),), Reference(0.0, "0"), "rolling"
+            "lines",
+            "Lines",
+            (ChartLine("v2", days, new, True, new - 0.1, new + 0.1),),
+            ReferenceLine(0.0, "0"),
+            "rolling",
         ),
-        HistogramChart("logits", "Logits", rng.normal(0, 1, 500), Reference(0.0, "0"), "logit"),
+        HistogramChart("logits", "Logits", rng.normal(0, 1, 500), ReferenceLine(0.0, "0"), "logit"),
         HistogramChart(
             "resamples",
             "Resamples",
             rng.normal(0, 1, 500),
-            Reference(1.0, "observed"),
+            ReferenceLine(1.0, "observed"),
             "statistic",
             Shade.ABOVE,
-            (Reference(1.6, "95%"),),
+            (ReferenceLine(1.6, "95%"),),
         ),
         ScatterChart("scatter", "Scatter", rng.normal(0, 1, 400), rng.normal(0, 1, 400), "inside", "outside", -0.2),
-        IntervalChart("intervals", "Intervals", (Interval("long", 0.5, 0.4, 0.6),), Reference(0.45, "45%"), "accuracy"),
+        IntervalChart(
+            "intervals", "Intervals", (Interval("long", 0.5, 0.4, 0.6),), ReferenceLine(0.45, "45%"), "accuracy"
+        ),
         BarChart("bars", "Bars", days[::63], rng.normal(0, 1, days[::63].size), "return %"),
         ExceptionChart("exceptions", "Exceptions", days, new, np.full(days.size, -0.016)),
     )
@@ -158,7 +164,7 @@ def test_what_people_wrote_is_shown_and_never_executed():
 def test_what_people_wrote_at_a_picture_is_no_formula_and_breaks_nothing(text):
     days = np.arange(np.datetime64("2015-01-01"), np.datetime64("2015-04-01"))
     band = Band(date(2015, 2, 1), date(2015, 3, 1), text)
-    drawn = svg(EquityChart("equity", text, (Line(text, days, np.full(days.size, 0.001), is_new=True),), (band,)))
+    drawn = svg(EquityChart("equity", text, (ChartLine(text, days, np.full(days.size, 0.001), is_new=True),), (band,)))
     assert b"<script" not in drawn
 
 
@@ -204,7 +210,7 @@ def test_a_memo_with_nothing_in_it_still_renders():
 def test_pictures_stay_small_when_the_history_is_long():
     days = np.arange(np.datetime64("1990-01-01"), np.datetime64("2018-01-01"))
     returns = np.random.default_rng(0).normal(0.0003, 0.01, days.size)
-    chart = EquityChart("equity", "c", (Line("v1", days, returns, is_new=True),))
+    chart = EquityChart("equity", "c", (ChartLine("v1", days, returns, is_new=True),))
     assert len(svg(chart)) < 300_000
 
 
@@ -262,7 +268,7 @@ def test_a_chart_whose_figures_changed_is_drawn_anew():
     def chart(last):
         days = np.arange("2020-01-01", "2020-03-01", dtype="datetime64[D]")
         returns = np.append(np.full(days.size - 1, 0.001), last)
-        return EquityChart("equity", "c", (Line("v1", days, returns, is_new=True),))
+        return EquityChart("equity", "c", (ChartLine("v1", days, returns, is_new=True),))
 
     before = pictures.svg(chart(0.1))
     assert pictures.svg(chart(0.1)) is before
@@ -286,7 +292,7 @@ def test_settings_in_the_current_folder_change_no_picture(tmp_path, setting):
 @pytest.mark.parametrize("control", ["\x1b", "\x07", "\x9b", "\r", "\u202e", "\ud800"])
 def test_no_document_holds_a_character_that_a_terminal_obeys(control):
     said = memo(f"a{control}[31mb")
-    lines = LinesChart("l", "L", (Line(f"v{control}", *_line(said)),), Reference(0.0, "0"), control)
+    lines = LinesChart("l", "L", (ChartLine(f"v{control}", *_line(said)),), ReferenceLine(0.0, "0"), control)
     said = replace(said, sections=(*said.sections, Section("2", "Chart", (lines,))))
     written_out = control.encode("unicode_escape").decode()
     page, (text, assets) = html(said).decode(), markdown(said)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from signoff.adapters.evidence.frames import Hints
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.errors import BadInputError
 
 DAYS = ["2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09"]
@@ -14,7 +14,9 @@ FUNDED = [100.0, 101.0, 99.99, 100.5]
 def imported(tmp_path, columns, *, drop_head=False, **options):
     pl.DataFrame({"date": DAYS} | columns).write_csv(tmp_path / "equity.csv")
     hints = Hints(drop_head=drop_head)
-    return convert(Request(format="table", source=tmp_path / "equity.csv", is_values=True, hints=hints, **options))
+    return convert(
+        ConversionRequest(format="table", source=tmp_path / "equity.csv", is_values=True, hints=hints, **options)
+    )
 
 
 HEADS = {

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.errors import BadInputError
 
 DAYS = [date(2024, 1, 1) + timedelta(days=n) for n in range(60)]
@@ -32,7 +32,7 @@ def column(of=PAID, empty=0.0):
 
 def imported(tmp_path, frame, **options):
     frame.write_csv(tmp_path / "equity.csv")
-    return convert(Request(format="table", source=tmp_path / "equity.csv", is_values=True, **options))
+    return convert(ConversionRequest(format="table", source=tmp_path / "equity.csv", is_values=True, **options))
 
 
 IN, OUT = {20: 40_000.0}, {41: 25_000.0}
@@ -125,4 +125,4 @@ def test_a_flow_that_cannot_be_is_refused(tmp_path, name):
 
 def test_flows_complete_belongs_to_values(tmp_path):
     with pytest.raises(BadInputError, match="--flows-complete"):
-        convert(Request(format="table", source=tmp_path / "x.csv", flows_complete=True))
+        convert(ConversionRequest(format="table", source=tmp_path / "x.csv", flows_complete=True))

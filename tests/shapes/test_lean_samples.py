@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.errors import BadInputError
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -27,7 +27,7 @@ def points(closes=CLOSES, scale=1):
 def imported(tmp_path, values, **options):
     result = {"charts": {"Strategy Equity": {"series": {"Equity": {"values": values}}}}}
     (tmp_path / "lean.json").write_text(json.dumps(result))
-    return convert(Request(format="lean", source=tmp_path / "lean.json", **options))
+    return convert(ConversionRequest(format="lean", source=tmp_path / "lean.json", **options))
 
 
 def with_noon(value):

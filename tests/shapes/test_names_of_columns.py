@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
 
@@ -21,7 +21,7 @@ def lines(header, *columns):
 def imported(tmp_path, content, **options):
     file = tmp_path / "result.csv"
     file.write_text(content)
-    return convert(Request(format=options.pop("format", "table"), source=file, **options))
+    return convert(ConversionRequest(format=options.pop("format", "table"), source=file, **options))
 
 
 def refusal(tmp_path, content, **options):

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.adapters.results.regular_flows import regular
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
@@ -64,7 +64,7 @@ def account(days, returns, paid, share=0.03, fixed=None):
 
 def imported(tmp_path, frame, **options):
     frame.write_csv(tmp_path / "equity.csv")
-    return convert(Request(format="table", source=tmp_path / "equity.csv", is_values=True, **options))
+    return convert(ConversionRequest(format="table", source=tmp_path / "equity.csv", is_values=True, **options))
 
 
 W, E = weekdays(), every_day()
@@ -134,7 +134,7 @@ def test_the_equity_of_lean_is_asked_about_and_declared_alike(tmp_path):
     closes = (W.astype("datetime64[s]").astype(int) + 21 * 3600).tolist()
     equity = {"Equity": {"values": [list(point) for point in zip(closes, frame["equity"].to_list(), strict=True)]}}
     (tmp_path / "live.json").write_text(json.dumps({"charts": {"Strategy Equity": {"series": equity}}}))
-    asked = Request(format="lean", source=tmp_path / "live.json")
+    asked = ConversionRequest(format="lean", source=tmp_path / "live.json")
 
     with pytest.raises(BadInputError, match=r"the first session of each month.*--flows-complete"):
         convert(asked)

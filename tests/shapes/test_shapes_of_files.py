@@ -20,7 +20,7 @@ from polars.testing import assert_frame_equal
 from signoff.adapters.evidence.frames import read_frame
 from signoff.adapters.evidence.tables import table_of
 from signoff.adapters.evidence.titles import header_below
-from signoff.adapters.results.conversion import Request, convert, hints_of
+from signoff.adapters.results.conversion import ConversionRequest, convert, hints_of
 from signoff.domain.errors import BadInputError
 
 DAYS = [date(2020, 1, 13), date(2020, 1, 14), date(2020, 1, 15)]
@@ -179,7 +179,7 @@ def imported(tmp_path, suffix, content, **options):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     said = {name: options.pop(name, None) for name in ("decimal", "dates", "sheet")}
     hints = hints_of(**said, drop_head=options.pop("drop_head", False))
-    return convert(Request(format="table", source=path, hints=hints, **options))
+    return convert(ConversionRequest(format="table", source=path, hints=hints, **options))
 
 
 @pytest.mark.parametrize("name", IMPORTED)

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from signoff.adapters.results.conversion import Request, convert, hints_of
+from signoff.adapters.results.conversion import ConversionRequest, convert, hints_of
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
 
@@ -27,7 +27,7 @@ def imported(tmp_path, trades, closes=None, *, suffix=".csv", dates=None, decima
         (tmp_path / "closes.csv").write_text(closes)
         options["prices"] = tmp_path / "closes.csv"
     hints = hints_of(decimal=decimal, dates=dates, sheet=None, drop_head=False)
-    return convert(Request(format="trades", source=tmp_path / f"trades{suffix}", hints=hints, **options))
+    return convert(ConversionRequest(format="trades", source=tmp_path / f"trades{suffix}", hints=hints, **options))
 
 
 def test_what_is_held_is_worth_its_close_and_the_gain_is_over_the_equity_before(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain.events import Adopted, Killed, Paused, PauseReason, Resumed
 from signoff.domain.policy import Policy
@@ -48,7 +48,7 @@ def killed(house, model):
 
 def committed(house, stream, state, *events):
     key = f"{stream}:{0 if state is None else state.revision}"
-    house.record.commit(Change(stream=stream, state=state, events=events), actor="R. Moreau", key=key)
+    house.record.commit(StreamChange(stream=stream, state=state, events=events), actor="R. Moreau", key=key)
 
 
 def pages(house, name, limit):

@@ -14,7 +14,7 @@ from signed_in import begun
 from signoff.app.grandfather import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.config.settings import settings
-from signoff.domain.access import MATRIX, PERSONAL, Duty, permitted
+from signoff.domain.access import MATRIX, PERSONAL, AccessRole, permitted
 from signoff.domain.policy import Policy, Role
 from signoff.http import sessions
 from signoff.installation import Installation
@@ -46,7 +46,7 @@ class Served:
         adoption = Adoption(model="momentum", version="1.1.0", policy=Policy(name="p", version="1"), reason="r")
         adopt(self.house.record, adoption, signatories)
         self.tokens = {role: self.issue(name) for role, name in PEOPLE.items()}
-        machine = MATRIX[Duty.MACHINE] - PERSONAL
+        machine = MATRIX[AccessRole.MACHINE] - PERSONAL
         issued = self.house.accounts.issue_token("desk-1", scopes=machine, actor="t", is_machine=True)
         self.tokens["machine"] = issued.secret
         self.port = free_port()

@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 
-from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, Predictions, Reference
+from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, SessionPredictions, TrainingFeature
 from signoff.domain.monitoring.measurement import Earlier
 
 SESSION = date(2019, 2, 1)
@@ -54,7 +54,7 @@ def predictions(n=20, *, failed=0, slow=0, **changes):
     errors[:failed] = 1
     if slow:
         latency[-slow:] = 500.0
-    found = Predictions(
+    found = SessionPredictions(
         timestamps=np.full(n, np.datetime64("2019-02-01T21:00:00", "us")),
         symbols=np.array(SYMBOLS[:n]),
         values=np.linspace(-1, 1, n) if n else np.empty(0),
@@ -99,7 +99,7 @@ def baseline(gaps=0.0, **columns):
 
     named = {"x": values(), "y": values()} | columns
     return Baseline(
-        columns={name: Reference(values=column, sessions=sessions) for name, column in named.items()},
+        columns={name: TrainingFeature(values=column, sessions=sessions) for name, column in named.items()},
         symbols=frozenset(SYMBOLS),
     )
 

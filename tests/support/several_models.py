@@ -10,7 +10,7 @@ from forked import Command
 from standing import way_to
 
 from signoff.adapters.clocks import SimulatedClock
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain import events as e
 from signoff.domain.deployment import State
@@ -38,7 +38,7 @@ class Several:
             else event
             for event in way_to(state)
         )
-        change = Change(stream=deployment_stream(identity), state=None, events=events)
+        change = StreamChange(stream=deployment_stream(identity), state=None, events=events)
         self.house.record.commit(change, actor="t", key=f"put {model}", at=NOW - ago)
         return identity
 
@@ -46,13 +46,13 @@ class Several:
         """A rollback that was started and has every step before it."""
         identity = self.release(model)
         house = Installation(self.settings, SimulatedClock(NOW - ago))
-        house.rollback.start(identity, e.Occasion.ERROR, "t", "r", actor="t")
+        house.rollback.start(identity, e.RollbackCause.ERROR, "t", "r", actor="t")
         return identity
 
     def leaving_alone(self, model):
         """The same of a release that no version was before, so that no registry is asked."""
         identity = self.release(model, before=None)
-        self.house.rollback.start(identity, e.Occasion.ERROR, "t", "r", actor="t")
+        self.house.rollback.start(identity, e.RollbackCause.ERROR, "t", "r", actor="t")
         return identity
 
     def late(self, model):
@@ -61,14 +61,14 @@ class Several:
         house = Installation(self.settings, SimulatedClock(NOW - timedelta(days=5)))
         state = house.record.deployment(identity)
         begun = e.RollbackStarted(
-            occasion=e.Occasion.ERROR,
+            occasion=e.RollbackCause.ERROR,
             trigger="t",
             reason="r",
             from_phase=None,
             deadlines=(e.Deadline(name="post_mortem", due=NOW - timedelta(days=3)),),
         )
         steps = (e.StepDone(step=step, seconds=0.1, detail="") for step in e.Step)
-        change = Change(
+        change = StreamChange(
             stream=deployment_stream(identity),
             state=state,
             events=(begun, *steps, e.RolledBack(restored_version=None)),

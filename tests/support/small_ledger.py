@@ -11,12 +11,12 @@ from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_memory import MemoryStore
 from signoff.app.record import fold_of, replay
 from signoff.domain.dossier import (
+    Commitments,
     Communication,
     DeploymentType,
     PositionLimits,
     Restrictions,
     Success,
-    Undertakings,
 )
 from signoff.domain.events import (
     AnyEvent,
@@ -31,7 +31,7 @@ from signoff.domain.events import (
     Recorded,
     Signature,
     Validated,
-    Verdict,
+    Vote,
 )
 from signoff.domain.policy import Policy, Role
 from signoff.domain.statement import Statement
@@ -52,7 +52,7 @@ DEPLOYMENT = "m-2"
 STREAM = f"deployment/{DEPLOYMENT}"
 PACKAGE = manifest_of({"evidence.csv": b"date,return\n"})
 BLOBS = (PACKAGE.to_bytes(), b"date,return\n")
-UNDERTAKINGS = Undertakings(
+UNDERTAKINGS = Commitments(
     communication=Communication(before=("a",), at_deployment=("b",), after=("c",), documents={}, training={}),
     assumptions=(),
     success=Success(
@@ -119,7 +119,7 @@ def signature(person: str = "Rae", role: Role = Role.RISK_MANAGER, **claims) -> 
     record = {
         "person": person,
         "role": role,
-        "verdict": Verdict.CONDITIONAL,
+        "verdict": Vote.CONDITIONAL,
         "subject": PACKAGE.digest,
         "conditions": ("daily review",),
         "reason": "",

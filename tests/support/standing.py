@@ -22,12 +22,12 @@ POLICY = Policy(
 )
 
 
-def signature(role, verdict=e.Verdict.APPROVE, **changes):
+def signature(role, verdict=e.Vote.APPROVE, **changes):
     made = e.Signature(
         person=role.title,
         role=role,
         verdict=verdict,
-        subject=PACKAGE if verdict is e.Verdict.OVERRIDE else MANIFEST,
+        subject=PACKAGE if verdict is e.Vote.OVERRIDE else MANIFEST,
         reason="because",
         signed_at=START,
         expires_at=START + timedelta(days=30),
@@ -69,10 +69,10 @@ def way_to(state, *, blocked=False, conditional=False):
         key="pbo", outcome="fail" if blocked else "pass", is_blocking=True, statistic=1.0, threshold=1.0, n=9
     )
     conditions = ("daily review",) if conditional else ()
-    verdict = e.Verdict.CONDITIONAL if conditional else e.Verdict.APPROVE
+    verdict = e.Vote.CONDITIONAL if conditional else e.Vote.APPROVE
     first = [signature(role) for role in ROLES[1:]]
     last = signature(ROLES[0], verdict, conditions=conditions)
-    begun = e.RollbackStarted(occasion=e.Occasion.ERROR, trigger="t", reason="r", from_phase=None, deadlines=())
+    begun = e.RollbackStarted(occasion=e.RollbackCause.ERROR, trigger="t", reason="r", from_phase=None, deadlines=())
     steps = [e.StepDone(step=step, seconds=0.1, detail="") for step in e.Step]
     way = {
         State.VALIDATING: [opened],
@@ -90,7 +90,7 @@ def way_to(state, *, blocked=False, conditional=False):
         State.FULL: [e.PhaseEntered(phase=e.Phase.FULL, allocation_pct=100)],
     }
     ends = {
-        State.REJECTED: (State.APPROVED, [e.ApprovalRejected(signature=signature(ROLES[0], e.Verdict.REJECT))]),
+        State.REJECTED: (State.APPROVED, [e.ApprovalRejected(signature=signature(ROLES[0], e.Vote.REJECT))]),
         State.SUPERSEDED: (State.FULL, [e.Superseded(by_deployment="m-3")]),
         State.ROLLING_BACK: (State.LIMITED, [begun, *steps[:-1]]),
         State.ROLLBACK_STUCK: (State.LIMITED, [begun, *steps[:-1], e.RollbackStuck(step=e.Step.REVIEW, detail="")]),

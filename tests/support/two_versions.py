@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from standing import way_to
 
-from signoff.app.record import Change, deployment_stream
+from signoff.app.record import StreamChange, deployment_stream
 from signoff.domain import events as e
 from signoff.domain.deployment import State
 
@@ -20,11 +20,11 @@ def candidate(record, state, *, policy=None):
     known = len(stored)
     assert [r.event.kind for r in stored] == [event.kind for event in events[:known]], "this state comes earlier"
     before = record.deployment(IDENTITY) if known else None
-    changes = [Change(stream=STREAM, state=before, events=events[known:])]
+    changes = [StreamChange(stream=STREAM, state=before, events=events[known:])]
     if state is State.FULL:
         champion = next(d for d in record.deployments(MODEL) if d.version == CHAMPION)
         over = (e.Superseded(by_deployment=IDENTITY),)
-        changes.append(Change(stream=deployment_stream(champion.id), state=champion, events=over))
+        changes.append(StreamChange(stream=deployment_stream(champion.id), state=champion, events=over))
     record.commit(*changes, actor="t", key=f"{IDENTITY} to {state.value}")
 
 

@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from signoff.domain.dossier import Communication, PositionLimits, Restrictions, Success, Undertakings
+from signoff.domain.dossier import Commitments, Communication, PositionLimits, Restrictions, Success
 
-UNDERTAKINGS = Undertakings(
+UNDERTAKINGS = Commitments(
     communication=Communication(
         before=("desk told",), at_deployment=("announced",), after=("review held",), documents={}, training={}
     ),

@@ -11,10 +11,10 @@ from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.credentials import Authenticators, Site
 from signoff.app.people import enrol, grant
 from signoff.app.record import Record
-from signoff.app.signing import Presented, Signatory, sign
-from signoff.domain.access import Duty
+from signoff.app.signing import Presented, SigningPerson, sign
+from signoff.domain.access import AccessRole
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
-from signoff.domain.events import Verdict
+from signoff.domain.events import Vote
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
 from signoff.domain.statement import Decision
 from signoff.ledger.text import url_encoded
@@ -29,7 +29,7 @@ def kept():
     rae = key("Rae")
     roles = (Role.RISK_MANAGER,)
     enrol(record, name="Rae", roles=roles, key_id=rae.key_id, public_key=rae.public_key, actor="t")
-    grant(record, "Ola", frozenset({Duty.OPERATOR}), actor="t")
+    grant(record, "Ola", frozenset({AccessRole.OPERATOR}), actor="t")
     return Authenticators(record=record, shelf=MemoryTtlStore(), public_url=SITE)
 
 
@@ -118,7 +118,7 @@ def test_one_vouches_only_for_what_one_saw(kept):
     assert checked_vouching(statement, "Rae", theirs.key_id[:16].upper()) == statement
 
 
-@pytest.mark.parametrize("verdict", [Verdict.REARM, Verdict.ADOPT, Verdict.REJECT])
+@pytest.mark.parametrize("verdict", [Vote.REARM, Vote.ADOPT, Vote.REJECT])
 def test_what_starts_takes_the_tier_and_what_stops_does_not(kept, verdict):
     policy = Policy(name="p", version="1", approvals=ApprovalPolicy(minimum_tier=Tier.WEBAUTHN))
     made = SoftAuthenticator()
@@ -129,10 +129,10 @@ def test_what_starts_takes_the_tier_and_what_stops_does_not(kept, verdict):
         decision = Decision(
             verdict=verdict, subject="0" * 64, model="m", version="1", deployment="model/m", policy=policy
         )
-        return sign(kept.record, decision, Signatory(person="Rae", role=Role.RISK_MANAGER, signer=signer))
+        return sign(kept.record, decision, SigningPerson(person="Rae", role=Role.RISK_MANAGER, signer=signer))
 
     assert signed(made).tier is Tier.WEBAUTHN
-    if verdict is Verdict.REJECT:
+    if verdict is Vote.REJECT:
         assert signed(key("Rae")).tier is Tier.KEY
     else:
         with pytest.raises(RefusedError, match="tier webauthn"):

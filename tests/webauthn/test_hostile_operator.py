@@ -36,7 +36,7 @@ from signoff.domain.events import (
     Recorded,
     Signature,
     Validated,
-    Verdict,
+    Vote,
 )
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
 from signoff.domain.statement import Statement
@@ -54,7 +54,7 @@ def record_of(person="Rae", role=Role.RISK_MANAGER):
     return {
         "person": person,
         "role": role,
-        "verdict": Verdict.APPROVE,
+        "verdict": Vote.APPROVE,
         "subject": PACKAGE.digest,
         "conditions": (),
         "reason": "",
@@ -106,7 +106,7 @@ OTHER = "0" * 64
     ("signed", "why"),
     [
         (signature(said={"subject": OTHER}), "says another subject"),
-        (signature(said={"verdict": Verdict.REJECT}), "says another verdict"),
+        (signature(said={"verdict": Vote.REJECT}), "says another verdict"),
         (signature(said={"deployment": "m-3"}), "was given for m-3"),
         (signature(said={"role": Role.CTO}), "says another role"),
         (signature(said={"person": "Sam"}), "says another person"),

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from signoff.domain.evidence import CodedSymbols, Days, Evidence, Floats, Instants, Replayed, ReplayGap, Symbols
-from signoff.pit.coverage import Coverage, DayNumbers, Decisions, around
+from signoff.pit.coverage import DayNumbers, Decisions, ReplayCoverage, around
 
 
 def decisions(evidence: Evidence) -> Decisions:
@@ -25,7 +25,7 @@ def decisions(evidence: Evidence) -> Decisions:
     return Decisions(days=np.union1d(days, sessions[~around(days, sessions)]), pairs=pairs)
 
 
-def range_of(found: Coverage, evidence: Evidence) -> Replayed:
+def range_of(found: ReplayCoverage, evidence: Evidence) -> Replayed:
     """What was replayed beside the backtest's own range."""
     return Replayed(
         dates=found.dates,

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class DroppedFile:
     """A name in the folder and its owner; `mark` changes when the file is replaced or written to."""
 
     name: str
@@ -35,7 +35,7 @@ class Entry:
 class Refused:
     """A file that was read and refused, and the message."""
 
-    entry: Entry
+    entry: DroppedFile
     text: str
 
 
@@ -51,9 +51,9 @@ class Turns:
         self._passes = 0
         self._lock = Lock()
 
-    def due(self) -> list[Entry]:
+    def due(self) -> list[DroppedFile]:
         """The files to read in this pass: up to MOST_READ of each owner, newest first, owners round robin."""
-        owned: defaultdict[int, list[Entry]] = defaultdict(list)
+        owned: defaultdict[int, list[DroppedFile]] = defaultdict(list)
         with self._lock:
             self._passes += 1
             for entry in self._unread():
@@ -62,7 +62,7 @@ class Turns:
             entries.sort(key=lambda entry: (-entry.changed, entry.name))
         return [*round_robin([entries[:MOST_READ] for entries in owned.values()])]
 
-    def refuse(self, entry: Entry, text: str) -> None:
+    def refuse(self, entry: DroppedFile, text: str) -> None:
         """Remember the refusal of this file; it is read again only after it changes."""
         with self._lock:
             if len(self._refused) < MOST_REMEMBERED:
@@ -84,7 +84,7 @@ class Turns:
         with self._lock:
             return dict(self._counted)
 
-    def _unread(self) -> Iterator[Entry]:
+    def _unread(self) -> Iterator[DroppedFile]:
         if self._names is None:
             self._names = os.scandir(self._folder)
         # Refused files are looked at again in every `period`-th pass, so that a flood of them costs little.
@@ -112,7 +112,7 @@ class Turns:
         if len(found) < MOST_NAMES:
             self._end_round()
 
-    def _meet(self, entry: Entry) -> None:
+    def _meet(self, entry: DroppedFile) -> None:
         self._counting[entry.owner] += 1
         if entry.name in self._refused:
             self._met.add(entry.name)
@@ -130,9 +130,9 @@ def round_robin(lists: list[list[T]]) -> Iterator[T]:
         yield from (items[place] for items in lists if place < len(items))
 
 
-def _entry(name: os.DirEntry[str]) -> Entry:
+def _entry(name: os.DirEntry[str]) -> DroppedFile:
     found = name.stat(follow_symlinks=False)
-    return Entry(
+    return DroppedFile(
         name=name.name,
         owner=found.st_uid,
         inode=name.inode(),

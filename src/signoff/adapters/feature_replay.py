@@ -25,12 +25,12 @@ from signoff.adapters.folders import write_pieces
 from signoff.adapters.sandbox.child import BrokenChildError, Child, Sandbox, environment_of
 from signoff.adapters.sandbox.environment import captured
 from signoff.domain.dossier import PitDeclaration
-from signoff.domain.environment import Environment
+from signoff.domain.environment import PythonEnvironment
 from signoff.domain.errors import BadInputError, SignoffError, UnavailableError
 from signoff.domain.evidence import Evidence, PitAudit, PitEvidence, PitFinding, Predictions
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
 from signoff.ledger.canonical import digest
-from signoff.pit import Finding, PitReport, check, purge, replay_versions, restatements, skew, survivorship
+from signoff.pit import PitReport, ReplayFinding, check, purge, replay_versions, restatements, skew, survivorship
 from signoff.pit.coverage import Decisions
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute
@@ -181,7 +181,7 @@ class _Ran:
     """The code of a replay and its environment."""
 
     code: Mapping[str, bytes] = field(default_factory=dict)
-    environment: Environment | None = None
+    environment: PythonEnvironment | None = None
 
 
 # Foreign code and the libraries that read its results may raise what is no Exception: `sys.exit` does, and polars too.
@@ -354,7 +354,7 @@ def _traded(predictions: Predictions | None) -> pl.DataFrame:
     return pl.DataFrame({"timestamp": when, "symbol": predictions.symbols.tolist()})
 
 
-def _finding(found: Finding) -> PitFinding:
+def _finding(found: ReplayFinding) -> PitFinding:
     return PitFinding(
         feature=found.feature,
         kind=found.kind,

@@ -31,11 +31,11 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.foreign_files import open_regular
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.evidence import Days, Floats, Symbols
-from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, Predictions
+from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, SessionPredictions
 from signoff.domain.monitoring.drift import window_sessions
 from signoff.domain.monitoring.measurement import Ahead, Earlier
 from signoff.domain.policy import DayCount, PhasePolicy
-from signoff.domain.profiles import Approved, Pinned
+from signoff.domain.profiles import ApprovedProfile, Pinned
 from signoff.ports.calendar import Calendar, TradingDays
 
 UTC_DAYS: Final = PhasePolicy(days=DayCount.CALENDAR, calendar="UTC")
@@ -49,7 +49,7 @@ MAY_LACK: Final = frozenset({"backtest"})
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ColumnKind:
     """What a column must hold, in words and as a test of its type; `is_full` where no row may be empty."""
 
     words: str
@@ -57,13 +57,17 @@ class Kind:
     is_full: bool = True
 
 
-DAY: Final = Kind("dates", lambda found: found == pl.Date)
-MOMENT: Final = Kind("timestamps", lambda found: found == pl.Datetime)
-TEXT: Final = Kind("texts", lambda found: found in {pl.String, pl.Categorical, pl.Enum})
-NUMBER: Final = Kind("numbers", lambda found: found.is_numeric() or found == pl.Null, is_full=False)
-FEATURE: Final = Kind("numbers", lambda found: found.is_numeric() or found in {pl.Boolean, pl.Null}, is_full=False)
-FLAG: Final = Kind("true or false", lambda found: found in {pl.Boolean, pl.Null} or found.is_integer(), is_full=False)
-COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
+DAY: Final = ColumnKind("dates", lambda found: found == pl.Date)
+MOMENT: Final = ColumnKind("timestamps", lambda found: found == pl.Datetime)
+TEXT: Final = ColumnKind("texts", lambda found: found in {pl.String, pl.Categorical, pl.Enum})
+NUMBER: Final = ColumnKind("numbers", lambda found: found.is_numeric() or found == pl.Null, is_full=False)
+FEATURE: Final = ColumnKind(
+    "numbers", lambda found: found.is_numeric() or found in {pl.Boolean, pl.Null}, is_full=False
+)
+FLAG: Final = ColumnKind(
+    "true or false", lambda found: found in {pl.Boolean, pl.Null} or found.is_integer(), is_full=False
+)
+COLUMNS: Final[Mapping[str, Mapping[str, ColumnKind]]] = {
     "returns": {"date": DAY, "version": TEXT, "return": NUMBER},
     "history": {"date": DAY, "version": TEXT, "return": NUMBER},
     "backtest": {"date": DAY, "version": TEXT, "return": NUMBER},
@@ -72,7 +76,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "baseline_features": {"timestamp": MOMENT},
     "exposure": {"date": DAY, "version": TEXT, "gross_exposure_pct": NUMBER},
 }
-OPTIONAL: Final[Mapping[str, Mapping[str, Kind]]] = {
+OPTIONAL: Final[Mapping[str, Mapping[str, ColumnKind]]] = {
     "returns": {"benchmark": NUMBER},
     "history": {"benchmark": NUMBER},
     "predictions": {"prediction": NUMBER},
@@ -81,7 +85,7 @@ OPTIONAL: Final[Mapping[str, Mapping[str, Kind]]] = {
 }
 
 
-def _nothing_approved(_version: str) -> Approved | None:
+def _nothing_approved(_version: str) -> ApprovedProfile | None:
     return None
 
 
@@ -98,7 +102,7 @@ class LiveFolder:
     calendar: Calendar = field(default_factory=ExchangeCalendar)
     looks: dict[tuple[object, ...], Measurement] = field(default_factory=dict)
     baselines: dict[tuple[object, ...], tuple[Baseline, frozenset[str]]] = field(default_factory=dict)
-    approved: Callable[[str], Approved | None] = _nothing_approved
+    approved: Callable[[str], ApprovedProfile | None] = _nothing_approved
     now: Callable[[], datetime] = WallClock().now
 
     def sessions(self, model: str, phases: PhasePolicy | None = None) -> tuple[date, ...]:  # noqa: ARG002 - one a model
@@ -381,8 +385,8 @@ def _expected(
     return np.array(days.between(first, session), dtype="datetime64[D]")
 
 
-def _predictions(rows: pl.DataFrame) -> Predictions:
-    return Predictions(
+def _predictions(rows: pl.DataFrame) -> SessionPredictions:
+    return SessionPredictions(
         timestamps=_instants(rows["timestamp"]),
         symbols=_symbols(rows["symbol"]),
         values=_numbers(rows["prediction"]) if "prediction" in rows.columns else None,
@@ -430,7 +434,7 @@ def _symbols(column: pl.Series) -> Symbols:
     return column.cast(pl.String).to_numpy().astype(np.str_)
 
 
-def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, Kind]) -> None:
+def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, ColumnKind]) -> None:
     """Refuse a table that lacks a column, or holds something else in it."""
     for name, kind in needed.items():
         if name not in table.columns:

@@ -35,7 +35,7 @@ def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
         text = content.decode("utf-8-sig")
         _refuse_hidden_or_deep(path, text)
         loader = _Loader(text)
-        reading = _Reading(path, loader)
+        reading = _Nodes(path, loader)
         return reading.value(loader.get_single_node(), "", 0), reading.lines
     except UnicodeDecodeError as error:
         raise BadInputError(
@@ -90,7 +90,7 @@ for _name, _pattern, _starts in _WORDS:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _Nodes:
     """One document on its way from nodes to plain values."""
 
     path: Path

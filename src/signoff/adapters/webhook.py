@@ -55,7 +55,7 @@ def look_up(host: str, port: int) -> Iterable[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receiver:
+class HttpReceiver:
     """One URL that the operator names, and the only way in which anything is posted to it."""
 
     url: str = field(repr=False)
@@ -146,7 +146,7 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook(Receiver):
+class Webhook(HttpReceiver):
     """Where notices are posted, as JSON with a `text` that chat tools show and a `severity`, notice or page.
 
     Each request carries the notice's identity as `Idempotency-Key`, and, with a secret, `Signoff-Signature:
@@ -175,7 +175,7 @@ class Webhook(Receiver):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pager(Receiver):
+class Pager(HttpReceiver):
     """Whoever wakes people, by PagerDuty's Events API v2; the notice's identity makes a repetition one call."""
 
     key: str = field(repr=False)
@@ -183,7 +183,7 @@ class Pager(Receiver):
     setting: ClassVar[str] = "SIGNOFF_PAGER"
 
     def __post_init__(self) -> None:
-        Receiver.__post_init__(self)
+        HttpReceiver.__post_init__(self)
         if not self.key:
             raise BadInputError("Expected the pager's routing key in the file that SIGNOFF_PAGER_KEY_FILE names.")
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Final, Protocol
 
-from signoff.app.record import PEOPLE, Change, Record
+from signoff.app.record import PEOPLE, Record, StreamChange
 from signoff.domain import decisions
-from signoff.domain.access import Principal, Verb
+from signoff.domain.access import Permission, Principal
 from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import AnyEvent, TokenIssued, TokenRevoked
 from signoff.domain.people import People, Token
@@ -29,7 +29,7 @@ NO_TOKEN: Final = Token(
 )
 
 
-class Kept(Protocol):
+class CachedPeople(Protocol):
     """Where the people are kept for an outage."""
 
     def load(self) -> bytes | None:
@@ -48,7 +48,7 @@ class KnownPeople:
     """
 
     record: Record
-    kept: Kept | None = None
+    kept: CachedPeople | None = None
     _known: People | None = None
     _read_at: float = float("-inf")
     _forgotten_at: float = float("-inf")
@@ -131,7 +131,7 @@ class Accounts:
         self,
         holder: str,
         *,
-        scopes: frozenset[Verb],
+        scopes: frozenset[Permission],
         actor: str,
         by: Principal | None = None,
         days: int = TOKEN_DAYS,
@@ -156,7 +156,7 @@ class Accounts:
         token = self.record.people().tokens[identity]
         return IssuedToken(token=token, secret=f"{PREFIX}_{identity}_{secret}")
 
-    def widest(self, holder: str, *, is_machine: bool, by: Principal | None = None) -> frozenset[Verb]:
+    def widest(self, holder: str, *, is_machine: bool, by: Principal | None = None) -> frozenset[Permission]:
         """Everything that a token of this holder may be for, when this person asks for it."""
         return decisions.credentials.widest(self.record.people(), holder, by=by, is_machine=is_machine)
 
@@ -186,7 +186,7 @@ class Accounts:
 
     def _commit(self, people: People, *events: AnyEvent, actor: str, key: str) -> None:
         state = people if people.revision else None
-        self.record.commit(Change(stream=PEOPLE, state=state, events=events), actor=actor, key=key)
+        self.record.commit(StreamChange(stream=PEOPLE, state=state, events=events), actor=actor, key=key)
         self.known.forget()
 
 

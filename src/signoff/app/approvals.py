@@ -11,22 +11,22 @@ from pathlib import Path
 from signoff.app.assess import (
     ASSESSMENT,
     ENVIRONMENT,
+    AssessedRelease,
     Assessor,
     KeptVersions,
-    Release,
     as_kept,
     refusals,
     submission_errors,
     unbound,
 )
-from signoff.app.assess import Validated as Fixed
+from signoff.app.assess import EarlierValidation as Fixed
 from signoff.app.bound import checked, refuse_other_bytes
 from signoff.app.conflict_of_interest import independence
 from signoff.app.held import profile_of
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
-from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
-from signoff.app.signing import Signatory, prepare, sign
+from signoff.app.record import POLICY, Record, StreamChange, decided_again, deployment_stream
+from signoff.app.signing import SigningPerson, prepare, sign
 from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin
 from signoff.domain.conflict_of_interest import Independence
@@ -41,7 +41,7 @@ from signoff.domain.events import (
     MemoIssued,
     Opened,
     Validated,
-    Verdict,
+    Vote,
 )
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Role
@@ -71,7 +71,7 @@ class ApprovalRound:
     assessor: Assessor
     commits: Commits
 
-    def submit(self, folder: Path, release: Release, *, actor: str) -> Deployment:
+    def submit(self, folder: Path, release: AssessedRelease, *, actor: str) -> Deployment:
         """Open a release, record its validation, and issue the memo for signature.
 
         Not while a gate blocks or no rehearsal stands; with the override or the rehearsal, submit again.
@@ -88,7 +88,7 @@ class ApprovalRound:
             release = first
         return self._issue_if_free(state, release, actor=actor)
 
-    def foreseen(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
+    def foreseen(self, folder: Path, release: AssessedRelease, *, actor: str) -> tuple[str, ...]:
         """What a submission of this release would be refused for today; nothing is recorded."""
         asked: tuple[Callable[[], object], ...] = (
             lambda: decisions.submission.foreseen_policy(release.inputs.floor, self.assessor.in_force().floor),
@@ -106,7 +106,7 @@ class ApprovalRound:
         """Refuse a role that may not override before anybody looks for a key."""
         decisions.approvals.overriding_role(self.record.deployment(identity), role)
 
-    def unsignable(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
+    def unsignable(self, folder: Path, release: AssessedRelease, *, actor: str) -> tuple[str, ...]:
         """The roles that nobody could sign in, were this release submitted by `actor` today; nothing is recorded."""
         try:
             found = independence(self.record, self.commits, folder, release, actor=actor)
@@ -123,7 +123,7 @@ class ApprovalRound:
         people = [one for one in self.record.people().by_name.values() if not are_alike((one.name,), signed)]
         return unsignable(state.missing_roles, people, state.barred, state.grounds)
 
-    def _open(self, identity: str, folder: Path, release: Release, *, actor: str) -> None:
+    def _open(self, identity: str, folder: Path, release: AssessedRelease, *, actor: str) -> None:
         """Put the release on record once; of two that are opened at the same time, one is refused.
 
         They have no stream in common, so they meet at the key: the model's n-th release is opened once.
@@ -141,7 +141,7 @@ class ApprovalRound:
         self.releases.remember_origin(identity, folder, release.inputs.files)
         validated = _validated(self.record, self.assessor, release)
         self.record.commit(
-            Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),
+            StreamChange(stream=deployment_stream(identity), state=None, events=(opened, validated)),
             actor=actor,
             key=opening_key(self.record, opened.model),
             unchanged=((POLICY, in_force.revision),),
@@ -154,7 +154,7 @@ class ApprovalRound:
         check = None if registry is None else checked(registry, name, opened.version, before)
         decisions.submission.redeployable(opened.model, opened.version, check)
 
-    def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
+    def override(self, identity: str, signatory: SigningPerson, *, reason: str) -> Deployment:
         """Sign for the gates that block; with the last signature needed, the memo is issued."""
         state = self.record.deployment(identity)
         decisions.approvals.independent(state, self.record.people().named(signatory.person))
@@ -162,7 +162,7 @@ class ApprovalRound:
         now = self.record.now()
         if not (state.state is State.VALIDATED and state.blocking and state.is_free_at(now)):
             signature = sign(
-                self.record, _decision(state, Verdict.OVERRIDE, state.package or "", reason=reason), signatory
+                self.record, _decision(state, Vote.OVERRIDE, state.package or "", reason=reason), signatory
             )
             if decisions.approvals.stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
                 return self._issue_if_free(state, release, actor=signatory.person)
@@ -184,7 +184,7 @@ class ApprovalRound:
     def approve(
         self,
         identity: str,
-        signatory: Signatory,
+        signatory: SigningPerson,
         *,
         conditions: tuple[str, ...] = (),
         manifest: str | None = None,
@@ -200,11 +200,11 @@ class ApprovalRound:
             voided = ApprovalsVoided(changed=package.changed)
             self.record.append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
             state = self.record.deployment(identity)
-        verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
+        verdict = Vote.CONDITIONAL if conditions else Vote.APPROVE
         signature = sign(
             self.record, _decision(state, verdict, manifest or state.manifest or "", conditions=conditions), signatory
         )
-        again: list[Release] = []
+        again: list[AssessedRelease] = []
 
         def decide(present: Deployment) -> tuple[AnyEvent, ...]:
             events = decisions.approvals.approve(
@@ -233,28 +233,28 @@ class ApprovalRound:
         *,
         person: str,
         role: Role,
-        verdict: Verdict,
+        verdict: Vote,
         conditions: tuple[str, ...] = (),
         reason: str = "",
     ) -> bytes:
         """What this person would sign now, for one who signs elsewhere and presents the envelope."""
         state = self.record.deployment(identity)
-        if verdict is Verdict.OVERRIDE:
+        if verdict is Vote.OVERRIDE:
             self.refuse_overriding_role(identity, role)
-        if verdict is not Verdict.REJECT:
+        if verdict is not Vote.REJECT:
             decisions.approvals.independent(state, self.record.people().named(person))
         subject = {
-            Verdict.OVERRIDE: state.package,
-            Verdict.REJECT: state.manifest or state.package,
+            Vote.OVERRIDE: state.package,
+            Vote.REJECT: state.manifest or state.package,
         }.get(verdict, state.manifest)
         decision = _decision(state, verdict, subject or "", conditions=conditions, reason=reason)
         return prepare(self.record, decision, person=person, role=role)
 
-    def reject(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
+    def reject(self, identity: str, signatory: SigningPerson, *, reason: str) -> Deployment:
         """End a release before its rollout; it sticks."""
         state = self.record.deployment(identity)
         subject = state.manifest or state.package or ""
-        signature = sign(self.record, _decision(state, Verdict.REJECT, subject, reason=reason), signatory)
+        signature = sign(self.record, _decision(state, Vote.REJECT, subject, reason=reason), signatory)
         if state.rejection is not None and decisions.approvals.stands(signature, (state.rejection,)):
             return state
         return self.record.decide(
@@ -274,7 +274,7 @@ class ApprovalRound:
             verb=f"meet:{role}",
         )
 
-    def publish_approved(self, state: Deployment, *, actor: str, release: Release | None = None) -> Path:
+    def publish_approved(self, state: Deployment, *, actor: str, release: AssessedRelease | None = None) -> Path:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
         self.publisher.attach(state, self.releases.read(state.id, SUBMITTED))
         release = release or self.reassessed(state)
@@ -287,7 +287,7 @@ class ApprovalRound:
             self.record.append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
         return folder
 
-    def reassessed(self, state: Deployment) -> Release:
+    def reassessed(self, state: Deployment) -> AssessedRelease:
         """The release computed again from its inputs as submitted; other bytes or other figures are refused."""
         refuse_other_bytes(self.publisher.registry, state)
         return self._repeated(state, self._fixed(state))
@@ -326,7 +326,7 @@ class ApprovalRound:
         here = {*files, *((MANIFEST,) if listed else ())}
         return tuple(path if path in here else f"{path} (missing)" for path in changed)
 
-    def _repeated(self, state: Deployment, fixed: Fixed) -> Release:
+    def _repeated(self, state: Deployment, fixed: Fixed) -> AssessedRelease:
         folder = self.releases.folder(state.id, INPUTS) / "inputs"
         release = self.assessor.assess(folder, folder / "policy.yaml", seed=state.replay_seed, validated=fixed)
         if release.package.digest != state.package:
@@ -361,7 +361,7 @@ class ApprovalRound:
         environment = None if kept is None else self.record.store.blob(kept)
         return Fixed(bound=state.bound, bound_previous=state.bound_previous, environment=environment)
 
-    def _drawn_again(self, state: Deployment) -> Release:
+    def _drawn_again(self, state: Deployment) -> AssessedRelease:
         """The release as validated, which a replay on other dates does not contradict.
 
         The dates of the first replay have been known since; whoever wrote the features could not know the second's.
@@ -391,7 +391,7 @@ class ApprovalRound:
             if files.get(f"inputs/{name}") != content
         )
 
-    def _issue_if_free(self, state: Deployment, release: Release, *, actor: str) -> Deployment:
+    def _issue_if_free(self, state: Deployment, release: AssessedRelease, *, actor: str) -> Deployment:
         if state.state is not State.VALIDATED or not state.is_free_at(self.record.now()):
             return state
         if self.unrehearsed(state):
@@ -424,7 +424,7 @@ class ApprovalRound:
 
 
 def _decision(
-    state: Deployment, verdict: Verdict, subject: str, *, conditions: tuple[str, ...] = (), reason: str = ""
+    state: Deployment, verdict: Vote, subject: str, *, conditions: tuple[str, ...] = (), reason: str = ""
 ) -> Decision:
     return Decision(
         verdict=verdict,
@@ -438,7 +438,7 @@ def _decision(
     )
 
 
-def _validated(record: Record, assessor: Assessor, release: Release) -> Validated:
+def _validated(record: Record, assessor: Assessor, release: AssessedRelease) -> Validated:
     """The validation as it goes on record, with the pins of what was validated and of what it falls back to."""
     candidate, champion = release.inputs.evidence.candidate, release.inputs.evidence.champion
     bound = None if candidate is None else candidate.pin
@@ -476,7 +476,7 @@ def _refused(ask: Callable[[], object]) -> str:
     return ""
 
 
-def _opened(record: Record, release: Release, identity: str, actor: str, found: Independence) -> Opened:
+def _opened(record: Record, release: AssessedRelease, identity: str, actor: str, found: Independence) -> Opened:
     dossier = release.inputs.dossier
     header = dossier.header
     champion = _champion_checked(record, release)
@@ -499,12 +499,12 @@ def _opened(record: Record, release: Release, identity: str, actor: str, found: 
     )
 
 
-def _champion_checked(record: Record, release: Release) -> Deployment | None:
+def _champion_checked(record: Record, release: AssessedRelease) -> Deployment | None:
     header = release.inputs.dossier.header
     return decisions.submission.champion_of(header, record.deployments(header.model))
 
 
-def _results(release: Release) -> tuple[GateResult, ...]:
+def _results(release: AssessedRelease) -> tuple[GateResult, ...]:
     def finite(value: float | None) -> float | None:
         return value if value is not None and abs(value) < float("inf") else None
 

@@ -45,7 +45,7 @@ class KeptVersions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Validated:
+class EarlierValidation:
     """What an earlier validation fixed, which an assessment that repeats it takes as it was.
 
     A release that an older Signoff validated `binds` nothing: neither artefacts nor environment are in its package.
@@ -73,7 +73,7 @@ class FeatureReplay(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Release:
+class AssessedRelease:
     """A release as assessed: what was given, what the gates say, and the digest that a signature can rest on."""
 
     inputs: Inputs
@@ -185,8 +185,8 @@ class Assessor:
         *,
         is_submission: bool = False,
         seed: int | None = None,
-        validated: Validated | None = None,
-    ) -> Release:
+        validated: EarlierValidation | None = None,
+    ) -> AssessedRelease:
         """One folder, all the way to its findings.
 
         `seed` repeats the replay of an earlier assessment, and `validated` says what that one fixed.
@@ -194,7 +194,7 @@ class Assessor:
         progress("reading dossier, policy and evidence", 0, 4)
         inputs = self.reader.read(folder, policy, self.in_force, is_submission=is_submission)
         progress("looking up the registered versions", 1, 4)
-        evidence = self._registered(inputs, validated or Validated())
+        evidence = self._registered(inputs, validated or EarlierValidation())
         progress("replaying features with the future removed", 2, 4)
         declared = inputs.dossier.validation.pit
         replayed = self.replay_features(folder, declared, evidence.predictions, seed=seed, record=evidence)
@@ -202,7 +202,7 @@ class Assessor:
         _refuse_other_code(inputs, evidence.pit)
         assessment = assess(evidence, inputs.dossier, inputs.policy, progress, gates=self.gates)
         progress("assessed", 4, 4)
-        return Release(
+        return AssessedRelease(
             inputs=replace(inputs, evidence=evidence),
             assessment=assessment,
             figures=facts(assessment),
@@ -210,7 +210,7 @@ class Assessor:
             binds=validated is None or validated.binds,
         )
 
-    def drawn_again(self, folder: Path, release: Release) -> PitEvidence:
+    def drawn_again(self, folder: Path, release: AssessedRelease) -> PitEvidence:
         """The replay of an assessed release on other dates."""
         evidence = release.inputs.evidence
         return self.replay_features(
@@ -221,7 +221,7 @@ class Assessor:
         """What a folder declares and measures, held to the policy in force."""
         return self.reader.read(folder, None, self.in_force, is_submission=True)
 
-    def _registered(self, inputs: Inputs, validated: Validated) -> Evidence:
+    def _registered(self, inputs: Inputs, validated: EarlierValidation) -> Evidence:
         if (kept := validated.kept) is not None:
             return replace(
                 inputs.evidence, has_registry=kept.has_registry, candidate=kept.candidate, champion=kept.champion
@@ -250,7 +250,7 @@ def _version(registry: Registry, model: str, version: str, pin: Pin | None, *, b
     return found if held is None else replace(found, pin=held.pin, contents=held.contents)
 
 
-def unbound(registry: Registry | None, release: Release) -> str:
+def unbound(registry: Registry | None, release: AssessedRelease) -> str:
     """Why the artefacts of a release are not bound; empty where they are."""
     if release.inputs.evidence.candidate is None:
         return NO_REGISTRY if registry is None else NOT_REGISTERED
@@ -267,7 +267,7 @@ def _refuse_other_code(inputs: Inputs, ran: PitEvidence | None) -> None:
             )
 
 
-def refusals(release: Release) -> tuple[str, ...]:
+def refusals(release: AssessedRelease) -> tuple[str, ...]:
     """What may be checked freely, and what `memo` and `submit` refuse: each with its key."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
     problems = [
@@ -294,19 +294,19 @@ def refusals(release: Release) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def named_figures(release: Release) -> tuple[Quantity, ...]:
+def named_figures(release: AssessedRelease) -> tuple[Quantity, ...]:
     """Every figure that the summary may ask for by its name."""
     inputs = release.inputs
     return summary_figures(inputs.dossier, inputs.policy, inputs.evidence, release.assessment, release.figures)
 
 
-def computed_lines(release: Release) -> tuple[str, ...]:
+def computed_lines(release: AssessedRelease) -> tuple[str, ...]:
     """What the memo prints under the summary. At this point no override can exist."""
     inputs = release.inputs
     return computed(inputs.dossier, inputs.policy, inputs.evidence, release.assessment, release.figures)
 
 
-def submission_errors(release: Release) -> None:
+def submission_errors(release: AssessedRelease) -> None:
     """Raise BadInputError for what must not be submitted."""
     decisions.submission.without_problems(release.inputs.dossier, refusals(release))
 
@@ -319,7 +319,7 @@ def _needs_words(category: Category, evidence: Evidence) -> str:
     return f"{name} changed between the registered versions, and a change needs its justification"
 
 
-def figures_json(release: Release, *, seed: int | None = None) -> bytes:
+def figures_json(release: AssessedRelease, *, seed: int | None = None) -> bytes:
     """Every computed figure with unit, sample and source: where a reader finds each number of the memo.
 
     `seed` stands in for the one that the replay was drawn with.

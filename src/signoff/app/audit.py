@@ -18,10 +18,10 @@ from signoff.ledger.checkpoint import claimed
 from signoff.ledger.codec import decode, decode_state
 from signoff.ledger.export import SignText, closed, states_file
 from signoff.ledger.keychain import KeyChain
-from signoff.ledger.source import Source
-from signoff.ledger.verification import Kept, StampCheck, Verification, verify_export
+from signoff.ledger.source import FileSource
+from signoff.ledger.verification import KeptCheckpoint, StampCheck, Verification, verify_export
 from signoff.ports.store import LedgerRow
-from signoff.rendering.ledger_index import Story, index_pdf, readme
+from signoff.rendering.ledger_index import LedgerStory, index_pdf, readme
 
 ATTEMPTS: Final = 20
 BATCH: Final = 1000
@@ -135,22 +135,22 @@ def export(
 
 
 def verify(
-    files: Mapping[str, bytes] | Source,
+    files: Mapping[str, bytes] | FileSource,
     *,
     expected_fingerprint: str | None = None,
-    kept: Sequence[Kept] = (),
+    kept: Sequence[KeptCheckpoint] = (),
     check_stamp: StampCheck | None = None,
 ) -> Verification:
     """Check an export offline."""
     return verify_export(files, replay, expected_fingerprint=expected_fingerprint, kept=kept, check_stamp=check_stamp)
 
 
-def _story(taken: Snapshot) -> Story:
+def _story(taken: Snapshot) -> LedgerStory:
     """What the index tells: the releases, and the kills of every model."""
     states = (state for stream, state in taken.states.items() if stream.startswith("deployment/"))
     releases = tuple(sorted((decode_state(Deployment, s) for s in states), key=lambda d: (d.opened_at, d.id)))
     said = claimed(taken.checkpoint)
-    return Story(
+    return LedgerStory(
         events=said.size,
         root=said.root.hex(),
         fingerprints=taken.chain.fingerprints,

@@ -7,7 +7,7 @@ being submitted unless the policy lets the memo tell it (`approvals.unread_commi
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from signoff.app.assess import Release
+from signoff.app.assess import AssessedRelease
 from signoff.app.record import PEOPLE, Record
 from signoff.domain import decisions
 from signoff.domain.conflict_of_interest import Independence, Trace, grounds_of
@@ -20,7 +20,9 @@ from signoff.ports.commits import Commits, TooSlowError
 Span = tuple[str | None, str]
 
 
-def independence(record: Record, commits: Commits, folder: Path, release: Release, *, actor: str) -> Independence:
+def independence(
+    record: Record, commits: Commits, folder: Path, release: AssessedRelease, *, actor: str
+) -> Independence:
     """Who may not sign for this release. RefusedError when that cannot be told well enough for the policy."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
     wrote, unread = _written(commits, folder, dossier, evidence)

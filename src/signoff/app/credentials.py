@@ -11,7 +11,7 @@ from secrets import token_bytes
 from typing import Final
 from urllib.parse import urlsplit
 
-from signoff.app.record import PEOPLE, Change, Record
+from signoff.app.record import PEOPLE, Record, StreamChange
 from signoff.domain import decisions
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import AnyEvent, Credential, CredentialEnrolled
@@ -149,7 +149,7 @@ class Authenticators:
 
     def _commit(self, event: AnyEvent, *, actor: str, key: str) -> None:
         people = self.record.people()
-        self.record.commit(Change(stream=PEOPLE, state=people, events=(event,)), actor=actor, key=key)
+        self.record.commit(StreamChange(stream=PEOPLE, state=people, events=(event,)), actor=actor, key=key)
 
 
 def _asked(name: str, challenge: str) -> str:

@@ -47,7 +47,7 @@ class FlagSigner:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LedgerReading:
     """What the ledger said since the reading before: how far it went, the states that moved, the kills they hold.
 
     `over` are kills of models that were settled as parts of wider ones before this reading began.
@@ -268,7 +268,7 @@ class FlagCache:
         states = (self._states[stream] for stream in self._streams.get(model, ()))
         return desks(state for state in states if isinstance(state, Deployment))
 
-    def _read(self) -> Reading:
+    def _read(self) -> LedgerReading:
         """Read on from the last reading, or from nothing where the ledger is no longer the one that was read then."""
         try:
             return self._read_on()
@@ -279,7 +279,7 @@ class FlagCache:
         except IllegalHistoryError as error:
             raise TamperedError(f"The ledger tells what cannot have happened: {error}") from error
 
-    def _read_on(self) -> Reading:
+    def _read_on(self) -> LedgerReading:
         """The states, and exactly which kills they hold.
 
         A kill that is on record when asked for is in what is read after that. One that is recorded later is either
@@ -308,7 +308,7 @@ class FlagCache:
                 assert isinstance(state, Deployment | KillSwitchState)
                 moved[told.stream] = state
         self._asked |= doubtful
-        return Reading(size, moved, frozenset(recorded), over)
+        return LedgerReading(size, moved, frozenset(recorded), over)
 
     def _recorded_parts(self, states: Iterable[Deployment | KillSwitchState]) -> set[str]:
         """The parts of pending kills of many models that were recorded before this board first read these states."""
@@ -328,7 +328,7 @@ class FlagCache:
             found[stored.stream] = decode_state(KillSwitchState, stored.state)
         return found
 
-    def _kept(self, reading: Reading) -> tuple[str, ...]:
+    def _kept(self, reading: LedgerReading) -> tuple[str, ...]:
         """Tell what was read; the states and the kills that they hold change at the same moment."""
         with self._lock:
             self._size = reading.size

@@ -10,13 +10,13 @@ from typing import Final
 
 from signoff.app.approvals import opening_key
 from signoff.app.champion import naming
-from signoff.app.record import Change, Record, deployment_stream
-from signoff.app.signing import Signatory, prepare, sign
+from signoff.app.record import Record, StreamChange, deployment_stream
+from signoff.app.signing import SigningPerson, prepare, sign
 from signoff.domain import decisions
 from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED, Pin
 from signoff.domain.decisions.adoption import Adoption
 from signoff.domain.deployment import Deployment
-from signoff.domain.events import Adopted, Signature, Verdict
+from signoff.domain.events import Adopted, Signature, Vote
 from signoff.domain.policy import Role
 from signoff.domain.statement import Decision
 from signoff.ledger.canonical import canonical, digest
@@ -29,7 +29,7 @@ WAITS: Final = timedelta(days=1)
 
 
 def adopt(
-    record: Record, adoption: Adoption, signatories: tuple[Signatory, ...], registry: Registry | None = None
+    record: Record, adoption: Adoption, signatories: tuple[SigningPerson, ...], registry: Registry | None = None
 ) -> Deployment:
     """Record the live version, signed by the people given. Repeating it changes nothing."""
     if (known := record.find(adoption.deployment)) is not None:
@@ -40,7 +40,7 @@ def adopt(
 
 
 def countersign(
-    record: Record, shelf: TtlStore, adoption: Adoption, signatory: Signatory, registry: Registry | None = None
+    record: Record, shelf: TtlStore, adoption: Adoption, signatory: SigningPerson, registry: Registry | None = None
 ) -> Deployment | None:
     """One person's signature of several, who need not be in one room; None while others are missing.
 
@@ -72,7 +72,7 @@ def adoption_statement(record: Record, adoption: Adoption, *, person: str, role:
 def _decision(adoption: Adoption) -> Decision:
     """What every signature of an adoption says, whoever signs."""
     return Decision(
-        verdict=Verdict.ADOPT,
+        verdict=Vote.ADOPT,
         subject=digest(f"{adoption.model}:{adoption.version}".encode()),
         model=adoption.model,
         version=adoption.version,
@@ -97,7 +97,7 @@ def _recorded(
         unbound=unbound,
     )
     record.commit(
-        Change(stream=deployment_stream(adoption.deployment), state=None, events=(event,)),
+        StreamChange(stream=deployment_stream(adoption.deployment), state=None, events=(event,)),
         actor=signatures[0].person,
         key=opening_key(record, adoption.model),
         effects=(naming(adoption.model, adoption.deployment),),

@@ -7,7 +7,7 @@ from signoff.domain.deployment import ENDED, Deployment, age
 from signoff.domain.evidence import Evidence
 from signoff.domain.monitoring.cadence import cadence_s
 from signoff.domain.monitoring.usual import Layout, usual
-from signoff.domain.profiles import Approved, Profile
+from signoff.domain.profiles import ApprovedProfile, Profile
 
 
 def profile_of(evidence: Evidence) -> Profile:
@@ -25,7 +25,7 @@ def profile_of(evidence: Evidence) -> Profile:
     )
 
 
-def approved(record: Record, model: str, version: str) -> Approved | None:
+def approved(record: Record, model: str, version: str) -> ApprovedProfile | None:
     """What the newest release of a version was approved with; None where no release of it is on record."""
     every = sorted(record.deployments(model), key=age)
     mine = [release for release in every if release.version == version]
@@ -35,9 +35,9 @@ def approved(record: Record, model: str, version: str) -> Approved | None:
     return _of(release, [each for each in every if age(each) > age(release)])
 
 
-def _of(release: Deployment, later: list[Deployment]) -> Approved:
+def _of(release: Deployment, later: list[Deployment]) -> ApprovedProfile:
     profile, undertakings = release.profile or Profile(), release.undertakings
-    return Approved(
+    return ApprovedProfile(
         features=profile.features,
         predictions=profile.predictions,
         cadence_s=profile.cadence_s,

@@ -25,7 +25,7 @@ from signoff.ledger.merkle import Frontier
 from signoff.ledger.source import Lines
 from signoff.ledger.verification import (
     Audit,
-    Kept,
+    KeptCheckpoint,
     Passage,
     StampCheck,
     Verification,
@@ -49,7 +49,7 @@ FORMAT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class VerifiedStream:
     """A stream as it was verified: its revision, the digest of its state as it lay there, and as its events gave it."""
 
     revision: int
@@ -64,7 +64,7 @@ class Verified:
     tree: Frontier = field(default_factory=Frontier)
     keys: str = ""
     roots: Mapping[int, bytes] = field(default_factory=dict)
-    streams: Mapping[str, Seen] = field(default_factory=dict)
+    streams: Mapping[str, VerifiedStream] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """As it is kept."""
@@ -92,7 +92,7 @@ def parse_verified(content: bytes) -> Verified:
             tree=Frontier(said["size"], tuple(bytes.fromhex(node) for node in said["edge"])),
             keys=said["keys"],
             roots={int(size): bytes.fromhex(root) for size, root in said["roots"].items()},
-            streams={name: Seen(*seen) for name, seen in said["streams"].items()},
+            streams={name: VerifiedStream(*seen) for name, seen in said["streams"].items()},
         )
         is_whole = read.to_bytes() == content and len(read.tree.edge) == read.tree.size.bit_count()
     except (ValueError, KeyError, TypeError, AttributeError, SignoffError):
@@ -105,7 +105,7 @@ def verify_ledger(
     since: Verified = NOTHING,
     *,
     expected_fingerprint: str | None = None,
-    kept: Sequence[Kept] = (),
+    kept: Sequence[KeptCheckpoint] = (),
     check_stamp: StampCheck | None = None,
 ) -> tuple[Verification, Verified | None]:
     """What is found, and up to where the ledger is then verified: None when anything was found."""
@@ -131,7 +131,7 @@ class _Check:
         snapshot: Snapshot,
         since: Verified,
         expected: str | None,
-        kept: Sequence[Kept],
+        kept: Sequence[KeptCheckpoint],
         check_stamp: StampCheck | None,
     ) -> None:
         self.snapshot, self.since, self.kept, self.stamps = snapshot, since, kept, check_stamp
@@ -270,11 +270,11 @@ class _Check:
             if not holds:
                 self.audit.note(names.STATES, f"the state of {stream} is not what its events lead to")
 
-    def _seen(self, stream: str, lying: bytes) -> Seen:
+    def _seen(self, stream: str, lying: bytes) -> VerifiedStream:
         if stream not in self.states:
             return self.since.streams[stream]
         revision = self.passage.revisions[stream]
-        return Seen(revision, digest(lying), digest(encode_state(self.states[stream])))
+        return VerifiedStream(revision, digest(lying), digest(encode_state(self.states[stream])))
 
     def _reach(self) -> tuple[str, ...]:
         if self.since is NOTHING:

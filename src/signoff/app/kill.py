@@ -21,15 +21,15 @@ from uuid import uuid4
 
 from signoff.app.notices import Notice, effect
 from signoff.app.order_halt import EVERY_REVISION, lift, ordered, recorded_as
-from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
+from signoff.app.record import Record, StreamChange, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
-from signoff.app.signing import Signatory, prepare, sign
+from signoff.app.signing import SigningPerson, prepare, sign
 from signoff.app.trouble import CHANNEL
 from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.desks import desks
 from signoff.domain.errors import SignoffError, TamperedError, described, is_fault
-from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Verdict
+from signoff.domain.events import ActorProof, Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Vote
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.kill_switch import KillSwitchState
@@ -436,7 +436,7 @@ class KillSwitch:
         event = Killed(model=model, reason=kill.reason, epoch=latch.kill_count + 1, kill=kill.id)
         actor = self._actor(kill)
         self.record.commit(
-            Change(stream=model_stream(model), state=latch if latch.revision else None, events=(event,)),
+            StreamChange(stream=model_stream(model), state=latch if latch.revision else None, events=(event,)),
             actor=actor,
             key=key,
             at=self._dated(kill, model),
@@ -444,10 +444,10 @@ class KillSwitch:
             proof=self._proof(kill),
         )
 
-    def _proof(self, kill: Kill) -> Proof:
+    def _proof(self, kill: Kill) -> ActorProof:
         """What the actor's name rests on; of an order that was read back from a file, on nothing."""
-        is_marking = self.record.proof is not Proof.UNRECORDED
-        return Proof.UNAUTHENTICATED if is_marking and kill.proof is Proof.UNRECORDED else kill.proof
+        is_marking = self.record.proof is not ActorProof.UNRECORDED
+        return ActorProof.UNAUTHENTICATED if is_marking and kill.proof is ActorProof.UNRECORDED else kill.proof
 
     def _told(self, kill: Kill, model: str, actor: str) -> Effect:
         """The call to people over a kill, which a worker sends; what of the record cannot be read is left out of it."""
@@ -488,7 +488,7 @@ class KillSwitch:
 
     def _rearming(self, latch: KillSwitchState, live: tuple[Deployment, ...], reason: str) -> Decision:
         return Decision(
-            verdict=Verdict.REARM,
+            verdict=Vote.REARM,
             subject=digest(f"{latch.model}:{latch.kill_count}".encode()),
             model=latch.model,
             version=",".join(d.version for d in live),
@@ -513,7 +513,7 @@ class KillSwitch:
     def _live(self, model: str) -> tuple[Deployment, ...]:
         return decisions.kill.reentering(model, self.record.deployments(model))
 
-    def rearm(self, model: str, signatory: Signatory, *, reason: str) -> KillSwitchState:
+    def rearm(self, model: str, signatory: SigningPerson, *, reason: str) -> KillSwitchState:
         """Sign for arming again; the second person's signature arms."""
         if self.record.was_carried_out():
             self.lift_armed()
@@ -555,8 +555,8 @@ class KillSwitch:
     ) -> None:
         entered = PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="re-armed after a kill")
         self.record.commit(
-            Change(stream=model_stream(latch.model), state=latch, events=events),
-            *(Change(stream=deployment_stream(d.id), state=d, events=(entered,)) for d in live),
+            StreamChange(stream=model_stream(latch.model), state=latch, events=events),
+            *(StreamChange(stream=deployment_stream(d.id), state=d, events=(entered,)) for d in live),
             actor=actor,
             key=self.record.key(f"rearm:{latch.model}:{latch.revision}"),
             effects=(lifting(latch),) if any(isinstance(event, Rearmed) for event in events) else (),

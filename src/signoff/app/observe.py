@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, NoReturn
 
 from signoff.app.notices import after_deployment, call, incident
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import Record, StreamChange, decided_again, deployment_stream
 from signoff.app.rollback import RollbackProcedure, started
 from signoff.domain import decisions
 from signoff.domain.decisions.observation import live_since
@@ -217,7 +217,7 @@ class Watch:
         said = "; ".join(explain(name, observed, state.policy, self.table) for name in observed.fired)
         reason = f"{INTERIM}, before the close of {session}: {said}"
         self.record.commit(
-            Change(
+            StreamChange(
                 stream=deployment_stream(identity),
                 state=state,
                 events=decisions.rollback.begin_rollback(state, cause(trigger, self.table), trigger, reason, now),

@@ -20,7 +20,7 @@ EVERY_REVISION: Final = FlagsRevision(2**53 - 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class HaltRecord:
     """Why orders stay refused, and up to which revision of the flags."""
 
     why: str
@@ -45,22 +45,22 @@ def ordered(record: Record, journal: KillJournal, model: str) -> Kill | None:
     return None
 
 
-def kept_back(record: Record, journal: KillJournal, model: str, *, besides: str | None = None) -> Kept | None:
+def kept_back(record: Record, journal: KillJournal, model: str, *, besides: str | None = None) -> HaltRecord | None:
     """What keeps the orders of a model back, `besides` a release whose own rollback asks; None when nothing does."""
     latch = record.latch(model)
     if latch is not None and latch.is_latched:
-        return Kept(f"the model is killed ({latch.reason})", EVERY_REVISION, is_killed=True)
+        return HaltRecord(f"the model is killed ({latch.reason})", EVERY_REVISION, is_killed=True)
     if (kill := ordered(record, journal, model)) is not None:
-        return Kept(f"the model is killed ({kill.reason})", EVERY_REVISION, is_killed=True)
+        return HaltRecord(f"the model is killed ({kill.reason})", EVERY_REVISION, is_killed=True)
     leaving = next((d for d in record.deployments(model) if d.id != besides and d.state in RETREATING), None)
     if leaving is None:
         return None
-    return Kept(f"{leaving.id} is {leaving.state.value}", record.flags(model).revision, is_killed=False)
+    return HaltRecord(f"{leaving.id} is {leaving.state.value}", record.flags(model).revision, is_killed=False)
 
 
 def lift(
     record: Record, orders: OrderHalt, journal: KillJournal, model: str, scope: str, *, besides: str | None = None
-) -> Kept | None:
+) -> HaltRecord | None:
     """Accept orders made under the present flags or later ones; what keeps them back, and then the fence stands.
 
     Without a venue there is no fence: the flags alone hold orders back or let them through.

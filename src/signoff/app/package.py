@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from signoff.app.assess import Release
+from signoff.app.assess import AssessedRelease
 from signoff.app.bound import attached, checked, is_registered
 from signoff.app.record import Record, deployment_stream, model_stream
 from signoff.domain.artifacts import PreviousCheck
@@ -44,13 +44,13 @@ class Publisher:
     unreached: str = ""
     """Why the registry is not asked, where it cannot be."""
 
-    def publish(self, release: Release, state: Deployment | None) -> Edition:
+    def publish(self, release: AssessedRelease, state: Deployment | None) -> Edition:
         """An edition with all of its files; the same record and inputs give the same bytes."""
         memo = self.compose(release, state)
         files = {**rendered(memo), **attachments(release, memo), **release.files}
         return Edition(files=with_manifest(files, release.unkept), certified=memo.certified)
 
-    def living(self, release: Release, state: Deployment, *, unreached: str = "") -> dict[str, bytes]:
+    def living(self, release: AssessedRelease, state: Deployment, *, unreached: str = "") -> dict[str, bytes]:
         """The memo as it reads now, with what happened since it was signed; it replaces no edition that was.
 
         `unreached` says why the registry cannot be asked; the release is then what was kept of it.
@@ -84,7 +84,7 @@ class Publisher:
             documents["repository.txt"] = f"{repository}\n".encode()
         return attached(self.registry, state, documents)
 
-    def compose(self, release: Release, state: Deployment | None) -> Memo:
+    def compose(self, release: AssessedRelease, state: Deployment | None) -> Memo:
         """The memo as a value."""
         inputs = release.inputs
         return compose(
@@ -97,7 +97,7 @@ class Publisher:
             facts=release.figures,
         )
 
-    def _standing(self, release: Release, state: Deployment | None) -> Standing:
+    def _standing(self, release: AssessedRelease, state: Deployment | None) -> Standing:
         inputs, model = release.inputs, release.inputs.dossier.model
         on_paper = paper_log(inputs.evidence.paper, inputs.evidence.predictions)
         standing = Standing(
@@ -133,7 +133,7 @@ class Publisher:
             started_by=_started_by(history),
         )
 
-    def _previous(self, release: Release) -> PreviousCheck | None:
+    def _previous(self, release: AssessedRelease) -> PreviousCheck | None:
         header, champion = release.inputs.dossier.header, release.inputs.evidence.champion
         if header.previous_version is None:
             return None
@@ -144,7 +144,7 @@ class Publisher:
         pin = None if champion is None else champion.pin
         return checked(self.registry, _registered(release), header.previous_version, pin)
 
-    def _breach(self, release: Release) -> str:
+    def _breach(self, release: AssessedRelease) -> str:
         """What the ledger last saw the version that trades break, with its name."""
         header = release.inputs.dossier.header
         for state in reversed(self.record.deployments(header.model)):
@@ -155,7 +155,7 @@ class Publisher:
                     return f"v{state.version}, {said}"
         return ""
 
-    def _candidate(self, release: Release) -> PreviousCheck | None:
+    def _candidate(self, release: AssessedRelease) -> PreviousCheck | None:
         candidate = release.inputs.evidence.candidate
         if candidate is None:
             return None
@@ -194,7 +194,7 @@ def rendered(memo: Memo) -> dict[str, bytes]:
     }
 
 
-def attachments(release: Release, memo: Memo) -> dict[str, bytes]:
+def attachments(release: AssessedRelease, memo: Memo) -> dict[str, bytes]:
     """The four attachments, the validation results as a page too; no paper log is a table without rows."""
     return {
         "attachments/backtest_report.pdf": backtest_report(release.assessment, release.inputs.evidence, memo),
@@ -218,6 +218,6 @@ def latest_rehearsal(record: Record, model: str) -> Rehearsal | None:
     return None if latch is None else latch.rehearsal
 
 
-def _registered(release: Release) -> str:
+def _registered(release: AssessedRelease) -> str:
     dossier = release.inputs.dossier
     return dossier.registered_model or dossier.model

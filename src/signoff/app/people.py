@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from signoff.app.record import PEOPLE, Change, Record
+from signoff.app.record import PEOPLE, Record, StreamChange
 from signoff.domain import decisions
-from signoff.domain.access import Duty
+from signoff.domain.access import AccessRole
 from signoff.domain.decisions.people import Enrolment
 from signoff.domain.events import (
     AnyEvent,
@@ -112,10 +112,10 @@ def made_by(people: People, name: str, key_id: str) -> str:
     return known.key_made_by if known is not None and known.key_id == key_id else ""
 
 
-def grant(record: Record, name: str, duties: frozenset[Duty], *, actor: str) -> None:
+def grant(record: Record, name: str, duties: frozenset[AccessRole], *, actor: str) -> None:
     """Give a person duties beside those of their roles. Only for who owns the installation: nobody confirms it."""
     people = record.people()
-    held = people.by_name[name].duties if name in people.by_name else frozenset[Duty]()
+    held = people.by_name[name].duties if name in people.by_name else frozenset[AccessRole]()
     granted = DutiesGranted(name=name, duties=tuple(sorted(duties - held)))
     decisions.people.takes_effect(people, DutiesGranted(name=name, duties=tuple(sorted(duties))))
     if granted.duties:
@@ -180,7 +180,7 @@ def decline(record: Record, identity: str, *, actor: str) -> Proposal:
     return proposal
 
 
-def withdraw(record: Record, name: str, powers: frozenset[Duty | Role], *, reason: str, actor: str) -> None:
+def withdraw(record: Record, name: str, powers: frozenset[AccessRole | Role], *, reason: str, actor: str) -> None:
     """Take duties and roles from a person at once; what they signed before keeps its force and its name."""
     people = record.people()
     event = decisions.people.withdraw(people.named(name), powers, reason)
@@ -198,7 +198,7 @@ def unbind(record: Record, *, issuer: str, subject: str, actor: str) -> None:
 def invite(record: Record, name: str, *, actor: str) -> Invitation:
     """A one-time way in for the first administrator, for an hour; none once the provider knows an administrator."""
     people = record.people()
-    decisions.people.invite(people, DutiesGranted(name=name, duties=(Duty.ADMINISTRATOR,)))
+    decisions.people.invite(people, DutiesGranted(name=name, duties=(AccessRole.ADMINISTRATOR,)))
     secret = secrets.token_urlsafe(32)
     event = BootstrapIssued(name=name, digest=digest(secret.encode()), expires_at=record.now() + BOOTSTRAP_LASTS)
     _commit(record, people, event, actor=actor, key=f"bootstrap:{event.digest[:16]}")
@@ -213,7 +213,7 @@ def come_in(record: Record, given: str, *, issuer: str, subject: str) -> str:
     people = record.people()
     known = (b for b in people.bootstraps.values() if hmac.compare_digest(b.digest, given))
     invited = decisions.people.invited(people, known, record.now())
-    granted = DutiesGranted(name=invited.name, duties=(Duty.ADMINISTRATOR,))
+    granted = DutiesGranted(name=invited.name, duties=(AccessRole.ADMINISTRATOR,))
     bound = decisions.people.come_in(people, SubjectBound(name=invited.name, issuer=issuer, subject=subject), granted)
     events: tuple[AnyEvent, ...] = (BootstrapUsed(name=invited.name), granted, *bound)
     _commit(record, people, *events, actor=invited.name, key=f"bootstrapped:{given[:16]}")
@@ -230,4 +230,4 @@ def _own_id(public_key: str) -> str | None:
 
 def _commit(record: Record, people: People, *events: AnyEvent, actor: str, key: str) -> None:
     state = people if people.revision else None
-    record.commit(Change(stream=PEOPLE, state=state, events=events), actor=actor, key=key)
+    record.commit(StreamChange(stream=PEOPLE, state=state, events=events), actor=actor, key=key)

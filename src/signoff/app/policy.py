@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from signoff.app.record import POLICY, Change, Record, decided_again
-from signoff.app.signing import Signatory, prepare, sign
+from signoff.app.record import POLICY, Record, StreamChange, decided_again
+from signoff.app.signing import SigningPerson, prepare, sign
 from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import SignoffError
@@ -20,7 +20,7 @@ from signoff.domain.events import (
     PolicyDeclined,
     PolicyProposed,
     Recorded,
-    Verdict,
+    Vote,
 )
 from signoff.domain.floor import BUILT_IN, Floor, InForce, Origin, subject_of
 from signoff.domain.installation_policy import (
@@ -42,7 +42,7 @@ UNAPPROVED: Final = frozenset({State.VALIDATING, State.VALIDATED, State.AWAITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PolicyStatus:
     """The policy in force, and the open proposals."""
 
     in_force: InForce
@@ -61,10 +61,10 @@ class Policies:
         """The policy that a release submitted now is held to."""
         return self._in_force(self.record.policy())
 
-    def standing(self) -> Standing:
+    def standing(self) -> PolicyStatus:
         """The policy in force and the open proposals, read from one state."""
         state = self.record.policy()
-        return Standing(in_force=self._in_force(state), proposals=state.open_at(self.record.now()), state=state)
+        return PolicyStatus(in_force=self._in_force(state), proposals=state.open_at(self.record.now()), state=state)
 
     def versions(self) -> tuple[tuple[Recorded, PolicyProposal], ...]:
         """Every confirmed version, oldest first, with the event that confirmed it."""
@@ -85,7 +85,7 @@ class Policies:
                     pass
         return tuple(found)
 
-    def propose(self, policy: Policy, signatory: Signatory) -> PolicyProposal:
+    def propose(self, policy: Policy, signatory: SigningPerson) -> PolicyProposal:
         """Propose a policy by signing it; it stays open for a second person for a week."""
 
         def attempt() -> None:
@@ -94,7 +94,7 @@ class Policies:
             content, now = content_of(policy), self.record.now()
             subject = subject_of(state.number + 1, state.digest, content)
             decisions.policy.is_new(state, subject[:ID_DIGITS], now)
-            signature = sign(self.record, self._decision(state, policy, subject, Verdict.PROPOSE_POLICY), signatory)
+            signature = sign(self.record, self._decision(state, policy, subject, Vote.PROPOSE_POLICY), signatory)
             event = PolicyProposed(
                 proposal=subject[:ID_DIGITS],
                 number=state.number + 1,
@@ -110,7 +110,7 @@ class Policies:
         state = self.record.policy()
         return self._open(state, subject_of(state.number + 1, state.digest, content_of(policy))[:ID_DIGITS])
 
-    def confirm(self, identity: str, signatory: Signatory) -> InForce:
+    def confirm(self, identity: str, signatory: SigningPerson) -> InForce:
         """Confirm a proposed policy by signing it as the second person; it is in force from now on."""
 
         def attempt() -> None:
@@ -119,7 +119,7 @@ class Policies:
             subject = subject_of(state.number + 1, state.digest, proposal.content)
             self._may_confirm(proposal, subject, signatory.person, signatory.role)
             policy = read_content(proposal.content)
-            signature = sign(self.record, self._decision(state, policy, subject, Verdict.CONFIRM_POLICY), signatory)
+            signature = sign(self.record, self._decision(state, policy, subject, Vote.CONFIRM_POLICY), signatory)
             self._commit(state, PolicyConfirmed(proposal=identity, signature=signature), actor=signatory.person)
 
         if not self.record.was_carried_out():
@@ -139,7 +139,7 @@ class Policies:
         state = self.record.policy()
         self._may_propose(state, policy, role)
         subject = subject_of(state.number + 1, state.digest, content_of(policy))
-        decision = self._decision(state, policy, subject, Verdict.PROPOSE_POLICY)
+        decision = self._decision(state, policy, subject, Vote.PROPOSE_POLICY)
         return prepare(self.record, decision, person=person, role=role)
 
     def confirmation_statement(self, identity: str, *, person: str, role: Role) -> bytes:
@@ -149,10 +149,10 @@ class Policies:
         subject = subject_of(state.number + 1, state.digest, proposal.content)
         self._may_confirm(proposal, subject, person, role)
         policy = read_content(proposal.content)
-        decision = self._decision(state, policy, subject, Verdict.CONFIRM_POLICY)
+        decision = self._decision(state, policy, subject, Vote.CONFIRM_POLICY)
         return prepare(self.record, decision, person=person, role=role)
 
-    def _decision(self, state: InstallationPolicy, policy: Policy, subject: str, verdict: Verdict) -> Decision:
+    def _decision(self, state: InstallationPolicy, policy: Policy, subject: str, verdict: Vote) -> Decision:
         return Decision(
             verdict=verdict,
             subject=subject,
@@ -213,7 +213,7 @@ class Policies:
         return decisions.policy.open_proposal(state, identity, self.record.now())
 
     def _commit(self, state: InstallationPolicy, event: AnyEvent, *, actor: str) -> None:
-        change = Change(stream=POLICY, state=state if state.revision else None, events=(event,))
+        change = StreamChange(stream=POLICY, state=state if state.revision else None, events=(event,))
         self.record.commit(change, actor=actor, key=self.record.key(f"policy:{event.kind}:{state.revision}"))
 
 

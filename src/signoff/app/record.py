@@ -11,12 +11,12 @@ from functools import lru_cache, partial
 from threading import Event
 from typing import Final, TypeVar
 
-from signoff.app.undertaken import Undertaking, Undertakings
+from signoff.app.undertaken import CommitInFlight, CommitsInFlight
 from signoff.domain import decisions
 from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, StaleRevisionError
-from signoff.domain.events import AnyEvent, Proof, Recorded
+from signoff.domain.events import ActorProof, AnyEvent, Recorded
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.installation_policy import InstallationPolicy
@@ -46,7 +46,7 @@ def model_stream(model: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class StreamChange:
     """Events that follow one state of one stream."""
 
     stream: str
@@ -63,7 +63,7 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CallerRequest:
     """One request of one caller: the name it was sent under, and the digest of all that it asks."""
 
     name: str
@@ -74,7 +74,7 @@ class Request:
 class Caller:
     """What a caller says beside what they ask: their request by name, and the release as they saw it."""
 
-    request: Request | None = None
+    request: CallerRequest | None = None
     expected: Expectation | None = None
 
 
@@ -88,8 +88,8 @@ class Record:
     store: Store
     clock: Clock
     caller: Caller = Caller()
-    undertakings: Undertakings | None = None
-    proof: Proof = Proof.UNRECORDED
+    undertakings: CommitsInFlight | None = None
+    proof: ActorProof = ActorProof.UNRECORDED
     has_changed: Event = field(default_factory=Event, repr=False, compare=False)
 
     def key(self, otherwise: str) -> str:
@@ -226,13 +226,13 @@ class Record:
 
     def commit(
         self,
-        *changes: Change,
+        *changes: StreamChange,
         actor: str,
         key: str,
         effects: tuple[Effect, ...] = (),
         at: datetime | None = None,
         unchanged: tuple[tuple[str, int], ...] = (),
-        proof: Proof | None = None,
+        proof: ActorProof | None = None,
     ) -> None:
         """Add events to their streams, all or none, as long as the `unchanged` streams are at these revisions.
 
@@ -249,7 +249,7 @@ class Record:
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
         if self.undertakings is not None:
             events = tuple((change.stream, event) for change in changes for event in change.events)
-            self.undertakings.append(Undertaking(store=self.store, key=key, request=request, events=events))
+            self.undertakings.append(CommitInFlight(store=self.store, key=key, request=request, events=events))
         self.store.commit(
             Commit(
                 key=key,
@@ -274,7 +274,7 @@ class Record:
         effects: tuple[Effect, ...] = (),
     ) -> None:
         """Add events to one release, which were decided on in this state of it."""
-        change = Change(stream=deployment_stream(state.id), state=state, events=events)
+        change = StreamChange(stream=deployment_stream(state.id), state=state, events=events)
         self.commit(change, actor=actor, key=key, effects=effects)
 
     def decide(
@@ -316,7 +316,7 @@ def decided_again(attempt: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
     return attempt()
 
 
-def _append(change: Change, *, at: datetime, actor: str) -> Append:
+def _append(change: StreamChange, *, at: datetime, actor: str) -> Append:
     revision = _revision(change.state)
     state = change.state
     for offset, event in enumerate(change.events, start=1):
@@ -361,11 +361,11 @@ __all__ = [
     "PEOPLE",
     "POLICY",
     "Caller",
-    "Change",
+    "CallerRequest",
     "Expectation",
     "Record",
-    "Request",
     "State",
+    "StreamChange",
     "decided_again",
     "deployment_stream",
     "fold_of",

@@ -20,12 +20,12 @@ from signoff.domain.events import (
     DeadlineBreached,
     Killed,
     Observed,
-    Occasion,
     PhaseEntered,
     Reading,
     Recorded,
     Reinstated,
     Reviewed,
+    RollbackCause,
     RollbackStarted,
     Superseded,
 )
@@ -98,7 +98,7 @@ def _incidents(record: Record, state: Deployment, told: tuple[Recorded, ...]) ->
 def _of_release(told: tuple[Recorded, ...]) -> Iterator[Incident]:
     for recorded in told:
         event, at = recorded.event, f"{recorded.at:%Y-%m-%d %H:%M} UTC"
-        if isinstance(event, RollbackStarted) and event.occasion is not Occasion.REHEARSAL:
+        if isinstance(event, RollbackStarted) and event.occasion is not RollbackCause.REHEARSAL:
             text = f"rolled back on {at}, {event.trigger}: {event.reason}"
             yield Incident(at=recorded.at, text=text, is_end=True)
         elif isinstance(event, DeadlineBreached):

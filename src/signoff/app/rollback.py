@@ -16,9 +16,9 @@ from urllib.parse import quote
 from signoff.app.bound import checked, otherwise, point
 from signoff.app.champion import ALIAS, naming
 from signoff.app.notices import call, incident
-from signoff.app.order_halt import Kept, lift
+from signoff.app.order_halt import HaltRecord, lift
 from signoff.app.package import rendered, with_manifest
-from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
+from signoff.app.record import Record, StreamChange, decided_again, deployment_stream, model_stream
 from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.deployment import Deployment, State
@@ -26,9 +26,9 @@ from signoff.domain.errors import BadInputError, SignoffError, described, is_fau
 from signoff.domain.events import (
     DeadlineName,
     MemoIssued,
-    Occasion,
     Recorded,
     Reinstated,
+    RollbackCause,
     RollbackStuck,
     RolledBack,
     Step,
@@ -87,12 +87,12 @@ class RollbackProcedure:
     registry: Registry | None
     releases: Releases | None
 
-    def begin(self, identity: str, occasion: Occasion, trigger: str, reason: str, *, actor: str) -> Deployment:
+    def begin(self, identity: str, occasion: RollbackCause, trigger: str, reason: str, *, actor: str) -> Deployment:
         """Start, and carry out every step. A rollback that is under way or stuck continues."""
         self.start(identity, occasion, trigger, reason, actor=actor)
         return self.carry_out(identity, actor=actor)
 
-    def start(self, identity: str, occasion: Occasion, trigger: str, reason: str, *, actor: str) -> Deployment:
+    def start(self, identity: str, occasion: RollbackCause, trigger: str, reason: str, *, actor: str) -> Deployment:
         """Put the start on record; from this commit on the flags are off."""
         return self.record.decide(
             identity,
@@ -356,12 +356,12 @@ class RollbackProcedure:
         every = self.record.deployments(state.model)
         return next((d for d in every if d.state is State.SUPERSEDED and d.superseded_by == state.id), None)
 
-    def _reinstated(self, state: Deployment) -> tuple[Change, ...]:
+    def _reinstated(self, state: Deployment) -> tuple[StreamChange, ...]:
         replaced = self._replaced(state)
         if replaced is None:
             return ()
         back = (Reinstated(after_deployment=state.id),)
-        return (Change(stream=deployment_stream(replaced.id), state=replaced, events=back),)
+        return (StreamChange(stream=deployment_stream(replaced.id), state=replaced, events=back),)
 
     def _ending(self, state: Deployment) -> str:
         version = self._restored(state)
@@ -391,7 +391,7 @@ class RollbackProcedure:
                 Step.REVIEW: (incident(state, "rolled back", self._ending(state)),),
             }
             self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
+                StreamChange(stream=deployment_stream(identity), state=state, events=events),
                 *(self._reinstated(state) if step is Step.VERIFY_REVERT else ()),
                 actor=actor,
                 key=f"step:{identity}:{step}:{state.revision}",
@@ -428,7 +428,7 @@ def _still_open(orders: Collection[OpenOrder], held: Collection[OpenPosition], k
     return f"{told}. The policy wants positions closed: close them, then continue the rollback" if held else told
 
 
-def _follows(kept: Kept | None, kind: VenueKind) -> str:
+def _follows(kept: HaltRecord | None, kind: VenueKind) -> str:
     """What becomes of the model's orders; where no venue is connected, only what the flags say."""
     if kind is VenueKind.NONE:
         flags = "the flags allow trading again" if kept is None else f"the flags hold orders back, {kept.why}"

@@ -13,27 +13,27 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from signoff.app.bound import checked
-from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
+from signoff.app.record import Record, StreamChange, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.domain import decisions
 from signoff.domain.artifacts import Pin, PreviousCheck, RegisteredArtifacts
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.dossier import DeploymentType, Undertakings
+from signoff.domain.dossier import Commitments, DeploymentType
 from signoff.domain.errors import SignoffError
 from signoff.domain.events import (
     AnyEvent,
     ApprovalRequested,
     ApprovalSigned,
     Approved,
-    Occasion,
     Opened,
     Phase,
     PhaseEntered,
     Rehearsed,
+    RollbackCause,
     Signature,
     Step,
     Validated,
-    Verdict,
+    Vote,
 )
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.policy import Policy, Role
@@ -111,7 +111,7 @@ def rehearse(
     *,
     model: str,
     policy: Policy,
-    undertakings: Undertakings,
+    undertakings: Commitments,
     actor: str,
     registered_model: str | None = None,
 ) -> Rehearsed:
@@ -134,7 +134,7 @@ def rehearse(
     def commit() -> None:
         latch = record.latch(model)
         record.commit(
-            Change(stream=model_stream(model), state=latch, events=(result,)),
+            StreamChange(stream=model_stream(model), state=latch, events=(result,)),
             actor=actor,
             key=f"rehearse:{model}:{latch.revision if latch else 0}",
         )
@@ -167,7 +167,7 @@ def _played(
     )
     laps: list[tuple[Step, float]] = []
     began = clock.monotonic()
-    state = procedure.start(staged, Occasion.REHEARSAL, "rehearsal", "rollback rehearsal", actor=actor)
+    state = procedure.start(staged, RollbackCause.REHEARSAL, "rehearsal", "rollback rehearsal", actor=actor)
     while state.state is State.ROLLING_BACK:
         assert state.rollback is not None
         step = state.rollback.next_step
@@ -205,7 +205,7 @@ def _opened(
     registered_model: str | None,
     champion: Deployment | None,
     policy: Policy,
-    undertakings: Undertakings,
+    undertakings: Commitments,
     actor: str,
 ) -> Opened:
     """The release that is staged: over the champion, or the first of its model."""
@@ -239,7 +239,7 @@ def _stage(scratch: Record, opened: Opened, champion: Deployment | None, actor: 
         PhaseEntered(phase=Phase.LIMITED, allocation_pct=policy.phases.limited_allocation_pct),
     )
     scratch.commit(
-        Change(stream=deployment_stream(opened.deployment), state=None, events=events),
+        StreamChange(stream=deployment_stream(opened.deployment), state=None, events=events),
         actor=actor,
         key=f"stage:{opened.deployment}",
     )
@@ -250,7 +250,7 @@ def _stand_in(role: Role, subject: str, now: datetime, policy: Policy) -> Signat
     return Signature(
         person=f"stand-in {role.value}",
         role=role,
-        verdict=Verdict.APPROVE,
+        verdict=Vote.APPROVE,
         subject=subject,
         signed_at=now,
         expires_at=now + timedelta(days=1),

@@ -8,7 +8,7 @@ from signoff.app.approvals import APPROVED, ApprovalRound
 from signoff.app.bound import look, refuse_other_bytes
 from signoff.app.champion import ALIAS, naming
 from signoff.app.notices import at_deployment, tell_of
-from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
+from signoff.app.record import Record, StreamChange, decided_again, deployment_stream, model_stream
 from signoff.app.signing import sign_start
 from signoff.domain import decisions
 from signoff.domain.deployment import CANDIDATE, Deployment, State
@@ -124,11 +124,11 @@ class Rollout:
         latch: tuple[tuple[str, int], ...] = (),
     ) -> None:
         entered = next((event.phase for event in events if isinstance(event, PhaseEntered)), None)
-        changes = [Change(stream=deployment_stream(state.id), state=state, events=events)]
+        changes = [StreamChange(stream=deployment_stream(state.id), state=state, events=events)]
         if entered is Phase.FULL:
             superseded = (Superseded(by_deployment=state.id),)
             changes += [
-                Change(stream=deployment_stream(d.id), state=d, events=superseded)
+                StreamChange(stream=deployment_stream(d.id), state=d, events=superseded)
                 for d in self.record.deployments(state.model)
                 if d.state is State.FULL
             ]

@@ -22,7 +22,7 @@ from signoff.ports.signing import Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signatory:
+class SigningPerson:
     """A person about to sign in a role with their key."""
 
     person: str
@@ -55,7 +55,7 @@ def prepare(record: Record, decision: Decision, *, person: str, role: Role) -> b
     return statement(decision.stated_by(person, role, record.now()))
 
 
-def sign(record: Record, decision: Decision, by: Signatory) -> Signature:
+def sign(record: Record, decision: Decision, by: SigningPerson) -> Signature:
     """Sign a decision; the person must hold the role and the enrolled key."""
     holder = record.people().holding(by.person, by.role)
     credential = signing.enrolled(holder, by.signer.key_id)

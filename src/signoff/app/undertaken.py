@@ -9,7 +9,7 @@ from signoff.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undertaking:
+class CommitInFlight:
     """One commit that was tried: its key, the digest of what it asks, and what it would record."""
 
     store: Store
@@ -23,14 +23,14 @@ class Undertaking:
         return self.store.request_of(self.key) == self.request
 
 
-class Undertakings(Protocol):
+class CommitsInFlight(Protocol):
     """Where commits are noted before they are tried."""
 
-    def append(self, undertaking: Undertaking, /) -> None:
+    def append(self, undertaking: CommitInFlight, /) -> None:
         """Note one."""
 
 
-def standing(undertakings: Iterable[Undertaking]) -> tuple[tuple[str, AnyEvent], ...]:
+def standing(undertakings: Iterable[CommitInFlight]) -> tuple[tuple[str, AnyEvent], ...]:
     """The events on record, each with its stream, of what was undertaken; a retry that came to nothing counts once."""
     kept = {one.key: one for one in undertakings if one.stands}
     return tuple(event for one in kept.values() for event in one.events)

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from signoff.app.accounts import TOKEN_DAYS
 from signoff.cli.session import Session, rows
-from signoff.domain.access import MATRIX, Duty, Verb
+from signoff.domain.access import MATRIX, AccessRole, Permission
 from signoff.domain.errors import BadInputError
 from signoff.domain.policy import Role
 from signoff.verbs.documents import Document
@@ -32,7 +32,9 @@ def add_to(app: typer.Typer) -> None:
 def issue(
     context: typer.Context,
     holder: Annotated[str, typer.Argument(help="The person's name, or a machine's own, such as desk-1.")],
-    scope: Annotated[list[Verb] | None, typer.Option("--scope", help="A verb; repeat. Default: all of theirs.")] = None,
+    scope: Annotated[
+        list[Permission] | None, typer.Option("--scope", help="A verb; repeat. Default: all of theirs.")
+    ] = None,
     days: Annotated[int, typer.Option(help="For how long.")] = TOKEN_DAYS,
     machine: Annotated[bool, typer.Option("--machine", help="For a desk, a pipeline or a worker.")] = False,
 ) -> None:
@@ -72,10 +74,10 @@ def revoke(context: typer.Context, identity: Annotated[str, typer.Argument(help=
 def matrix(context: typer.Context) -> None:
     """Show who may do what. Example: `signoff accounts matrix`"""
     session: Session = context.obj
-    table = Table("", *(duty.value.replace("_", " ") for duty in Duty), box=None)
-    for verb in Verb:
-        table.add_row(verb.value, *("yes" if verb in MATRIX[duty] else "" for duty in Duty))
-    session.answer({duty.value: sorted(MATRIX[duty]) for duty in Duty}, table)
+    table = Table("", *(duty.value.replace("_", " ") for duty in AccessRole), box=None)
+    for verb in Permission:
+        table.add_row(verb.value, *("yes" if verb in MATRIX[duty] else "" for duty in AccessRole))
+    session.answer({duty.value: sorted(MATRIX[duty]) for duty in AccessRole}, table)
 
 
 @accounts_app.command("list")
@@ -98,7 +100,7 @@ def list_accounts(context: typer.Context) -> None:
 def grant(
     context: typer.Context,
     name: Name,
-    duty: Annotated[list[Duty], typer.Option("--duty", help="A duty; repeat for several.")],
+    duty: Annotated[list[AccessRole], typer.Option("--duty", help="A duty; repeat for several.")],
 ) -> None:
     """Give a person duties beside those of their roles; at a server this is a proposal, which a second person confirms.
 
@@ -134,7 +136,7 @@ def unbind(context: typer.Context, issuer: Issuer, subject: Subject) -> None:
 def withdraw(
     context: typer.Context,
     name: Name,
-    duty: Annotated[list[Duty] | None, typer.Option("--duty", help="A duty granted; repeat for several.")] = None,
+    duty: Annotated[list[AccessRole] | None, typer.Option("--duty", help="A duty granted; repeat for several.")] = None,
     role: Annotated[list[Role] | None, typer.Option("--role", help="A role signed in; repeat for several.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")] = "",
 ) -> None:

@@ -13,7 +13,7 @@ from signoff.adapters.folders import write_file
 from signoff.adapters.signing_keys import KeyFile, load_public
 from signoff.cli.checking import Folder, cannot_sign
 from signoff.cli.session import Session, a_name, rows
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.domain.deployment import State, block_words
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.events import PersonEnrolled, Phase
@@ -202,7 +202,7 @@ def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None)
     """
     session: Session = context.obj
     with session.progress() as report:
-        document = session.acting(Verb.SUBMIT).submit(directory, policy, report)
+        document = session.acting(Permission.SUBMIT).submit(directory, policy, report)
     _answer(session, document)
     raise typer.Exit(0 if document["state"] == State.AWAITING_APPROVAL.value else 1)
 

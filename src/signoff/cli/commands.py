@@ -17,7 +17,7 @@ from typer.main import get_command
 from signoff.adapters.foreign_files import refuse_library_settings
 from signoff.cli.helping import as_written, readable
 from signoff.cli.interruption import Interrupted, Signals
-from signoff.cli.line import Line, parsed
+from signoff.cli.line import CommandLine, parsed
 from signoff.cli.listing import PANELS
 from signoff.cli.screen import Screen
 from signoff.domain.errors import SignoffError
@@ -93,7 +93,7 @@ def _signoff() -> None:
 class Invocation:
     """One line as it is carried out; it has a session once its command is loaded."""
 
-    def __init__(self, line: Line, signals: Signals) -> None:
+    def __init__(self, line: CommandLine, signals: Signals) -> None:
         self.line, self.signals = line, signals
         self.session: Session | None = None
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from signoff.adapters.clocks import SimulatedClock
 from signoff.cli.session import Session
 from signoff.config.settings import settings
-from signoff.domain.events import Proof
+from signoff.domain.events import ActorProof
 from signoff.domain.venue import VenueKind
 from signoff.installation import Installation
 
@@ -30,13 +30,13 @@ def demo(
     """
     from signoff.demo.example import SUBMITTED_AT, prepare  # noqa: PLC0415 - it makes models, which loads slowly
     from signoff.demo.page import write_pages  # noqa: PLC0415 - as above
-    from signoff.demo.story import Story, timeline  # noqa: PLC0415 - as above
+    from signoff.demo.story import DemoStory, timeline  # noqa: PLC0415 - as above
 
     session: Session = context.obj
     console = session.console
     clock = SimulatedClock(SUBMITTED_AT)
     known = settings(home=str(out / "home"), actor="demo", venue=VenueKind.SIMULATED.value)
-    house = Installation(known, clock, session.undertakings, Proof.UNAUTHENTICATED)
+    house = Installation(known, clock, session.undertakings, ActorProof.UNAUTHENTICATED)
     console.print(
         Panel(
             "Real: prices of 20 S&P 500 stocks, models, every configuration tried, statistics, registry, signatures, "
@@ -48,7 +48,7 @@ def demo(
     )
     with session.progress() as report:
         example = prepare(house.settings, out, report)
-        story = Story(house=house, example=example, console=console, set_time=clock.set, progress=report)
+        story = DemoStory(house=house, example=example, console=console, set_time=clock.set, progress=report)
         state = story.tell()
         report("writing the pages", 0, 1)
         pages = write_pages(house, example, state, out)

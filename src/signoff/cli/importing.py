@@ -58,10 +58,10 @@ def import_result(
 
     Example: `signoff import lean backtest.json --out release`
     """
-    from signoff.adapters.results.conversion import Request, convert, hints_of  # noqa: PLC0415 - it reads tables
+    from signoff.adapters.results.conversion import ConversionRequest, convert, hints_of  # noqa: PLC0415 - it reads tables
 
     session: Session = context.obj
-    request = Request(
+    request = ConversionRequest(
         format=kind,
         source=file,
         table=table,

@@ -23,7 +23,7 @@ VALUED: Final = {
 
 
 @dataclass(kw_only=True)
-class Line:
+class CommandLine:
     """The shared options by the name of their setting, and the rest of the line."""
 
     options: dict[str, str] = field(default_factory=dict)
@@ -55,9 +55,9 @@ class Line:
         return any(self.words[: len(command)] == command for command in commands)
 
 
-def parsed(arguments: list[str]) -> Line:
+def parsed(arguments: list[str]) -> CommandLine:
     """Take the shared options out of a line, wherever they stand."""
-    line, waiting = Line(), iter(arguments)
+    line, waiting = CommandLine(), iter(arguments)
     for argument in waiting:
         name, _, value = argument.partition("=")
         if argument == "--":

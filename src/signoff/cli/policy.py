@@ -11,7 +11,7 @@ from signoff.adapters.documents import policy_text
 from signoff.adapters.folders import write_file
 from signoff.adapters.templates import write_policy
 from signoff.cli.session import Session, rows
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.domain.errors import BadInputError
 from signoff.domain.policy import Role
 from signoff.verbs.documents import Document
@@ -97,7 +97,7 @@ def confirm(
 def decline(context: typer.Context, proposal: Annotated[str, typer.Argument(help="The proposal's id.")]) -> None:
     """Put a proposed policy away. Example: `signoff policy decline 1f2e3d4c5b6a7980 --as "C. Yamada"`"""
     session: Session = context.obj
-    document = session.verbs_of(Verb.CONFIRM_POLICY).decline_policy(proposal)
+    document = session.verbs_of(Permission.CONFIRM_POLICY).decline_policy(proposal)
     session.answer(document, f"declined {document['proposal']} of {document['proposed_by']}")
 
 

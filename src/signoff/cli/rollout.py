@@ -9,10 +9,10 @@ import typer
 
 from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError
-from signoff.domain.events import Occasion, PauseReason, Proof
+from signoff.domain.events import ActorProof, PauseReason, RollbackCause
 from signoff.domain.monitoring import Level
 from signoff.domain.venue import NOBODY_ASKED, NOT_REHEARSED
 from signoff.verbs.documents import Document
@@ -43,7 +43,7 @@ def start(context: typer.Context, identity: Identity, key: Key = None, revision:
     Example: `signoff rollout start momentum-2.0.0-1a2b3c4d --as "T. Haddad"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision, Verb.START).start(identity, key)
+    document = session.at(identity, revision, Permission.START).start(identity, key)
     signed = document.get("deployed_by")
     said = f"{signed} signed section 12" if signed else "nobody signed section 12; the memo says so"
     _answer(session, document, said)
@@ -53,7 +53,7 @@ def start(context: typer.Context, identity: Identity, key: Key = None, revision:
 def advance(context: typer.Context, identity: Identity, revision: Revision = None) -> None:
     """Go one phase further when every condition holds. Example: `signoff rollout advance momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.at(identity, revision, Verb.ADVANCE).advance(identity))
+    _answer(session, session.at(identity, revision, Permission.ADVANCE).advance(identity))
 
 
 @rollout_app.command()
@@ -79,7 +79,7 @@ def resume(
 ) -> None:
     """Take one pause reason away. Example: `signoff rollout resume momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.at(identity, revision, Verb.RESUME).resume(identity, reason, note=note))
+    _answer(session, session.at(identity, revision, Permission.RESUME).resume(identity, reason, note=note))
 
 
 @rollout_app.command("not-held")
@@ -96,7 +96,8 @@ def not_held(
     """
     session: Session = context.obj
     _answer(
-        session, session.at(identity, revision, Verb.NOT_HELD).not_held(identity, session_date.date(), reason=reason)
+        session,
+        session.at(identity, revision, Permission.NOT_HELD).not_held(identity, session_date.date(), reason=reason),
     )
 
 
@@ -105,7 +106,9 @@ def rollback(
     context: typer.Context,
     identity: Identity,
     reason: Annotated[str, typer.Option("--reason", help="In words.")] = "ordered by a person",
-    occasion: Annotated[Occasion, typer.Option("--for", help="The occasion of section 5.1.")] = Occasion.BUSINESS,
+    occasion: Annotated[
+        RollbackCause, typer.Option("--for", help="The occasion of section 5.1.")
+    ] = RollbackCause.BUSINESS,
     revision: Revision = None,
 ) -> None:
     """Go back to the previous version now; a rollback that was interrupted continues.
@@ -163,7 +166,7 @@ def observe(
     Example: `signoff observe momentum-2.0.0-1a2b3c4d`
     """
     session: Session = context.obj
-    document = session.at(identity, revision, Verb.OBSERVE).observe(
+    document = session.at(identity, revision, Permission.OBSERVE).observe(
         identity, session_date.date() if session_date else None
     )
     readings, fired = fields(document, "readings"), rows(document, "fired")
@@ -364,7 +367,7 @@ def rehearse(
     Example: `signoff rehearse momentum --dossier release`
     """
     session: Session = context.obj
-    document = session.acting(Verb.REHEARSE).rehearse(model, directory)
+    document = session.acting(Permission.REHEARSE).rehearse(model, directory)
     needed = document.get("rehearsal_venue")
     failed = f"{document.get('failed')} failed: {document.get('failed_because')}"
     refused = f"the policy takes no rehearsal with venue {document.get('venue')} (rollback.rehearsal_venue: {needed})"
@@ -395,7 +398,7 @@ def review(
     Example: `signoff review momentum-2.0.0-1a2b3c4d --notes "drift watched on two features"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision, Verb.REVIEW).review(identity, notes=notes)
+    document = session.at(identity, revision, Permission.REVIEW).review(identity, notes=notes)
     session.answer(
         document,
         *(_reading(key, r) for key, r in fields(document, "readings").items()),
@@ -417,7 +420,7 @@ def worker(
     Several may run at once, on one machine or many. Example: `signoff worker --watch`
     """
     session: Session = context.obj
-    house = session.installation.known_by(Proof.PROGRAM)
+    house = session.installation.known_by(ActorProof.PROGRAM)
     if watch:
         work = Worker(house, lanes=Lanes())
         follow(work, is_observing=observe_sessions, is_advancing=advance_phases, finish=work.finish)
@@ -452,7 +455,8 @@ def post_mortem(
     """
     session: Session = context.obj
     _answer(
-        session, session.at(identity, revision, Verb.REVIEW).post_mortem(identity, notes=notes, root_cause=root_cause)
+        session,
+        session.at(identity, revision, Permission.REVIEW).post_mortem(identity, notes=notes, root_cause=root_cause),
     )
 
 
@@ -468,7 +472,7 @@ def done(
     Example: `signoff done momentum-2.0.0-1a2b3c4d "Performance review meeting" --as "A. Lindqvist"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision, Verb.MARK_DONE).mark_done(identity, item, note=note)
+    document = session.at(identity, revision, Permission.MARK_DONE).mark_done(identity, item, note=note)
     _answer(session, document, f"on record as done: {item}")
 
 

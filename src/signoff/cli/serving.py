@@ -10,7 +10,7 @@ from signoff.app.notices import Untold, retry, untold
 from signoff.app.pacing import Hold
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError, UnavailableError
-from signoff.domain.events import Proof
+from signoff.domain.events import ActorProof
 from signoff.ports.notices import Severity
 
 
@@ -41,7 +41,7 @@ def serve(
     if session.console.is_terminal:  # elsewhere every line is one of the log
         where = f"Signoff at http://{host}:{port}, home {session.installation.settings.home}"
         session.console.print(where, soft_wrap=True)
-    run(session.installation.known_by(Proof.AUTHENTICATED), host, port)
+    run(session.installation.known_by(ActorProof.AUTHENTICATED), host, port)
 
 
 def notices(

@@ -18,15 +18,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from signoff.app.undertaken import Undertaking
+from signoff.app.undertaken import CommitInFlight
 from signoff.cli.interruption import Signals
-from signoff.cli.line import Line
+from signoff.cli.line import CommandLine
 from signoff.cli.screen import Screen
 from signoff.config.settings import Settings, settings
-from signoff.domain.access import Verb, may_locally, permitted
+from signoff.domain.access import Permission, may_locally, permitted
 from signoff.domain.database_urls import sqlite_url
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError
-from signoff.domain.events import Proof
+from signoff.domain.events import ActorProof
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.names import named
 from signoff.domain.policy import Role
@@ -52,12 +52,12 @@ class Session:
     is_reading: bool = False
     has_answered: bool = False
     signals: Signals = field(default_factory=Signals)
-    undertakings: deque[Undertaking] = field(default_factory=lambda: deque(maxlen=MOST_UNDERTAKEN))
+    undertakings: deque[CommitInFlight] = field(default_factory=lambda: deque(maxlen=MOST_UNDERTAKEN))
     _house: Installation | None = None
     _remote: Remote | None = None
 
     @classmethod
-    def of(cls, line: Line, signals: Signals) -> "Session":
+    def of(cls, line: CommandLine, signals: Signals) -> "Session":
         """The session of one line."""
         return cls(
             options=line.options,
@@ -75,7 +75,7 @@ class Session:
             known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
             if self.is_reading:
                 refuse_no_home(known)
-            self._house = Installation(known, undertakings=self.undertakings, proof=Proof.UNAUTHENTICATED)
+            self._house = Installation(known, undertakings=self.undertakings, proof=ActorProof.UNAUTHENTICATED)
             self._look_at(self._house)
         return self._house
 
@@ -111,7 +111,7 @@ class Session:
             self._remote = Remote.reach(known.server, known.token, keys=self.key_path)
         return self._remote
 
-    def verbs_of(self, verb: Verb | None) -> Verbs:
+    def verbs_of(self, verb: Permission | None) -> Verbs:
         """The verbs in the name of the person with --as; without one, of the only person enrolled who may do this."""
         verbs = self.verbs
         if isinstance(verbs, Remote) or self.person is not None:
@@ -127,12 +127,12 @@ class Session:
             )
         return Local(self.house, able[0])
 
-    def at(self, identity: str, revision: int | None, verb: Verb | None = None) -> Verbs:
+    def at(self, identity: str, revision: int | None, verb: Permission | None = None) -> Verbs:
         """The verbs on one release, as whoever asks saw it at this revision; None asks for no such thing."""
         verbs = self.verbs if verb is None else self.acting(verb)
         return verbs.at(identity, revision)
 
-    def acting(self, verb: Verb) -> Verbs:
+    def acting(self, verb: Permission) -> Verbs:
         """The verbs, once the acting name may do this; a server asks for itself."""
         verbs = self.verbs
         if isinstance(verbs, Local):

@@ -11,7 +11,7 @@ from signoff import __version__
 from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import LIVE, State
 from signoff.domain.errors import NotFoundError
-from signoff.domain.events import Proof
+from signoff.domain.events import ActorProof
 from signoff.domain.recognition import Recognition, recognition
 from signoff.verbs.catalogue import Verbs
 from signoff.verbs.documents import Document
@@ -116,7 +116,7 @@ def history(
 
 def _proof(event: Mapping[str, object]) -> str:
     """That nobody checked the name; an older server does not say."""
-    return "  [unauthenticated]" if event.get("proof") == Proof.UNAUTHENTICATED.value else ""
+    return "  [unauthenticated]" if event.get("proof") == ActorProof.UNAUTHENTICATED.value else ""
 
 
 def _unobserved(document: Document) -> tuple[str, ...]:

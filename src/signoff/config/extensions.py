@@ -16,7 +16,7 @@ from typing import Any
 from signoff.domain.errors import BadInputError
 
 
-class Group(StrEnum):
+class EntryPointGroup(StrEnum):
     """The groups of entry points that are looked through."""
 
     VENUES = "signoff.venues"
@@ -42,12 +42,12 @@ class Chosen:
     options: Mapping[str, str]
 
 
-def installed(group: Group) -> tuple[str, ...]:
+def installed(group: EntryPointGroup) -> tuple[str, ...]:
     """The names that the installed packages bring, in order."""
     return tuple(sorted({entry.name for entry in entry_points(group=group)}))
 
 
-def entry(group: Group, name: str, source: str = "") -> EntryPoint:
+def entry(group: EntryPointGroup, name: str, source: str = "") -> EntryPoint:
     """The entry point of this name, which one package brings. `source` is where it was named, else its setting."""
     setting = source or group.setting
     found = sorted(entry_points(group=group, name=name), key=origin)
@@ -64,7 +64,7 @@ def entry(group: Group, name: str, source: str = "") -> EntryPoint:
     return found[0]
 
 
-def loaded(group: Group, name: str) -> Any:  # noqa: ANN401 - whatever the other package names there
+def loaded(group: EntryPointGroup, name: str) -> Any:  # noqa: ANN401 - whatever the other package names there
     """What the entry point names; refused with its own error where it cannot be imported."""
     point = entry(group, name)
     try:
@@ -76,7 +76,7 @@ def loaded(group: Group, name: str) -> Any:  # noqa: ANN401 - whatever the other
         ) from error
 
 
-def maker(group: Group, chosen: Chosen, home: Path) -> tuple[Callable[[], Any], bool]:
+def maker(group: EntryPointGroup, chosen: Chosen, home: Path) -> tuple[Callable[[], Any], bool]:
     """What makes a venue or a notifier in its folder of the home, and whether its package calls it simulated."""
     make = loaded(group, chosen.name)
     folder = home / group.kind / chosen.name
@@ -85,7 +85,7 @@ def maker(group: Group, chosen: Chosen, home: Path) -> tuple[Callable[[], Any], 
 
 def gate(name: str) -> tuple[Any, str]:
     """The gate of this name, and the package that brings it."""
-    return loaded(Group.GATES, name), origin(entry(Group.GATES, name))
+    return loaded(EntryPointGroup.GATES, name), origin(entry(EntryPointGroup.GATES, name))
 
 
 def origin(point: EntryPoint) -> str:

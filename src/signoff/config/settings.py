@@ -32,7 +32,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, TypeVar
 
-from signoff.config.extensions import Chosen, Group, entry, installed, options
+from signoff.config.extensions import Chosen, EntryPointGroup, entry, installed, options
 from signoff.domain.database_urls import sqlite_url
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.isolation import Isolation
@@ -59,7 +59,7 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook:
+class WebhookSettings:
     """Where notices are posted; `allowed` are hosts of the firm's own that need not be public nor speak https."""
 
     url: str = field(repr=False)
@@ -68,7 +68,7 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pager:
+class PagerSettings:
     """Who wakes people, in PagerDuty's Events API v2; `allowed` as for the webhook."""
 
     url: str = field(repr=False)
@@ -106,8 +106,8 @@ class Settings:
     server: str | None = None
     token: str | None = field(default=None, repr=False)
     oidc: Provider | None = None
-    webhook: Webhook | None = None
-    pager: Pager | None = None
+    webhook: WebhookSettings | None = None
+    pager: PagerSettings | None = None
     public_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     foreign_code: ForeignCode = ForeignCode()
@@ -241,28 +241,28 @@ def _venue(given: str | None, environment: Mapping[str, str]) -> Chosen:
     if not name and given is None:
         return NO_VENUE
     own = (VenueKind.NONE.value, VenueKind.SIMULATED.value)
-    if name not in own and name not in installed(Group.VENUES):
-        others = "".join(f" or {name}" for name in installed(Group.VENUES))
+    if name not in own and name not in installed(EntryPointGroup.VENUES):
+        others = "".join(f" or {name}" for name in installed(EntryPointGroup.VENUES))
         raise BadInputError(
             f"Expected {source} as none or simulated{others}, found {name!r}. Correct the name, install the "
             "package that brings it, or leave it out."
         )
     if name not in own:
-        entry(Group.VENUES, name, source)
+        entry(EntryPointGroup.VENUES, name, source)
     return Chosen(name, options(environment, "SIGNOFF_VENUE_"))
 
 
 def _notifier(environment: Mapping[str, str]) -> Chosen | None:
     if not (name := environment.get("SIGNOFF_NOTIFIER")):
         return None
-    entry(Group.NOTIFIERS, name)
+    entry(EntryPointGroup.NOTIFIERS, name)
     return Chosen(name, options(environment, "SIGNOFF_NOTIFIER_"))
 
 
 def _gates(environment: Mapping[str, str]) -> tuple[str, ...]:
     names = _listed(environment.get("SIGNOFF_GATES", ""))
     for name in names:
-        entry(Group.GATES, name)
+        entry(EntryPointGroup.GATES, name)
     return names
 
 
@@ -304,20 +304,20 @@ def _provider(environment: Mapping[str, str]) -> Provider | None:
     )
 
 
-def _webhook(environment: Mapping[str, str]) -> Webhook | None:
+def _webhook(environment: Mapping[str, str]) -> WebhookSettings | None:
     if not (url := environment.get("SIGNOFF_WEBHOOK_URL")):
         return None
-    return Webhook(
+    return WebhookSettings(
         url=url,
         secret=_held(environment.get("SIGNOFF_WEBHOOK_SECRET_FILE")),
         allowed=_hosts(environment.get("SIGNOFF_WEBHOOK_ALLOW", "")),
     )
 
 
-def _pager(environment: Mapping[str, str]) -> Pager | None:
+def _pager(environment: Mapping[str, str]) -> PagerSettings | None:
     if not (url := environment.get("SIGNOFF_PAGER_URL")):
         return None
-    return Pager(
+    return PagerSettings(
         url=url,
         key=_held(environment.get("SIGNOFF_PAGER_KEY_FILE")) or "",
         allowed=_hosts(environment.get("SIGNOFF_PAGER_ALLOW", "")),

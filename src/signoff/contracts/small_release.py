@@ -52,7 +52,7 @@ def _returns(name: str, values: Floats, benchmark: Floats | None) -> Returns:
 
 def dossier() -> d.Dossier:
     """An upgrade of a model of scores, with every section filled."""
-    person = d.Person(name="Ada", role="Quant")
+    person = d.NamedPerson(name="Ada", role="Quant")
     return d.Dossier(
         header=d.Header(
             model="momentum",

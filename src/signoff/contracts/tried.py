@@ -8,7 +8,7 @@ from typing import Any
 
 from signoff.adapters.folders import NoticeFile
 from signoff.adapters.venues.simulated import SimulatedBroker
-from signoff.config.extensions import Group
+from signoff.config.extensions import EntryPointGroup
 from signoff.domain.flags import FlagsRevision
 from signoff.ports.notices import Receiver
 from signoff.ports.venue import OpenOrder, OpenPosition, OrderHalt
@@ -33,20 +33,20 @@ class VenueRig:
 def venue_rigs() -> Iterator[tuple[str, Callable[[Path], VenueRig] | None]]:
     """Each venue by its name, with what makes its rig; None where its package brings no rig."""
     yield "simulated", _simulated
-    for point in entry_points(group=Group.VENUES):
+    for point in entry_points(group=EntryPointGroup.VENUES):
         yield point.name, getattr(point.load(), "rig", None)
 
 
 def notifiers() -> Iterator[tuple[str, Callable[[Path], Receiver] | None]]:
     """Each notifier by its name, with what makes one for the suite from an empty folder, the attribute `rig`."""
     yield "file", lambda folder: NoticeFile(folder / "notices.jsonl")
-    for point in entry_points(group=Group.NOTIFIERS):
+    for point in entry_points(group=EntryPointGroup.NOTIFIERS):
         yield point.name, getattr(point.load(), "rig", None)
 
 
 def gates() -> Iterator[tuple[str, Any]]:
     """Each gate that a package brings, by its name."""
-    for point in entry_points(group=Group.GATES):
+    for point in entry_points(group=EntryPointGroup.GATES):
         yield point.name, point.load()
 
 

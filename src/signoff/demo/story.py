@@ -15,7 +15,7 @@ from rich.text import Text
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.documents import load_dossier, load_policy
 from signoff.adapters.live_folder import LiveFolder
-from signoff.app.assess import Release
+from signoff.app.assess import AssessedRelease
 from signoff.app.champion import name_champions
 from signoff.app.grandfather import adopt
 from signoff.app.notices import tell_before
@@ -31,7 +31,7 @@ from signoff.domain.decisions.adoption import Adoption
 from signoff.domain.decisions.notices import notices_due
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State
 from signoff.domain.errors import GuardError
-from signoff.domain.events import Observed, Occasion, Phase
+from signoff.domain.events import Observed, Phase, RollbackCause
 from signoff.domain.finding import Outcome
 from signoff.domain.gates.assess import Progress
 from signoff.domain.limits import Book, Order
@@ -53,7 +53,7 @@ OVERRIDE_REASON: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class DemoStory:
     """The house it happens in, and where it is told."""
 
     house: Installation
@@ -87,7 +87,7 @@ class Story:
             policies.confirm(policies.propose(wanted, first).id, second)
         self.say("Policy", f"every release is held to {policies.in_force().floor.words}")
 
-    def assess(self) -> Release:
+    def assess(self) -> AssessedRelease:
         """Every gate, on the real evidence."""
         release = self.house.assessor.assess(self.example.dossier, None, self.progress, is_submission=True)
         assessment = release.assessment
@@ -102,7 +102,7 @@ class Story:
         self.console.print(f"Point in time: {assessment.pit.status.value}. {assessment.pit.reason}")
         return release
 
-    def adopt(self, cast: Cast, release: Release) -> Deployment:
+    def adopt(self, cast: Cast, release: AssessedRelease) -> Deployment:
         """Put the version that is live on record."""
         previous = release.inputs.dossier.header.previous_version
         assert previous is not None
@@ -122,7 +122,7 @@ class Story:
         self.say("Champion", f"v{previous} is adopted as it trades, never validated here; signed by {signed}")
         return state
 
-    def rehearse(self, release: Release) -> None:
+    def rehearse(self, release: AssessedRelease) -> None:
         """Roll back once before anything is at stake."""
         model = release.inputs.dossier.model
         found = latest_rehearsal(self.house.record, model)
@@ -141,7 +141,7 @@ class Story:
         )
         self.say("Rehearsal", f"on staging flags: RTO {recovery_time_in_words(result)}; {budget_in_words(result)}")
 
-    def submit(self, release: Release, cast: Cast) -> Deployment:
+    def submit(self, release: AssessedRelease, cast: Cast) -> Deployment:
         """Submit; when gates block, show the override, with its reason on page one."""
         self.progress("composing the memo", 0, 1)
         state = self.house.approvals.submit(self.example.dossier, release, actor=cast.submitter)
@@ -224,7 +224,7 @@ class Story:
                 "No trigger", "none fired on the real data until the end of 2020; so one rollback by a person's word"
             )
             reason = "end of the demonstration: nothing fired, the procedure is shown all the same"
-            state = self.house.rollback.begin(state.id, Occasion.BUSINESS, "person", reason, actor="demo")
+            state = self.house.rollback.begin(state.id, RollbackCause.BUSINESS, "person", reason, actor="demo")
         self.tell_rollback(state)
         return state
 

@@ -17,7 +17,7 @@ from signoff.domain.policy import Role
 FRESH: Final = timedelta(minutes=5)
 
 
-class Duty(StrEnum):
+class AccessRole(StrEnum):
     """What a person is there for; `MACHINE` is no person's: it is what a desk, a pipeline or a worker may do."""
 
     RESEARCHER = "researcher"
@@ -32,7 +32,7 @@ class Duty(StrEnum):
     MACHINE = "machine"
 
 
-class Verb(StrEnum):
+class Permission(StrEnum):
     """Everything that can be asked of an installation."""
 
     READ = "read"
@@ -67,57 +67,99 @@ class Verb(StrEnum):
 
 
 DUTY_OF: Final = {
-    Role.MODEL_OWNER: Duty.RESEARCHER,
-    Role.LEAD_QUANT: Duty.VALIDATOR,
-    Role.RISK_MANAGER: Duty.RISK,
-    Role.COMPLIANCE: Duty.COMPLIANCE,
-    Role.HEAD_OF_TRADING: Duty.HEAD_OF_TRADING,
-    Role.CTO: Duty.CTO,
+    Role.MODEL_OWNER: AccessRole.RESEARCHER,
+    Role.LEAD_QUANT: AccessRole.VALIDATOR,
+    Role.RISK_MANAGER: AccessRole.RISK,
+    Role.COMPLIANCE: AccessRole.COMPLIANCE,
+    Role.HEAD_OF_TRADING: AccessRole.HEAD_OF_TRADING,
+    Role.CTO: AccessRole.CTO,
 }
-_LOOK: Final = frozenset({Verb.READ, Verb.READ_FLAGS})
+_LOOK: Final = frozenset({Permission.READ, Permission.READ_FLAGS})
 # What people did by hand: whoever works on a release says so, and no machine.
-_WORK: Final = frozenset({Verb.MARK_DONE})
-_STOP: Final = frozenset({Verb.PAUSE, Verb.ROLLBACK, Verb.KILL})
+_WORK: Final = frozenset({Permission.MARK_DONE})
+_STOP: Final = frozenset({Permission.PAUSE, Permission.ROLLBACK, Permission.KILL})
 # Beside the rollback, which a machine may start: a person alone vouches for what no venue says.
-_LEAVE: Final = _STOP | {Verb.ATTEST_FLAT}
-_SIGN: Final = _WORK | frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS})
-_RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME, Verb.NOT_HELD})
-_LEAD: Final = frozenset({Verb.OVERRIDE, Verb.ADOPT, Verb.REARM})
-_POLICY: Final = frozenset({Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY})
-_JUDGE: Final = _LOOK | {Verb.CHECK, Verb.REVIEW} | _LEAVE | _SIGN
-MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
-    Duty.RESEARCHER: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE} | _LEAVE | _SIGN,
-    Duty.VALIDATOR: _JUDGE,
-    Duty.RISK: _JUDGE | {Verb.EXPORT} | _LEAD | _POLICY,
-    Duty.COMPLIANCE: _LOOK | {Verb.CHECK, Verb.EXPORT, Verb.CONFIRM} | _LEAVE | _SIGN | _POLICY,
-    Duty.HEAD_OF_TRADING: _JUDGE | _RUN | _LEAD | _POLICY,
-    Duty.CTO: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.EXPORT} | _LEAVE | _SIGN | _LEAD | _POLICY,
-    Duty.OPERATOR: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.OBSERVE, Verb.MANAGE_TOKENS} | _RUN | _LEAVE | _WORK,
-    Duty.AUDITOR: _LOOK | {Verb.EXPORT},
-    Duty.ADMINISTRATOR: _LOOK | {Verb.ENROL, Verb.CONFIRM, Verb.MANAGE_TOKENS, Verb.KILL},
-    Duty.MACHINE: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE, Verb.EXPORT} | _STOP,
+_LEAVE: Final = _STOP | {Permission.ATTEST_FLAT}
+_SIGN: Final = _WORK | frozenset(
+    {Permission.APPROVE, Permission.REJECT, Permission.MEET, Permission.MANAGE_TOKENS, Permission.MANAGE_CREDENTIALS}
+)
+_RUN: Final = frozenset({Permission.START, Permission.ADVANCE, Permission.RESUME, Permission.NOT_HELD})
+_LEAD: Final = frozenset({Permission.OVERRIDE, Permission.ADOPT, Permission.REARM})
+_POLICY: Final = frozenset({Permission.PROPOSE_POLICY, Permission.CONFIRM_POLICY})
+_JUDGE: Final = _LOOK | {Permission.CHECK, Permission.REVIEW} | _LEAVE | _SIGN
+MATRIX: Final[dict[AccessRole, frozenset[Permission]]] = {
+    AccessRole.RESEARCHER: _LOOK
+    | {Permission.CHECK, Permission.SUBMIT, Permission.REHEARSE, Permission.OBSERVE}
+    | _LEAVE
+    | _SIGN,
+    AccessRole.VALIDATOR: _JUDGE,
+    AccessRole.RISK: _JUDGE | {Permission.EXPORT} | _LEAD | _POLICY,
+    AccessRole.COMPLIANCE: _LOOK | {Permission.CHECK, Permission.EXPORT, Permission.CONFIRM} | _LEAVE | _SIGN | _POLICY,
+    AccessRole.HEAD_OF_TRADING: _JUDGE | _RUN | _LEAD | _POLICY,
+    AccessRole.CTO: _LOOK
+    | {Permission.CHECK, Permission.REHEARSE, Permission.EXPORT}
+    | _LEAVE
+    | _SIGN
+    | _LEAD
+    | _POLICY,
+    AccessRole.OPERATOR: _LOOK
+    | {Permission.CHECK, Permission.REHEARSE, Permission.OBSERVE, Permission.MANAGE_TOKENS}
+    | _RUN
+    | _LEAVE
+    | _WORK,
+    AccessRole.AUDITOR: _LOOK | {Permission.EXPORT},
+    AccessRole.ADMINISTRATOR: _LOOK | {Permission.ENROL, Permission.CONFIRM, Permission.MANAGE_TOKENS, Permission.KILL},
+    AccessRole.MACHINE: _LOOK
+    | {Permission.CHECK, Permission.SUBMIT, Permission.REHEARSE, Permission.OBSERVE, Permission.EXPORT}
+    | _STOP,
 }
 # Done by a person, never by a machine.
 PERSONAL: Final = frozenset(
-    {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.CONFIRM}
-    | {Verb.ATTEST_FLAT, Verb.NOT_HELD, Verb.MARK_DONE, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
+    {
+        Permission.OVERRIDE,
+        Permission.APPROVE,
+        Permission.REJECT,
+        Permission.MEET,
+        Permission.ADOPT,
+        Permission.REARM,
+        Permission.ENROL,
+        Permission.CONFIRM,
+    }
+    | {
+        Permission.ATTEST_FLAT,
+        Permission.NOT_HELD,
+        Permission.MARK_DONE,
+        Permission.MANAGE_TOKENS,
+        Permission.MANAGE_CREDENTIALS,
+    }
     | _POLICY
 )
 # Done by a person who signed in: a token that leaked must not beget others.
-NEEDS_SIGN_IN: Final = frozenset({Verb.MANAGE_TOKENS})
+NEEDS_SIGN_IN: Final = frozenset({Permission.MANAGE_TOKENS})
 NEEDS_FRESH_SIGN_IN: Final = frozenset(
-    {Verb.OVERRIDE, Verb.REARM, Verb.ADOPT, Verb.ENROL, Verb.CONFIRM} | {Verb.MANAGE_CREDENTIALS} | _POLICY
+    {Permission.OVERRIDE, Permission.REARM, Permission.ADOPT, Permission.ENROL, Permission.CONFIRM}
+    | {Permission.MANAGE_CREDENTIALS}
+    | _POLICY
 )
 # Done on the word of people as last known, while the database is down: nothing may block a kill.
-POSSIBLE_IN_OUTAGE: Final = frozenset({Verb.KILL, Verb.READ_FLAGS})
+POSSIBLE_IN_OUTAGE: Final = frozenset({Permission.KILL, Permission.READ_FLAGS})
 # Held to the table on the installation's own machine too, where names are not checked. Exits are open to any name
 # there, signatures ask for role and key, and whoever owns the machine decides who people are.
 HELD_LOCALLY: Final = frozenset(
-    {Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE, Verb.START, Verb.ADVANCE, Verb.RESUME, Verb.NOT_HELD, Verb.REVIEW}
+    {
+        Permission.SUBMIT,
+        Permission.REHEARSE,
+        Permission.OBSERVE,
+        Permission.START,
+        Permission.ADVANCE,
+        Permission.RESUME,
+        Permission.NOT_HELD,
+        Permission.REVIEW,
+    }
     | _WORK
 )
 # Duties that suffer no other beside them: who says who people are signs nothing; who audits changes nothing.
-APART: Final = frozenset({Duty.ADMINISTRATOR, Duty.AUDITOR})
+APART: Final = frozenset({AccessRole.ADMINISTRATOR, AccessRole.AUDITOR})
 
 
 class ForbiddenError(RefusedError):
@@ -135,24 +177,24 @@ class Principal:
     """
 
     name: str
-    duties: frozenset[Duty]
+    duties: frozenset[AccessRole]
     roles: tuple[Role, ...] = ()
-    scopes: frozenset[Verb] | None = None
+    scopes: frozenset[Permission] | None = None
     is_machine: bool = False
     signed_in_at: datetime | None = None
     is_last_known: bool = False
 
 
-def permitted(duties: Iterable[Duty]) -> frozenset[Verb]:
+def permitted(duties: Iterable[AccessRole]) -> frozenset[Permission]:
     """Every verb that these duties allow together; a duty that stands apart allows its own and no more."""
     held = frozenset(duties)
-    return frozenset[Verb]().union(*(MATRIX[duty] for duty in (held & APART or held)))
+    return frozenset[Permission]().union(*(MATRIX[duty] for duty in (held & APART or held)))
 
 
-def compatible(duties: Iterable[Duty]) -> None:
+def compatible(duties: Iterable[AccessRole]) -> None:
     """Nothing when one person may hold these duties together; RefusedError says which may not."""
     held = frozenset(duties)
-    if Duty.MACHINE in held:
+    if AccessRole.MACHINE in held:
         raise RefusedError("machine is no duty of a person; issue a machine token instead.")
     for duty in sorted(held & APART):
         if others := held - {duty}:
@@ -162,11 +204,11 @@ def compatible(duties: Iterable[Duty]) -> None:
             )
 
 
-def may(principal: Principal, verb: Verb, now: datetime) -> None:
+def may(principal: Principal, verb: Permission, now: datetime) -> None:
     """Nothing when the principal may; ForbiddenError says what is missing."""
     if verb not in permitted(principal.duties):
         held = ", ".join(sorted(principal.duties)) or "no duty"
-        needed = ", ".join(duty.value for duty in Duty if verb in MATRIX[duty])
+        needed = ", ".join(duty.value for duty in AccessRole if verb in MATRIX[duty])
         raise ForbiddenError(f"{principal.name} holds {held}; to {verb.value} takes one of: {needed}.")
     if principal.is_machine and verb in PERSONAL:
         raise ForbiddenError(f"A machine's token cannot {verb.value}: that takes a person.")
@@ -183,7 +225,7 @@ def may(principal: Principal, verb: Verb, now: datetime) -> None:
         )
 
 
-def may_locally(name: str, verb: Verb, enrolled: Mapping[str, frozenset[Duty]]) -> None:
+def may_locally(name: str, verb: Permission, enrolled: Mapping[str, frozenset[AccessRole]]) -> None:
     """Nothing when a name may do this on the installation's own machine; ForbiddenError says who may.
 
     `enrolled` are the duties of everybody who is known there. Where nobody is, anybody may, under a name that nobody
@@ -192,11 +234,11 @@ def may_locally(name: str, verb: Verb, enrolled: Mapping[str, frozenset[Duty]]) 
     if not enrolled or verb not in HELD_LOCALLY:
         return
     duties = enrolled.get(name)
-    by_machine = MATRIX[Duty.MACHINE] - PERSONAL
+    by_machine = MATRIX[AccessRole.MACHINE] - PERSONAL
     if verb in (by_machine if duties is None else permitted(duties)):
         return
     held = "is not enrolled here" if duties is None else f"holds {', '.join(sorted(duties)) or 'no duty'}"
-    needed = ", ".join(duty.value for duty in Duty if verb in MATRIX[duty] and duty is not Duty.MACHINE)
+    needed = ", ".join(duty.value for duty in AccessRole if verb in MATRIX[duty] and duty is not AccessRole.MACHINE)
     able = sorted(one for one, of in enrolled.items() if verb in permitted(of))
     how = (
         f"name a person who may with --as: {', '.join(able)}"

@@ -28,7 +28,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class ChartLine:
     """One labelled series over dates; `is_new` chooses ink over grey. `low` and `high` are its confidence band."""
 
     label: str
@@ -40,7 +40,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceLine:
     """A value that a picture marks, with its label."""
 
     value: float
@@ -69,7 +69,7 @@ class Chart:
 class EquityChart(Chart):
     """Growth of one on a log scale with the drawdown beneath; lines carry daily simple returns."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     bands: tuple[Band, ...] = ()
 
 
@@ -77,7 +77,7 @@ class EquityChart(Chart):
 class UnderwaterChart(Chart):
     """How far below its highest equity each line was; lines carry daily simple returns."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     bands: tuple[Band, ...] = ()
 
 
@@ -85,8 +85,8 @@ class UnderwaterChart(Chart):
 class LinesChart(Chart):
     """Lines over dates, with their confidence bands and a marked level."""
 
-    lines: tuple[Line, ...]
-    marked: Reference
+    lines: tuple[ChartLine, ...]
+    marked: ReferenceLine
     y_label: str
 
 
@@ -95,10 +95,10 @@ class HistogramChart(Chart):
     """A distribution with a marked value, e.g. the PBO logits with 0 marked; the shaded side speaks against."""
 
     values: Floats
-    marked: Reference
+    marked: ReferenceLine
     x_label: str
     shade: Shade = Shade.BELOW
-    beside: tuple[Reference, ...] = ()
+    beside: tuple[ReferenceLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +117,7 @@ class IntervalChart(Chart):
     """Estimates with their confidence limits against a threshold, in percent or as plain numbers."""
 
     rows: tuple[Interval, ...]
-    threshold: Reference
+    threshold: ReferenceLine
     x_label: str
     is_percent: bool = True
 

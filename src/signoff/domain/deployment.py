@@ -14,18 +14,18 @@ from typing import Final
 from signoff.domain import events as e
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.conflict_of_interest import objection, read_alike
-from signoff.domain.dossier import DeploymentType, Undertakings
+from signoff.domain.dossier import Commitments, DeploymentType
 from signoff.domain.events import (
     AnyEvent,
     Barred,
     Deadline,
     DeadlineName,
-    Occasion,
     PauseReason,
     Phase,
+    RollbackCause,
     Signature,
     Step,
-    Verdict,
+    Vote,
 )
 from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor
@@ -164,7 +164,7 @@ class Told:
 class Rollback:
     """A rollback under way or finished."""
 
-    occasion: Occasion
+    occasion: RollbackCause
     trigger: str
     reason: str
     from_phase: Phase | None
@@ -209,7 +209,7 @@ class Deployment:
     submitted_by: str
     barred: tuple[str, ...]
     policy: Policy
-    undertakings: Undertakings | None
+    undertakings: Commitments | None
     dossier_digest: str
     state: State
     revision: int
@@ -684,5 +684,5 @@ def _reckoned(state: Deployment, event: e.DeadlineBreached | e.PostMortemHeld, a
 
 def approval_is_valid(signature: Signature, manifest: str, now: datetime) -> bool:
     """Whether a signature approves exactly this manifest at this time."""
-    approves = signature.verdict in {Verdict.APPROVE, Verdict.CONDITIONAL}
+    approves = signature.verdict in {Vote.APPROVE, Vote.CONDITIONAL}
     return approves and signature.subject == manifest and now < signature.expires_at

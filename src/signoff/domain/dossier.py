@@ -77,7 +77,7 @@ class PredictionKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person(Strict):
+class NamedPerson(Strict):
     name: Text
     role: Text
     email: str = ""
@@ -92,7 +92,7 @@ class Header(Strict):
     version: Text
     previous_version: str | None
     deployment_date: date
-    deployed_by: Person
+    deployed_by: NamedPerson
     deployment_type: DeploymentType
     document_version: str = "1.0"
     summary: Annotated[str, MaxLen(MOST_OF_SUMMARY)] | None = None
@@ -432,8 +432,8 @@ class Reference(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contacts(Strict):
-    owner: Person
-    tech_lead: Person
+    owner: NamedPerson
+    tech_lead: NamedPerson
     on_call: Text
     escalation: Annotated[tuple[Text, ...], MinLen(1)]
 
@@ -529,7 +529,7 @@ class EvidenceDeclaration(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undertakings(Strict):
+class Commitments(Strict):
     """What a dossier promises about the release's life: the part that is enforced after the approval."""
 
     communication: Communication
@@ -578,9 +578,9 @@ class Dossier(Strict):
         return found | ({"repository": repository} if repository else {})
 
     @property
-    def undertakings(self) -> Undertakings:
+    def undertakings(self) -> Commitments:
         """What the record keeps, to be held to."""
-        return Undertakings(
+        return Commitments(
             communication=self.communication,
             assumptions=self.boundaries.assumptions,
             success=self.success,

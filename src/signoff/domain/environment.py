@@ -25,7 +25,7 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class PythonEnvironment:
     """What foreign code could import, as the process that ran it told before it loaded any."""
 
     python: str
@@ -49,7 +49,7 @@ def canonical_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def differences(lock: Lock, captured: Environment) -> tuple[str, ...]:
+def differences(lock: Lock, captured: PythonEnvironment) -> tuple[str, ...]:
     """Each captured distribution that the lock file does not pin, or pins in another version."""
     found = []
     for one in sorted(captured.distributions, key=lambda each: canonical_name(each.name)):
@@ -62,7 +62,7 @@ def differences(lock: Lock, captured: Environment) -> tuple[str, ...]:
     return tuple(found)
 
 
-def compared(lock: Lock, captured: Environment | None) -> str:
+def compared(lock: Lock, captured: PythonEnvironment | None) -> str:
     """What comparing the lock file with the captured distributions showed, in a clause."""
     if captured is None or not captured.distributions:
         return "not compared: no replay captured its distributions"

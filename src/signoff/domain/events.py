@@ -10,12 +10,12 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
-from signoff.domain.access import Duty, Verb
+from signoff.domain.access import AccessRole, Permission
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
-from signoff.domain.dossier import DeploymentType, Undertakings
+from signoff.domain.dossier import Commitments, DeploymentType
 from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor
-from signoff.domain.policy import Certification, Policy, Role, Tier
+from signoff.domain.policy import CertifiedSentence, Policy, Role, Tier
 from signoff.domain.profiles import Pinned, Profile
 from signoff.domain.venue import VenueKind
 
@@ -40,7 +40,7 @@ class PauseReason(StrEnum):
     SILENCE = "silence"
 
 
-class Occasion(StrEnum):
+class RollbackCause(StrEnum):
     """The five occasions for a rollback in section 5.1, and its rehearsal."""
 
     PERFORMANCE = "performance"
@@ -80,7 +80,7 @@ class DeadlineName(StrEnum):
     POST_MORTEM = "post_mortem"
 
 
-class Verdict(StrEnum):
+class Vote(StrEnum):
     """What a signatory says."""
 
     APPROVE = "approve"
@@ -110,7 +110,7 @@ class Signature:
 
     person: str
     role: Role
-    verdict: Verdict
+    verdict: Vote
     subject: str
     conditions: tuple[str, ...] = ()
     reason: str = ""
@@ -197,7 +197,7 @@ class Opened(Event):
     submitted_by: str
     barred: tuple[str, ...]
     policy: Policy
-    undertakings: Undertakings
+    undertakings: Commitments
     dossier_digest: str
     registered_model: str | None = None
     grounds: tuple[Barred, ...] = ()
@@ -345,7 +345,7 @@ class Certified:
     Contradicted is what the evidence says the opposite of; the rest lacks evidence.
     """
 
-    certification: Certification
+    certification: CertifiedSentence
     against: str = ""
     is_contradicted: bool = False
 
@@ -491,7 +491,7 @@ class Deadline:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackStarted(Event):
     kind: Literal["rollback_started"] = "rollback_started"
-    occasion: Occasion
+    occasion: RollbackCause
     trigger: str
     reason: str
     from_phase: Phase | None
@@ -703,7 +703,7 @@ class DutiesGranted(Event):
 
     kind: Literal["duties_granted"] = "duties_granted"
     name: str
-    duties: tuple[Duty, ...]
+    duties: tuple[AccessRole, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -712,7 +712,7 @@ class DutiesWithdrawn(Event):
 
     kind: Literal["duties_withdrawn"] = "duties_withdrawn"
     name: str
-    duties: tuple[Duty, ...]
+    duties: tuple[AccessRole, ...]
     roles: tuple[Role, ...]
     reason: str
 
@@ -742,7 +742,7 @@ class TokenIssued(Event):
     token: str
     digest: str
     person: str
-    scopes: tuple[Verb, ...]
+    scopes: tuple[Permission, ...]
     expires_at: datetime
     is_machine: bool
 
@@ -907,7 +907,7 @@ AnyEvent = (
 )
 
 
-class Proof(StrEnum):
+class ActorProof(StrEnum):
     """What the name of an actor rests on.
 
     `unauthenticated` is a name that was given on the machine itself, with --as or by the account: nobody checked it.
@@ -923,7 +923,7 @@ class Proof(StrEnum):
     @property
     def mark(self) -> str:
         """What is said beside a name that nobody checked; nothing beside another."""
-        return f" ({self.value})" if self is Proof.UNAUTHENTICATED else ""
+        return f" ({self.value})" if self is ActorProof.UNAUTHENTICATED else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -935,4 +935,4 @@ class Recorded:
     at: datetime
     actor: str
     event: AnyEvent
-    proof: Proof = Proof.UNRECORDED
+    proof: ActorProof = ActorProof.UNRECORDED

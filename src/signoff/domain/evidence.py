@@ -16,7 +16,7 @@ from signoff.domain.artifacts import Pin
 from signoff.domain.bars import Bars
 from signoff.domain.benchmark import Benchmark
 from signoff.domain.costs import Costs, costs_in_words
-from signoff.domain.environment import Environment, Lock
+from signoff.domain.environment import Lock, PythonEnvironment
 from signoff.domain.isolation import Protection
 from signoff.domain.sampling import Coverage, Sampling, inferred
 
@@ -304,7 +304,7 @@ class PitEvidence:
     audits: tuple[PitAudit, ...] = ()
     protection: Protection | None = None
     code: Mapping[str, bytes] = field(default_factory=dict)
-    environment: Environment | None = None
+    environment: PythonEnvironment | None = None
     declared: tuple[str, ...] = ()
     declared_decisions: tuple[str, ...] = ()
     replayed: Replayed | None = None

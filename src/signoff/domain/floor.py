@@ -104,7 +104,7 @@ class Tendency(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class PolicyDifference:
     """One key in which two policies differ."""
 
     path: str
@@ -126,7 +126,7 @@ def subject_of(number: int, replaces: str, content: str) -> str:
     return sha256(f"policy:{number}:{replaces}:{content_digest(content)}".encode()).hexdigest()
 
 
-def differences(before: Policy, after: Policy) -> tuple[Difference, ...]:
+def differences(before: Policy, after: Policy) -> tuple[PolicyDifference, ...]:
     """Every key in which two policies differ, in the order of the file."""
     directions = {threshold.path: threshold.stricter for threshold in thresholds(before)}
     old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
@@ -140,7 +140,7 @@ def differences(before: Policy, after: Policy) -> tuple[Difference, ...]:
             tendency = Tendency.TIGHTER if is_tighter else Tendency.LOOSER
         else:
             tendency = _tendency(path, value, other)
-        found.append(Difference(path=path, before=_said(value), after=_said(other), tendency=tendency))
+        found.append(PolicyDifference(path=path, before=_said(value), after=_said(other), tendency=tendency))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from signoff.domain import events as e
-from signoff.domain.access import DUTY_OF, MATRIX, Verb
+from signoff.domain.access import DUTY_OF, MATRIX, Permission
 from signoff.domain.conflict_of_interest import read_alike
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.floor import content_digest, subject_of
@@ -80,7 +80,7 @@ def is_same_person(one: Collection[str], other: Collection[str]) -> bool:
     return read_alike(one, other)
 
 
-def may_sign(role: Role, verb: Verb) -> bool:
+def may_sign(role: Role, verb: Permission) -> bool:
     """Whether a signature in this role counts for proposing or confirming a policy."""
     return verb in MATRIX[DUTY_OF[role]]
 

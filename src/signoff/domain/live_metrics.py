@@ -11,24 +11,24 @@ from functools import partial
 from typing import Final
 
 from signoff.domain.dossier import Success
-from signoff.domain.events import Level, Occasion, Reading
+from signoff.domain.events import Level, Reading, RollbackCause
 from signoff.domain.monitoring import operational, plausible, quality, returns
 from signoff.domain.monitoring.readings import Figure
-from signoff.domain.monitoring.session import Session
+from signoff.domain.monitoring.session import MetricInputs
 from signoff.domain.monitoring.usual import STILL
 from signoff.domain.policy import FallingAlert, Policy, RisingAlert
-from signoff.domain.thresholds import Kind, LiveThreshold, Sign
+from signoff.domain.thresholds import LiveThreshold, Sign, ThresholdKind
 
 NEVER: Final = 0.0
 WHOLE_PCT: Final = 100.0
 WEEK: Final = 7
 
 
-Compute = Callable[[Session], Figure | float | None]
+Compute = Callable[[MetricInputs], Figure | float | None]
 Promised = Callable[[Policy, Success], float]
 
 
-class Group(StrEnum):
+class MetricGroup(StrEnum):
     """The rows of section 4.2; the last two are beside the template's."""
 
     PERFORMANCE = "Performance"
@@ -56,7 +56,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
+class RollbackTrigger:
     """A rollback that begins by itself where the reading stands to `level` as `sign` says.
 
     `name` is the trigger in the ledger. The first of several that hold, by `precedence`, gives the `cause`. `printed`
@@ -64,7 +64,7 @@ class Trigger:
     """
 
     name: str
-    cause: Occasion
+    cause: RollbackCause
     level: Callable[[Policy], float]
     sign: Sign = Sign.ABOVE
     precedence: int = 9
@@ -93,7 +93,7 @@ class LiveMetric:
     """
 
     key: str
-    group: Group
+    group: MetricGroup
     title: str
     compute: Compute | None = None
     _: KW_ONLY
@@ -104,7 +104,7 @@ class LiveMetric:
     window: Callable[[Policy], int] | None = None
     floor: Callable[[Policy], LiveThreshold] | None = None
     alert: Alert | None = None
-    trigger: Trigger | None = None
+    trigger: RollbackTrigger | None = None
     target: Target | None = None
     is_fault: bool = False
     while_open: bool = False
@@ -123,14 +123,14 @@ class LiveMetric:
             given = alert.of(policy)
             sign, worse = (Sign.BELOW, max) if isinstance(given, FallingAlert) else (Sign.ABOVE, min)
             most = (self.trigger.level(policy),) if self.trigger is not None and self.trigger.sign is sign else ()
-            yield self._threshold(Kind.WARNING, sign, worse((given.warning, *most)))
-            yield self._threshold(Kind.CRITICAL, sign, worse((given.critical, *most)))
+            yield self._threshold(ThresholdKind.WARNING, sign, worse((given.warning, *most)))
+            yield self._threshold(ThresholdKind.CRITICAL, sign, worse((given.critical, *most)))
         if self.trigger is not None:
-            yield self._threshold(Kind.TRIGGER, self.trigger.sign, self.trigger.level(policy))
+            yield self._threshold(ThresholdKind.TRIGGER, self.trigger.sign, self.trigger.level(policy))
         if self.floor is not None:
             yield self.floor(policy)
 
-    def threshold(self, policy: Policy, kind: Kind) -> LiveThreshold | None:
+    def threshold(self, policy: Policy, kind: ThresholdKind) -> LiveThreshold | None:
         """Its level of one kind."""
         return next((each for each in self.thresholds(policy) if each.kind is kind), None)
 
@@ -141,14 +141,14 @@ class LiveMetric:
         value, sign = target.level(policy, success), target.sign
         if sign is Sign.ABOVE and self.unit == "%" and value >= WHOLE_PCT:
             sign = Sign.AT_LEAST  # nothing is above all of them
-        return self._threshold(Kind.TARGET, sign, value)
+        return self._threshold(ThresholdKind.TARGET, sign, value)
 
     def bounds(self, policy: Policy) -> str:
         """Its alert levels in words."""
-        levels = (each for each in self.thresholds(policy) if each.kind is not Kind.TRIGGER)
+        levels = (each for each in self.thresholds(policy) if each.kind is not ThresholdKind.TRIGGER)
         return ", ".join(f"{each.kind} {each.sign.word} {each.figure}" for each in levels)
 
-    def _threshold(self, kind: Kind, sign: Sign, value: float) -> LiveThreshold:
+    def _threshold(self, kind: ThresholdKind, sign: Sign, value: float) -> LiveThreshold:
         return LiveThreshold(key=self.key, kind=kind, sign=sign, value=value, unit=self.unit)
 
 
@@ -163,23 +163,23 @@ def _reviewed(
     key: str, title: str, heading: Heading, sign: Sign, level: Promised, unit: str = "", *, words: str = ""
 ) -> LiveMetric:
     """A row that the review computes over the whole period."""
-    return LiveMetric(key, Group[heading.name], title, unit=unit, target=Target(heading, sign, level, words))
+    return LiveMetric(key, MetricGroup[heading.name], title, unit=unit, target=Target(heading, sign, level, words))
 
 
 _fault: Final = partial(LiveMetric, is_fault=True)
 
 LIVE_METRICS: Final[Table] = (
-    LiveMetric("daily_return", Group.PERFORMANCE, "daily return", lambda s: returns.daily_return(s.track)),
+    LiveMetric("daily_return", MetricGroup.PERFORMANCE, "daily return", lambda s: returns.daily_return(s.track)),
     LiveMetric(
         "rolling_sharpe_7d",
-        Group.PERFORMANCE,
+        MetricGroup.PERFORMANCE,
         "rolling Sharpe (7d)",
         lambda s: returns.sharpe(s.track, s.policy, WEEK),
         spoken="Sharpe ratio",
     ),
     LiveMetric(
         "rolling_sharpe_30d",
-        Group.PERFORMANCE,
+        MetricGroup.PERFORMANCE,
         "rolling Sharpe ({window}d)",
         lambda s: returns.sharpe(s.track, s.policy),
         name="Sharpe ({window}d)",
@@ -190,14 +190,14 @@ LIVE_METRICS: Final[Table] = (
     ),
     LiveMetric(
         "sharpe_days_below",
-        Group.PERFORMANCE,
+        MetricGroup.PERFORMANCE,
         "sessions below the trigger's floor",
         lambda s: returns.below(s.track, s.policy),
         spoken="Sharpe ratio's days in a row",
         window=lambda p: p.triggers.sharpe.window_days,
-        trigger=Trigger(
+        trigger=RollbackTrigger(
             "sharpe",
-            Occasion.PERFORMANCE,
+            RollbackCause.PERFORMANCE,
             lambda p: p.triggers.sharpe.consecutive_days,
             Sign.AT_LEAST,
             precedence=1,
@@ -221,22 +221,22 @@ LIVE_METRICS: Final[Table] = (
     ),
     LiveMetric(
         "var_exceptions",
-        Group.RISK,
+        MetricGroup.RISK,
         "VaR exceptions",
         lambda s: returns.exceptions(s.track, s.exceptions, s.exceptions.exceptions),
         spoken="VaR exceptions",
     ),
     LiveMetric(
         "var_exceptions_attributed",
-        Group.RISK,
+        MetricGroup.RISK,
         "VaR exceptions attributed to the model",
         lambda s: returns.exceptions(s.track, s.exceptions, s.exceptions.attributed),
         spoken="VaR exceptions",
         spoken_window="VaR exceptions' window in days",
         window=lambda p: p.triggers.var.window_days,
-        trigger=Trigger(
+        trigger=RollbackTrigger(
             "var",
-            Occasion.RISK_BREACH,
+            RollbackCause.RISK_BREACH,
             lambda p: p.triggers.var.exceptions,
             Sign.AT_LEAST,
             precedence=2,
@@ -248,7 +248,7 @@ LIVE_METRICS: Final[Table] = (
     ),
     LiveMetric(
         "psi_max",
-        Group.DRIFT,
+        MetricGroup.DRIFT,
         "largest PSI of all features",
         lambda s: quality.psi(s.measured),
         name="PSI",
@@ -264,31 +264,31 @@ LIVE_METRICS: Final[Table] = (
     _reviewed("uptime_pct", "Uptime", Heading.OPERATIONS, Sign.ABOVE, lambda p, _: p.success.uptime_pct, "%"),
     LiveMetric(
         "latency_p95_ms",
-        Group.OPERATIONS,
+        MetricGroup.OPERATIONS,
         "latency p95",
         lambda s: operational.latency(s.outcomes),
         unit=" ms",
         spoken="latency p95",
         alert=Alert(lambda p: p.alerts.latency_p95_ms),
-        trigger=Trigger("latency_p95", Occasion.ERROR, lambda p: p.triggers.latency_p95_ms, precedence=4),
+        trigger=RollbackTrigger("latency_p95", RollbackCause.ERROR, lambda p: p.triggers.latency_p95_ms, precedence=4),
         target=Target(Heading.OPERATIONS, Sign.BELOW, lambda _, s: s.latency_p95_ms),
         while_open=True,
     ),
     LiveMetric(
         "error_rate_pct",
-        Group.OPERATIONS,
+        MetricGroup.OPERATIONS,
         "error rate",
         lambda s: operational.error_rate(s.outcomes),
         unit="%",
         spoken="error rate",
         alert=Alert(lambda p: p.alerts.error_rate_pct),
-        trigger=Trigger("error_rate", Occasion.ERROR, lambda p: p.triggers.error_rate_pct, precedence=3),
+        trigger=RollbackTrigger("error_rate", RollbackCause.ERROR, lambda p: p.triggers.error_rate_pct, precedence=3),
         target=Target(Heading.OPERATIONS, Sign.BELOW, lambda p, _: p.success.error_rate_pct),
         while_open=True,
     ),
     LiveMetric(
         "gross_exposure_pct",
-        Group.RISK,
+        MetricGroup.RISK,
         "gross exposure",
         lambda s: quality.exposure(s.measured),
         unit="%",
@@ -296,86 +296,99 @@ LIVE_METRICS: Final[Table] = (
     ),
     LiveMetric(
         "index_vol_30d_pct",
-        Group.RISK,
+        MetricGroup.RISK,
         "volatility of the benchmark (30d)",
         lambda s: returns.volatility(s.track, s.policy),
         unit="%",
         spoken="volatility",
     ),
     LiveMetric(
-        "predictions", Group.PREDICTIONS, "number", lambda s: operational.predicted(s.outcomes), while_open=True
+        "predictions", MetricGroup.PREDICTIONS, "number", lambda s: operational.predicted(s.outcomes), while_open=True
     ),
     LiveMetric(
-        "universe_size", Group.PREDICTIONS, "symbols", lambda s: operational.symbols(s.outcomes), while_open=True
+        "universe_size", MetricGroup.PREDICTIONS, "symbols", lambda s: operational.symbols(s.outcomes), while_open=True
     ),
     LiveMetric(
         "less_champion_bps",
-        Group.CHAMPION,
+        MetricGroup.CHAMPION,
         "mean daily difference with its 95% confidence sequence",
         lambda s: returns.less_champion(s.track),
         unit=" bps",
     ),
-    _fault("missing_returns", Group.DATA, "missing returns", lambda s: returns.missing(s.track)),
+    _fault("missing_returns", MetricGroup.DATA, "missing returns", lambda s: returns.missing(s.track)),
     _fault(
-        "returns_implausible", Group.DATA, "returns too large for one session", lambda s: returns.too_large(s.track)
+        "returns_implausible",
+        MetricGroup.DATA,
+        "returns too large for one session",
+        lambda s: returns.too_large(s.track),
     ),
     _fault(
         "prediction_gaps",
-        Group.PREDICTIONS,
+        MetricGroup.PREDICTIONS,
         "predictions that are not a number",
         lambda s: operational.gaps(s.outcomes),
         while_open=True,
     ),
     _fault(
         "error_gaps",
-        Group.OPERATIONS,
+        MetricGroup.OPERATIONS,
         "predictions without an error flag",
         lambda s: operational.unflagged(s.outcomes),
         while_open=True,
     ),
-    _fault("duplicate_rows", Group.DATA, "duplicate rows", lambda s: quality.doubled(s.measured, s.outcomes)),
-    _fault("unordered_rows", Group.DATA, "rows out of order", lambda s: quality.unordered(s.measured)),
-    _fault("missing_features", Group.DRIFT, "lost features", lambda s: quality.missing_features(s.measured)),
+    _fault("duplicate_rows", MetricGroup.DATA, "duplicate rows", lambda s: quality.doubled(s.measured, s.outcomes)),
+    _fault("unordered_rows", MetricGroup.DATA, "rows out of order", lambda s: quality.unordered(s.measured)),
+    _fault("missing_features", MetricGroup.DRIFT, "lost features", lambda s: quality.missing_features(s.measured)),
     _fault(
         "feature_gaps",
-        Group.DRIFT,
+        MetricGroup.DRIFT,
         "features with more gaps than in training",
         lambda s: quality.feature_gaps(s.measured),
     ),
     _fault(
-        "reference_changed", Group.DRIFT, "changes to the training data's file", lambda s: quality.reference(s.measured)
+        "reference_changed",
+        MetricGroup.DRIFT,
+        "changes to the training data's file",
+        lambda s: quality.reference(s.measured),
     ),
-    _fault("future_rows", Group.DATA, "rows dated in the future", lambda s: quality.future_rows(s.measured)),
+    _fault("future_rows", MetricGroup.DATA, "rows dated in the future", lambda s: quality.future_rows(s.measured)),
     _fault(
         "features_out_of_range",
-        Group.DRIFT,
+        MetricGroup.DRIFT,
         "features outside the training range",
         lambda s: s.feature_values.unusual(plausible.SIZES),
     ),
     _fault(
         "features_jumped",
-        Group.DRIFT,
+        MetricGroup.DRIFT,
         "features that jumped",
         lambda s: s.feature_values.unusual(plausible.MOVES, has_past=True),
     ),
     _fault(
-        "features_frozen", Group.DRIFT, "frozen features", lambda s: s.feature_values.unusual((STILL,), has_past=True)
+        "features_frozen",
+        MetricGroup.DRIFT,
+        "frozen features",
+        lambda s: s.feature_values.unusual((STILL,), has_past=True),
     ),
     _fault(
         "predictions_alike",
-        Group.PREDICTIONS,
+        MetricGroup.PREDICTIONS,
         "predictions more alike than is usual",
         lambda s: s.prediction_values.alike(),
     ),
-    _fault("predictions_frozen", Group.PREDICTIONS, "frozen predictions", lambda s: s.prediction_values.frozen()),
+    _fault("predictions_frozen", MetricGroup.PREDICTIONS, "frozen predictions", lambda s: s.prediction_values.frozen()),
     _fault(
         "predictions_out_of_range",
-        Group.PREDICTIONS,
+        MetricGroup.PREDICTIONS,
         "predictions outside the usual range, once that is known",
         lambda s: s.prediction_values.out_of_range(),
     ),
-    _fault("symbols_new", Group.PREDICTIONS, "new symbols", lambda s: quality.added_symbols(s.measured, s.outcomes)),
-    _fault("symbols_lost", Group.PREDICTIONS, "lost symbols", lambda s: quality.gone_symbols(s.measured, s.outcomes)),
+    _fault(
+        "symbols_new", MetricGroup.PREDICTIONS, "new symbols", lambda s: quality.added_symbols(s.measured, s.outcomes)
+    ),
+    _fault(
+        "symbols_lost", MetricGroup.PREDICTIONS, "lost symbols", lambda s: quality.gone_symbols(s.measured, s.outcomes)
+    ),
     _reviewed(
         "critical_incidents", "Critical incidents", Heading.RISK, Sign.AT_MOST, _never, words="No critical incidents"
     ),
@@ -385,7 +398,7 @@ LIVE_METRICS: Final[Table] = (
 def tracked(*, has_champion: bool, table: Table = LIVE_METRICS) -> Table:
     """What is read of a release every session; against the champion only where there is one."""
     read = (each for each in table if each.compute is not None)
-    return tuple(each for each in read if has_champion or each.group is not Group.CHAMPION)
+    return tuple(each for each in read if has_champion or each.group is not MetricGroup.CHAMPION)
 
 
 def metric(key: str, table: Table = LIVE_METRICS) -> LiveMetric:
@@ -393,15 +406,15 @@ def metric(key: str, table: Table = LIVE_METRICS) -> LiveMetric:
     return next(each for each in table if each.key == key)
 
 
-def triggers(table: Table = LIVE_METRICS) -> tuple[tuple[LiveMetric, Trigger], ...]:
+def triggers(table: Table = LIVE_METRICS) -> tuple[tuple[LiveMetric, RollbackTrigger], ...]:
     """The rows that roll back by themselves, the one that names the cause first."""
     found = ((each, each.trigger) for each in table if each.trigger is not None)
     return tuple(sorted(found, key=lambda pair: pair[1].precedence))
 
 
-def cause(trigger: str, table: Table = LIVE_METRICS) -> Occasion:
+def cause(trigger: str, table: Table = LIVE_METRICS) -> RollbackCause:
     """What a rollback by this trigger is recorded as; an error of one that is in no row, since nothing may stop it."""
-    return next((one.cause for _, one in triggers(table) if one.name == trigger), Occasion.ERROR)
+    return next((one.cause for _, one in triggers(table) if one.name == trigger), RollbackCause.ERROR)
 
 
 def reason(trigger: str, readings: Mapping[str, Reading], policy: Policy, table: Table = LIVE_METRICS) -> str:
@@ -410,7 +423,7 @@ def reason(trigger: str, readings: Mapping[str, Reading], policy: Policy, table:
     if found is None:
         return f"trigger {trigger}, which this Signoff does not know"
     row, one = found
-    limit, read = row.threshold(policy, Kind.TRIGGER), readings.get(row.key)
+    limit, read = row.threshold(policy, ThresholdKind.TRIGGER), readings.get(row.key)
     assert limit is not None
     if read is None or read.value is None:
         said = row.worded(one.reason, policy, limit=limit, reading="unknown")
@@ -424,7 +437,7 @@ def reason(trigger: str, readings: Mapping[str, Reading], policy: Policy, table:
     return f"{said}: {read.detail}" if is_few else said
 
 
-def threshold(policy: Policy, key: str, kind: Kind, table: Table = LIVE_METRICS) -> LiveThreshold:
+def threshold(policy: Policy, key: str, kind: ThresholdKind, table: Table = LIVE_METRICS) -> LiveThreshold:
     """The threshold of one kind that judges this reading."""
     found = metric(key, table).threshold(policy, kind)
     if found is None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from signoff.domain import events as e
-from signoff.domain.access import DUTY_OF, Duty, Principal, Verb
+from signoff.domain.access import DUTY_OF, AccessRole, Permission, Principal
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.errors import NotFoundError, RefusedError
 from signoff.domain.policy import Role
@@ -24,7 +24,7 @@ class Person:
     roles: tuple[Role, ...]
     key_id: str
     public_key: str
-    granted: tuple[Duty, ...] = ()
+    granted: tuple[AccessRole, ...] = ()
     credentials: tuple[e.Credential, ...] = ()
     logins: tuple[str, ...] = ()
     key_made_by: str = ""
@@ -40,7 +40,7 @@ class Person:
         return next((known for known in self.credentials if known.key_id == key_id), None)
 
     @property
-    def duties(self) -> frozenset[Duty]:
+    def duties(self) -> frozenset[AccessRole]:
         """The duties granted and those that the roles bring."""
         return frozenset(self.granted) | {DUTY_OF[role] for role in self.roles}
 
@@ -52,7 +52,7 @@ class Token:
     id: str
     digest: str
     person: str
-    scopes: tuple[Verb, ...]
+    scopes: tuple[Permission, ...]
     expires_at: datetime
     is_machine: bool
 
@@ -78,7 +78,7 @@ class Bootstrap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class ProviderIdentity:
     """An identity at the provider, bound to a person."""
 
     issuer: str
@@ -92,7 +92,7 @@ class People:
     by_name: Mapping[str, Person] = field(default_factory=dict)
     tokens: Mapping[str, Token] = field(default_factory=dict)
     proposals: Mapping[str, Proposal] = field(default_factory=dict)
-    subjects: tuple[Subject, ...] = ()
+    subjects: tuple[ProviderIdentity, ...] = ()
     bootstraps: Mapping[str, Bootstrap] = field(default_factory=dict)
 
     def named(self, name: str) -> Person:
@@ -126,7 +126,7 @@ class People:
     def has_bound_administrator(self) -> bool:
         """Whether the identity provider knows an administrator, so that no bootstrap is needed."""
         bound = {s.name for s in self.subjects}
-        return any(p.name in bound and Duty.ADMINISTRATOR in p.duties for p in self.by_name.values())
+        return any(p.name in bound and AccessRole.ADMINISTRATOR in p.duties for p in self.by_name.values())
 
     def principal(self, name: str, *, signed_in_at: datetime | None = None) -> Principal:
         """A person as they act now; whoever is not enrolled has no duty."""
@@ -142,7 +142,7 @@ class People:
         """Whoever acts by a token: its person as they are now, or a machine."""
         scopes = frozenset(token.scopes)
         if token.is_machine:
-            return Principal(name=token.person, duties=frozenset({Duty.MACHINE}), scopes=scopes, is_machine=True)
+            return Principal(name=token.person, duties=frozenset({AccessRole.MACHINE}), scopes=scopes, is_machine=True)
         return replace(self.principal(token.person), scopes=scopes)
 
 
@@ -189,7 +189,7 @@ def _withdrawn(people: People, event: e.DutiesWithdrawn, _recorded: e.Recorded) 
 
 
 def _bound(people: People, event: e.SubjectBound, _recorded: e.Recorded) -> People:
-    subject = Subject(issuer=event.issuer, subject=event.subject, name=event.name)
+    subject = ProviderIdentity(issuer=event.issuer, subject=event.subject, name=event.name)
     return replace(people, subjects=(*people.subjects, subject))
 
 

@@ -185,7 +185,7 @@ class GatePolicy(Strict):
     largest_sharpe: Annotated[float, Gt(0), Le(1000), LOWER] = 10.0
 
 
-class Doubt(StrEnum):
+class OnUnknown(StrEnum):
     """What follows when it is not known whose work a release rests on."""
 
     BLOCK = "block"
@@ -214,8 +214,8 @@ class ApprovalPolicy(Strict):
     override_roles: Annotated[tuple[Role, ...], MinLen(1)] = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
     minimum_tier: Tier = Tier.KEY
     webauthn_roles: tuple[Role, ...] = ()
-    unread_commits: Doubt = Doubt.BLOCK
-    unknown_makers: Doubt = Doubt.TELL
+    unread_commits: OnUnknown = OnUnknown.BLOCK
+    unknown_makers: OnUnknown = OnUnknown.TELL
 
     def tier_for(self, role: Role) -> Tier:
         """The weakest tier whose signature counts in this role."""
@@ -229,7 +229,7 @@ class ApprovalPolicy(Strict):
         return self.roles
 
 
-class Certification(StrEnum):
+class CertifiedSentence(StrEnum):
     """The six sentences that section 12 certifies, and the phase that waits for each: from then on it can be true."""
 
     GATES = "gates"
@@ -242,7 +242,7 @@ class Certification(StrEnum):
     @property
     def phase(self) -> Literal["shadow", "limited"]:
         """The phase that it guards."""
-        late = {Certification.MONITORING, Certification.GOVERNANCE}
+        late = {CertifiedSentence.MONITORING, CertifiedSentence.GOVERNANCE}
         return "limited" if self in late else "shadow"
 
 
@@ -256,11 +256,11 @@ class SignOffPolicy(Strict):
     """
 
     notice_hours: Annotated[float, Ge(0), HIGHER] = 24.0
-    accepted_not_evidenced: tuple[Certification, ...] = (
-        Certification.RISK,
-        Certification.MONITORING,
-        Certification.STAKEHOLDERS,
-        Certification.GOVERNANCE,
+    accepted_not_evidenced: tuple[CertifiedSentence, ...] = (
+        CertifiedSentence.RISK,
+        CertifiedSentence.MONITORING,
+        CertifiedSentence.STAKEHOLDERS,
+        CertifiedSentence.GOVERNANCE,
     )
     deployer_signs: bool = False
 

@@ -65,7 +65,7 @@ class Pinned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class ApprovedProfile:
     """Everything that a release's live data are held against beside its policy.
 
     `pinned` is the reference of the release itself, `later` those with which further releases of the model started.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from signoff.domain.events import Verdict
+from signoff.domain.events import Vote
 from signoff.domain.policy import Policy, Role
 
 
@@ -17,7 +17,7 @@ class Statement:
     version: str
     person: str
     role: Role
-    verdict: Verdict
+    verdict: Vote
     conditions: tuple[str, ...]
     reason: str
     signed_at: datetime
@@ -28,7 +28,7 @@ class Statement:
 class Decision:
     """What is decided, whoever signs it. The policy says for how long a signature holds."""
 
-    verdict: Verdict
+    verdict: Vote
     subject: str
     model: str
     version: str

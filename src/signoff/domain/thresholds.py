@@ -10,7 +10,7 @@ DIGITS: Final = 6
 ALL_DIGITS: Final = 17
 
 
-class Kind(StrEnum):
+class ThresholdKind(StrEnum):
     """What a threshold is for: an alert of 4.2, a rollback trigger of 4.1, or a target of 10.1."""
 
     WARNING = "warning"
@@ -46,7 +46,7 @@ class LiveThreshold:
     """One threshold. An alert or a trigger holds where the figure is bad; a target holds where it is met."""
 
     key: str
-    kind: Kind
+    kind: ThresholdKind
     sign: Sign
     value: float
     unit: str = ""

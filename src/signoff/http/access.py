@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from signoff.domain.access import ForbiddenError, Principal, Verb, may
+from signoff.domain.access import ForbiddenError, Permission, Principal, may
 from signoff.domain.errors import SignoffError
 from signoff.http import sessions
 from signoff.installation import Installation
@@ -74,7 +74,7 @@ def _identified(request: Request, house: Installation, *, as_last_known: bool = 
 class Allowed:
     """A dependency: the principal, once the matrix allows the verb."""
 
-    verb: Verb
+    verb: Permission
 
     def __call__(self, principal: Annotated[Principal, Depends(authenticated)], house: InstallationDep) -> Principal:
         """The principal; ForbiddenError when they may not."""
@@ -117,22 +117,22 @@ def _is_by_token(request: Request) -> bool:
     return bool(presented) and not presented.startswith(sessions.PREFIX)
 
 
-def allowed_at_once(verb: Verb) -> AllowedAtOnce:
+def allowed_at_once(verb: Permission) -> AllowedAtOnce:
     """What a route depends on that must answer whatever else is going on."""
     return AllowedAtOnce(verb)
 
 
-def allowed_to_leave(verb: Verb) -> AllowedToLeave:
+def allowed_to_leave(verb: Permission) -> AllowedToLeave:
     """What a route depends on that takes risk away."""
     return AllowedToLeave(verb)
 
 
-def allowed(verb: Verb) -> Allowed:
+def allowed(verb: Permission) -> Allowed:
     """What a route that carries out this verb depends on."""
     return Allowed(verb)
 
 
-def still_allowed(request: Request, verb: Verb) -> Callable[[], bool]:
+def still_allowed(request: Request, verb: Permission) -> Callable[[], bool]:
     """Whether whoever opened this request may still do this, by the people as last read; asks no database."""
 
     def ask() -> bool:
@@ -148,7 +148,7 @@ def still_allowed(request: Request, verb: Verb) -> Callable[[], bool]:
     return ask
 
 
-def verb_of(route: APIRoute) -> Verb | None:
+def verb_of(route: APIRoute) -> Permission | None:
     """The verb that a route carries out; None for a route that asks nobody who they are."""
     found = dependency_of(route)
     return None if found is None else found.verb

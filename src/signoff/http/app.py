@@ -52,7 +52,7 @@ def create_app(house: Installation, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
         lifespan=living,
     )
     app.state.house = house
-    app.state.seen = sessions.Seen()
+    app.state.seen = sessions.RecentSessions()
     app.state.trial = health.trial_of(house)
     app.state.undelivered = health.undelivered_of(house)
     app.state.ordered = kill.Ordered()

@@ -34,7 +34,7 @@ LINGER_BYTES: Final = 4 << 20
 UNHEARD_BYTES: Final = 64 << 20
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """The state of a connection."""
 
     HEAD = auto()
@@ -63,7 +63,7 @@ class LimitedConnection(HttpToolsProtocol):
         """Register the connection, and wait for a header."""
         super().connection_made(transport)
         self.address = site_of(self.client[0]) if self.client else "unknown"
-        self._phase = Phase.HEAD
+        self._phase = ConnectionPhase.HEAD
         self._header_bytes = self._raw_header = self._body_bytes = self._raw_body = self._thrown = 0
         self._is_behind_body = self._began_in_chunk = False
         self._running: RequestResponseCycle | None = None
@@ -79,19 +79,19 @@ class LimitedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the bytes, and check their size against the limits."""
-        if self._phase in {Phase.REFUSED, Phase.DEAF}:
+        if self._phase in {ConnectionPhase.REFUSED, ConnectionPhase.DEAF}:
             self._throw_away(len(data))
             return
         self._unset_keepalive_if_required()
-        if self._phase is Phase.IDLE:
-            self._enter(Phase.HEAD)
+        if self._phase is ConnectionPhase.IDLE:
+            self._enter(ConnectionPhase.HEAD)
         self._began_in_chunk = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             # A client that offers to upgrade to another protocol is answered in HTTP/1.1; then the connection ends.
             self.cycle.keep_alive = False
-            self._enter(Phase.DEAF)
+            self._enter(ConnectionPhase.DEAF)
         except httptools.HttpParserError:
             self.refuse(*(self._refusal or (HTTPStatus.BAD_REQUEST, "Expected HTTP/1.1, found something else.")))
         else:
@@ -102,8 +102,8 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_message_begin()
         self._began_in_chunk, self._is_behind_body = True, False
         self._header_bytes = self._raw_header = 0
-        if self._phase is not Phase.HEAD:
-            self._enter(Phase.HEAD)
+        if self._phase is not ConnectionPhase.HEAD:
+            self._enter(ConnectionPhase.HEAD)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the URL."""
@@ -134,10 +134,10 @@ class LimitedConnection(HttpToolsProtocol):
         self._is_behind_body = True
         self._header_bytes = self._body_bytes = self._raw_body = 0
         kind = next((value for name, value in self.headers if name == b"content-type"), b"").decode("latin-1")
-        self._enter(Phase.ARCHIVE if takes_archive(path, kind) else Phase.BODY)
+        self._enter(ConnectionPhase.ARCHIVE if takes_archive(path, kind) else ConnectionPhase.BODY)
         if len(self.pipeline) > MOST_PIPELINED:
             self.pipeline[0] = (self.cycle, _too_many)  # type: ignore[assignment]  # the same ASGI in starlette's types
-            self._enter(Phase.DEAF)
+            self._enter(ConnectionPhase.DEAF)
             raise _RefusedError
 
     def on_body(self, body: bytes) -> None:
@@ -148,40 +148,40 @@ class LimitedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the request is complete."""
         super().on_message_complete()
-        self._enter(Phase.IDLE if self.cycle.response_complete else Phase.ANSWER)
+        self._enter(ConnectionPhase.IDLE if self.cycle.response_complete else ConnectionPhase.ANSWER)
 
     def on_response_complete(self) -> None:
         """Note that the response was sent; a request that is still incomplete gets the time limit of a body."""
         super().on_response_complete()
         if not self.cycle.response_complete:
             return
-        if self._phase is Phase.ANSWER:
-            self._enter(Phase.IDLE)
-        elif self._phase in {Phase.BODY, Phase.ARCHIVE}:
-            self._enter(Phase.BODY)
+        if self._phase is ConnectionPhase.ANSWER:
+            self._enter(ConnectionPhase.IDLE)
+        elif self._phase in {ConnectionPhase.BODY, ConnectionPhase.ARCHIVE}:
+            self._enter(ConnectionPhase.BODY)
 
     def expire(self, now: float) -> None:
         """End the connection if its request took too long; time in which we paused reading does not count."""
-        if self.flow.read_paused and self._phase in {Phase.BODY, Phase.ARCHIVE}:
+        if self.flow.read_paused and self._phase in {ConnectionPhase.BODY, ConnectionPhase.ARCHIVE}:
             self.since += now - self._seen
         self._seen = now
         took, limits = now - self.since, self.crowd.limits
         match self._phase:
-            case Phase.REFUSED if took > LINGER_S:
+            case ConnectionPhase.REFUSED if took > LINGER_S:
                 self.transport.abort()
-            case Phase.HEAD if took > limits.header_s:
+            case ConnectionPhase.HEAD if took > limits.header_s:
                 self.refuse(
                     HTTPStatus.REQUEST_TIMEOUT,
                     f"Expected a whole header within {limits.header_s:g} s, found none or a part of one. Send it at "
                     "once.",
                 )
-            case Phase.BODY if took > limits.body_s:
+            case ConnectionPhase.BODY if took > limits.body_s:
                 self.refuse(
                     HTTPStatus.REQUEST_TIMEOUT,
                     f"Expected a whole body within {limits.body_s:g} s, found {self._body_bytes:,} bytes of one. Send "
                     "it at once.",
                 )
-            case Phase.ARCHIVE if took > min(ARCHIVE_MOST_S, ARCHIVE_S + self._body_bytes / ARCHIVE_RATE):
+            case ConnectionPhase.ARCHIVE if took > min(ARCHIVE_MOST_S, ARCHIVE_S + self._body_bytes / ARCHIVE_RATE):
                 self.refuse(
                     HTTPStatus.REQUEST_TIMEOUT,
                     f"Expected an archive at {ARCHIVE_RATE:,} bytes/s after {ARCHIVE_S:g} s, and within "
@@ -193,7 +193,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def refuse(self, status: int, detail: str) -> None:
         """Answer with a problem unless another answer has begun, and close the connection."""
-        if self._phase in {Phase.REFUSED, Phase.DEAF} or self.transport.is_closing():
+        if self._phase in {ConnectionPhase.REFUSED, ConnectionPhase.DEAF} or self.transport.is_closing():
             return
         self.crowd.note(self, status)
         is_free = self._can_answer()
@@ -201,7 +201,7 @@ class LimitedConnection(HttpToolsProtocol):
         if not is_free:
             self.transport.close()
             return
-        self._enter(Phase.REFUSED)
+        self._enter(ConnectionPhase.REFUSED)
         self.transport.write(_answer(status, detail))
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -209,11 +209,11 @@ class LimitedConnection(HttpToolsProtocol):
     def _can_answer(self) -> bool:
         """Whether the peer would take a problem document as the answer to its present request."""
         running = self._running
-        if self._phase is Phase.IDLE:
+        if self._phase is ConnectionPhase.IDLE:
             return False
         if running is None:
             return True
-        is_heard = self._phase in {Phase.BODY, Phase.ARCHIVE} and running is self.cycle
+        is_heard = self._phase in {ConnectionPhase.BODY, ConnectionPhase.ARCHIVE} and running is self.cycle
         return not running.response_started if is_heard else running.response_complete
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
@@ -227,11 +227,11 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _measure(self, size: int) -> None:
         """Count bytes that the parser reports in no callback: an unfinished header, and the framing of a body."""
-        if self._phase is Phase.HEAD and not self._began_in_chunk:
+        if self._phase is ConnectionPhase.HEAD and not self._began_in_chunk:
             self._raw_header += size
             if self._raw_header > MOST_HEADER:
                 self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _LARGE)
-        elif self._phase in {Phase.BODY, Phase.ARCHIVE}:
+        elif self._phase in {ConnectionPhase.BODY, ConnectionPhase.ARCHIVE}:
             self._raw_body += size
             if self._raw_body - self._body_bytes > MOST_FRAMING:
                 self.refuse(
@@ -255,16 +255,16 @@ class LimitedConnection(HttpToolsProtocol):
         if self._thrown > LINGER_BYTES:
             self.flow.pause_reading()
 
-    def _enter(self, phase: Phase) -> None:
+    def _enter(self, phase: ConnectionPhase) -> None:
         self._phase, self._seen = phase, self.loop.time()
         match phase:
-            case Phase.HEAD | Phase.BODY:
+            case ConnectionPhase.HEAD | ConnectionPhase.BODY:
                 self.crowd.count_half(self, self._seen)
-            case Phase.ARCHIVE | Phase.REFUSED:
+            case ConnectionPhase.ARCHIVE | ConnectionPhase.REFUSED:
                 self.crowd.count_timed(self, self._seen)
-            case Phase.IDLE:
+            case ConnectionPhase.IDLE:
                 self.crowd.count_idle(self)
-            case Phase.ANSWER | Phase.DEAF:
+            case ConnectionPhase.ANSWER | ConnectionPhase.DEAF:
                 self.crowd.count_busy(self)
 
 

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from signoff.app.flag_cache import FlagCache
 from signoff.app.kill import Stopped
-from signoff.domain.access import ForbiddenError, Principal, Verb, permitted
+from signoff.domain.access import ForbiddenError, Permission, Principal, permitted
 from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Signature
@@ -116,7 +116,7 @@ class Under:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ModelRow:
     """A model as it stands: its state as a word and a colour, what that means for orders, and what is under way."""
 
     model: str
@@ -134,7 +134,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duty:
+class AwaitedSignature:
     """One signature that waits for the visitor."""
 
     address: str
@@ -144,7 +144,7 @@ class Duty:
 @router.get("/")
 async def front(
     request: Request,
-    visitor: Annotated[Visitor, Depends(Welcomed(Verb.READ_FLAGS))],
+    visitor: Annotated[Visitor, Depends(Welcomed(Permission.READ_FLAGS))],
     house: InstallationDep,
     hub: Streams,
 ) -> Response:
@@ -156,7 +156,7 @@ async def front(
 async def stop_here(
     request: Request,
     form: Annotated[Form, Depends(typed)],
-    visitor: Annotated[Visitor, Depends(Welcomed(Verb.KILL))],
+    visitor: Annotated[Visitor, Depends(Welcomed(Permission.KILL))],
     house: InstallationDep,
     hub: Streams,
 ) -> Response:
@@ -202,7 +202,7 @@ def _kept(stopped: Stopped) -> str:
     return "No disk took the order: only this server knows it. Leave it running, and make room on its disk."
 
 
-def lines(board: FlagCache) -> tuple[Line, ...]:
+def lines(board: FlagCache) -> tuple[ModelRow, ...]:
     """Every model of the board, by name."""
     pending = {kill.model: f"{kill.actor}: {kill.reason}" for kill in board.ordered()}
     under: dict[str, list[Deployment]] = {}
@@ -214,9 +214,9 @@ def lines(board: FlagCache) -> tuple[Line, ...]:
     return tuple(_line(flags, under.get(model, []), board.latch(model), pending) for model, flags in told.items())
 
 
-def _line(flags: Flags, releases: list[Deployment], latch: KillSwitchState | None, pending: dict[str, str]) -> Line:
+def _line(flags: Flags, releases: list[Deployment], latch: KillSwitchState | None, pending: dict[str, str]) -> ModelRow:
     because = pending.get(flags.model) or (f"{latch.killed_by}: {latch.reason}" if latch and latch.is_latched else "")
-    return Line(
+    return ModelRow(
         model=flags.model,
         word=WORDS.get(flags.state, flags.state.replace("_", " ")),
         tone=TONES.get(flags.state, "ink"),
@@ -264,16 +264,23 @@ def _spaced(text: str) -> str:
     return before.replace("_", " ") + command + after
 
 
-def duties(board: FlagCache, principal: Principal) -> tuple[Duty, ...]:
+def duties(board: FlagCache, principal: Principal) -> tuple[AwaitedSignature, ...]:
     """The signatures that wait for this person; whether they count is decided when they sign."""
-    asked = [Duty(address=f"/sign/{d.id}", words=words) for d in board.releases() if (words := _asked(d, principal))]
+    asked = [
+        AwaitedSignature(address=f"/sign/{d.id}", words=words)
+        for d in board.releases()
+        if (words := _asked(d, principal))
+    ]
     killed = [flags.model for flags in board.told() if flags.state == KILLED]
     armed = [model for model in killed if _may_arm(board.latch(model), principal)]
-    return (*asked, *(Duty(address=f"/rearm/{model}", words=f"{model} was killed; arm it again") for model in armed))
+    return (
+        *asked,
+        *(AwaitedSignature(address=f"/rearm/{model}", words=f"{model} was killed; arm it again") for model in armed),
+    )
 
 
 def _may_arm(latch: KillSwitchState | None, principal: Principal) -> bool:
-    is_able = bool(principal.roles) and Verb.REARM in permitted(principal.duties)
+    is_able = bool(principal.roles) and Permission.REARM in permitted(principal.duties)
     return is_able and latch is not None and latch.is_latched and not _has_signed(latch.rearm_signatures, principal)
 
 
@@ -290,7 +297,7 @@ def _asked(release: Deployment, principal: Principal) -> str:
     if release.state is State.AWAITING_APPROVAL and roles and not _has_signed(release.approvals, principal):
         return f"{name} waits for your approval as {_in_words(roles)}"
     is_blocked = release.state is State.VALIDATED and bool(release.blocking) and not release.is_overridden
-    may_override = Verb.OVERRIDE in permitted(principal.duties) and not _has_signed(release.overrides, principal)
+    may_override = Permission.OVERRIDE in permitted(principal.duties) and not _has_signed(release.overrides, principal)
     if is_blocked and may_override:
         return f"{name} did not pass {', '.join(release.blocking)}: override or reject"
     return ""
@@ -320,7 +327,7 @@ def _page(
         "is_known": hub.board.is_known,
         "lines": () if principal is None else lines(hub.board),
         "duties": () if principal is None else duties(hub.board, principal),
-        "may_stop": principal is not None and Verb.KILL in permitted(principal.duties),
+        "may_stop": principal is not None and Permission.KILL in permitted(principal.duties),
         "unrecorded": 0 if principal is None else hub.board.unrecorded,
         "undelivered": None if principal is None else _undelivered(request),
         "can_sign_in": house.settings.oidc is not None,
@@ -342,7 +349,7 @@ def _undelivered(request: Request) -> Backlog | None:
 def _csrf(request: Request, house: Installation, now: datetime) -> str:
     """The token of the visitor's session, which was seen a moment ago; none for whoever comes by a token."""
     number = request.cookies.get(sessions.cookie_name(house))
-    seen: sessions.Seen = request.app.state.seen
+    seen: sessions.RecentSessions = request.app.state.seen
     session = seen.last_known(number, now) if number else None
     return session.csrf if session is not None else ""
 

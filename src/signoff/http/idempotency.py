@@ -17,7 +17,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
 from signoff.app.record import Caller, Expectation
-from signoff.app.record import Request as Named
+from signoff.app.record import CallerRequest as Named
 from signoff.domain.errors import BadInputError, ConflictError
 from signoff.http.access import LEAVING, AllowedToLeave, InstallationDep, authenticated, dependency_of, house_of
 from signoff.installation import Installation

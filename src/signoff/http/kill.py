@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from signoff.app.flag_cache import FlagCache
 from signoff.app.kill import Stopped, StoppedMany, written
-from signoff.domain.access import Principal, Verb
+from signoff.domain.access import Permission, Principal
 from signoff.domain.flags import KILLED
 from signoff.http.access import InstallationDep, allowed_at_once
 from signoff.http.idempotency import REPLAYED, name_of
@@ -34,7 +34,7 @@ MOST_KEPT: Final = 1000
 # Two lines, so that kills whose orders or records are waited for keep no later kill from being in force.
 _BEGINNING: Final = ThreadPoolExecutor(8, "kill-begin")
 _FINISHING: Final = ThreadPoolExecutor(8, "kill-finish")
-Killer = Annotated[Principal, Depends(allowed_at_once(Verb.KILL))]
+Killer = Annotated[Principal, Depends(allowed_at_once(Permission.KILL))]
 
 
 def _held(said: object) -> object:

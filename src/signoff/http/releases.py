@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from signoff.adapters.archives import zipped
 from signoff.adapters.folders import read_folder
 from signoff.app.approvals import SUBMITTED
-from signoff.domain.access import Duty, Principal, Verb
+from signoff.domain.access import AccessRole, Permission, Principal
 from signoff.domain.errors import NotFoundError
 from signoff.domain.policy import Role
 from signoff.http.access import InstallationDep, allowed
@@ -42,13 +42,13 @@ class PrincipalDocument(TypedDict):
     """Who the server takes you for."""
 
     name: str
-    duties: list[Duty]
+    duties: list[AccessRole]
     roles: list[Role]
     is_machine: bool
 
 
 @router.get("/me", tags=["people"])
-def who_am_i(principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> PrincipalDocument:
+def who_am_i(principal: Annotated[Principal, Depends(allowed(Permission.READ))]) -> PrincipalDocument:
     """Who the server takes you for."""
     return {
         "name": principal.name,
@@ -62,7 +62,7 @@ def who_am_i(principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Pr
     "/deployments", tags=["releases"], status_code=201, response_model=ReleaseDocument, openapi_extra=ARCHIVE_BODY
 )
 async def submit(
-    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]
+    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.SUBMIT))]
 ) -> Document:
     """Open a release from a dossier folder, sent as a zip archive: every gate runs, and the memo is issued."""
     async with archive_of(request, house) as content:
@@ -73,7 +73,7 @@ async def submit(
 
 @router.post("/checks", tags=["releases"], response_model=AssessmentDocument, openapi_extra=ARCHIVE_BODY)
 async def check(
-    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
+    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.CHECK))]
 ) -> Document:
     """Run every gate on a dossier folder, sent as a zip archive; nothing is recorded."""
     async with archive_of(request, house) as content:
@@ -82,7 +82,7 @@ async def check(
 
 @router.post("/memos", tags=["releases"], response_class=Response, responses=AN_ARCHIVE, openapi_extra=ARCHIVE_BODY)
 async def memo(
-    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
+    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.CHECK))]
 ) -> Response:
     """The memo of a dossier folder, both as zip archives, with what was found as `answer.json`; nothing is recorded."""
     async with archive_of(request, house) as content:
@@ -101,7 +101,7 @@ def edition_file(
     edition: Name,
     path: str,
     house: InstallationDep,
-    _principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+    _principal: Annotated[Principal, Depends(allowed(Permission.READ))],
 ) -> Response:
     """One file of an edition of the memo, as it was written."""
     state = house.record.deployment(identity)
@@ -117,7 +117,7 @@ def edition_file(
 
 @router.get("/deployments/{identity}/to-sign", tags=["signatures"])
 def to_sign(
-    identity: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
+    identity: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.READ))]
 ) -> ToSignDocument:
     """What an approval is about to be a signature over: where the memo is, its manifest, the gates, open conditions."""
     document = Local(house, principal.name).to_sign(identity)
@@ -127,7 +127,7 @@ def to_sign(
 
 @router.get("/deployments/{identity}/living-memo", tags=["releases"], response_class=Response, responses=AN_ARCHIVE)
 async def living_memo(
-    identity: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
+    identity: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.READ))]
 ) -> Response:
     """The memo with what happened since it was signed, as a zip archive; the signed editions are not touched."""
     composed = await run_sync(_living, house, principal.name, identity, limiter=ASSESSING)
@@ -144,7 +144,7 @@ async def rehearse(
     model: Name,
     request: Request,
     house: InstallationDep,
-    principal: Annotated[Principal, Depends(allowed(Verb.REHEARSE))],
+    principal: Annotated[Principal, Depends(allowed(Permission.REHEARSE))],
 ) -> Document:
     """Rehearse the rollback, by the plan of a dossier folder sent as a zip archive, or of the last release."""
     if request.headers.get("content-type", "").startswith("application/zip"):
@@ -154,7 +154,7 @@ async def rehearse(
 
 
 @router.get("/export", tags=["audit"], response_class=Response, responses=AN_ARCHIVE)
-def export(house: InstallationDep, _principal: Annotated[Principal, Depends(allowed(Verb.EXPORT))]) -> Response:
+def export(house: InstallationDep, _principal: Annotated[Principal, Depends(allowed(Permission.EXPORT))]) -> Response:
     """The ledger and its files as a zip archive, to be verified offline."""
     return Response(zipped(house.export()), media_type="application/zip")
 

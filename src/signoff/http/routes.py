@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Response
 from fastapi.routing import APIRoute
 
-from signoff.app.signing import Presented, Signatory
+from signoff.app.signing import Presented, SigningPerson
 from signoff.domain.access import Principal
 from signoff.domain.errors import RefusedError
 from signoff.http.access import LEAVING, InstallationDep, allowed, allowed_to_leave
@@ -82,8 +82,8 @@ def _parameters(row: Row) -> list[Parameter]:
     ]
 
 
-def _signatory(principal: Principal, body: Any) -> Signatory:  # noqa: ANN401 - of any row that is signed
+def _signatory(principal: Principal, body: Any) -> SigningPerson:  # noqa: ANN401 - of any row that is signed
     """Who signs: the caller, by the envelope in the body. A condition that is met takes none."""
     if principal.is_machine:
         raise RefusedError("A machine's token never signs.")
-    return Signatory(person=principal.name, role=body.role, signer=Presented(getattr(body, "envelope", "")))
+    return SigningPerson(person=principal.name, role=body.role, signer=Presented(getattr(body, "envelope", "")))

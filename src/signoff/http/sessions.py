@@ -34,7 +34,7 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class SignedInSession:
     """Who signed in, as whom the provider knows them, when it saw them, and until when it holds."""
 
     name: str
@@ -53,7 +53,7 @@ class Session:
         return canonical({**known, "signed_in_at": seen, "csrf": self.csrf, **times})
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "Session":
+    def from_bytes(cls, content: bytes) -> "SignedInSession":
         """As it was kept; one of an earlier Signoff names no identity, and is nobody's."""
         said = json.loads(content)
         seen = datetime.fromisoformat(said["signed_in_at"]) if said["signed_in_at"] else None
@@ -77,10 +77,10 @@ def begin(
     issuer: str,
     subject: str,
     whole: timedelta = WHOLE,
-) -> tuple[str, Session]:
+) -> tuple[str, SignedInSession]:
     """A new session of somebody whom the provider calls this, and the number that opens it, which is kept nowhere."""
     now, number = house.clock.now(), secrets.token_urlsafe(32)
-    session = Session(
+    session = SignedInSession(
         name=name,
         issuer=issuer,
         subject=subject,
@@ -93,17 +93,17 @@ def begin(
     return number, session
 
 
-def found(house: Installation, number: str) -> Session | None:
+def found(house: Installation, number: str) -> SignedInSession | None:
     """The session that a number opens."""
     now = house.clock.now()
     content = house.shelf.get(KIND, digest(number.encode()), now)
     if content is None:
         return None
-    session = Session.from_bytes(content)
+    session = SignedInSession.from_bytes(content)
     return None if session.ends_at <= now or _is_ended(house, session, now) else session
 
 
-def extend(house: Installation, number: str, session: Session) -> None:
+def extend(house: Installation, number: str, session: SignedInSession) -> None:
     """Put off the end by idleness; a session that was ended since it was read stays ended."""
     now = house.clock.now()
     house.shelf.prolong(KIND, digest(number.encode()), min(now + IDLE, session.ends_at), now)
@@ -120,18 +120,18 @@ def end_all(house: Installation, name: str) -> None:
     house.shelf.put(ENDED, name, now.isoformat().encode(), now + WHOLE)
 
 
-def _is_ended(house: Installation, session: Session, now: datetime) -> bool:
+def _is_ended(house: Installation, session: SignedInSession, now: datetime) -> bool:
     ended = house.shelf.get(ENDED, session.name, now)
     return ended is not None and session.begun_at <= datetime.fromisoformat(ended.decode())
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RecentSessions:
     """Sessions that this server saw of late, so that whoever is signed in can stop a model in an outage."""
 
-    by_digest: dict[str, tuple[Session, datetime]] = field(default_factory=dict)
+    by_digest: dict[str, tuple[SignedInSession, datetime]] = field(default_factory=dict)
 
-    def note(self, number: str, session: Session | None, now: datetime) -> bool:
+    def note(self, number: str, session: SignedInSession | None, now: datetime) -> bool:
         """Remember what a number opened; whether that was so long ago that its end should be put off.
 
         The session seen longest ago makes room.
@@ -146,7 +146,7 @@ class Seen:
             del self.by_digest[next(iter(self.by_digest))]
         return is_due
 
-    def last_known(self, number: str, now: datetime) -> Session | None:
+    def last_known(self, number: str, now: datetime) -> SignedInSession | None:
         """What the number opened when it was last seen, unless that would be over by now."""
         session, extended_at = self.by_digest.get(digest(number.encode()), (None, now))
         return session if session is not None and now < min(session.ends_at, extended_at + IDLE) else None
@@ -163,14 +163,14 @@ def by_cookie(house: Installation, request: Request, *, as_last_known: bool) -> 
     return _who(house, request, number, as_last_known=as_last_known, is_cookie=True) if number else None
 
 
-def of_cookie(house: Installation, request: Request) -> Session | None:
+def of_cookie(house: Installation, request: Request) -> SignedInSession | None:
     """The session of a browser, unless its identity was unbound since."""
     number = request.cookies.get(cookie_name(house))
     session = found(house, number) if number else None
     return session if session is not None and principal_of(house, session) is not None else None
 
 
-def principal_of(house: Installation, session: Session, *, as_last_known: bool = False) -> Principal | None:
+def principal_of(house: Installation, session: SignedInSession, *, as_last_known: bool = False) -> Principal | None:
     """Who acts by a session now; nobody once its identity was unbound."""
     return house.accounts.signed_in(
         session.name,
@@ -181,7 +181,7 @@ def principal_of(house: Installation, session: Session, *, as_last_known: bool =
     )
 
 
-def check_origin(request: Request, session: Session) -> None:
+def check_origin(request: Request, session: SignedInSession) -> None:
     """Refuse a request by cookie that does not carry the session's own token, or comes from another site.
 
     A page without a script carries the token in its form, from where it was read into the request's state.
@@ -218,7 +218,7 @@ def _who(
     house: Installation, request: Request, number: str, *, as_last_known: bool, is_cookie: bool = False
 ) -> Principal | None:
     """The person behind a session, as last known when the database does not answer."""
-    seen: Seen = request.app.state.seen
+    seen: RecentSessions = request.app.state.seen
     now = house.clock.now()
     if not as_last_known:
         try:

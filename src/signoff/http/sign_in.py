@@ -195,7 +195,7 @@ def _invited(house: Installation, identity: Identity, begun: dict[str, str]) -> 
     return name
 
 
-def _session(request: Request, house: Installation) -> sessions.Session:
+def _session(request: Request, house: Installation) -> sessions.SignedInSession:
     known = sessions.of_cookie(house, request)
     if known is None:
         raise HTTPException(HTTPStatus.UNAUTHORIZED, "Nobody is signed in here; begin at /auth/sign-in.")

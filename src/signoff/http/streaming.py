@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from signoff.app.flag_cache import FlagCache
 from signoff.config.logs import about
-from signoff.domain.access import Principal, Verb
+from signoff.domain.access import Permission, Principal
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.flag_notices import NEWEST, Format
 from signoff.http.access import allowed_at_once, still_allowed
@@ -257,7 +257,7 @@ async def hub_of(request: Request) -> Hub:
     return hub
 
 
-Reader = Annotated[Principal, Depends(allowed_at_once(Verb.READ_FLAGS))]
+Reader = Annotated[Principal, Depends(allowed_at_once(Permission.READ_FLAGS))]
 Streams = Annotated[Hub, Depends(hub_of)]
 
 
@@ -277,10 +277,10 @@ async def follow_flags(
         raise BadInputError(f"Expected at most {MOST_MODELS} models to follow, found {len(model)}; leave out ?model=.")
     if len(nonce) > MOST_NONCE:
         raise BadInputError(f"Expected a nonce of at most {MOST_NONCE} characters, found {len(nonce)}.")
-    return hub.desk(frozenset(model) if model else None, nonce, still_allowed(request, Verb.READ_FLAGS), notices)
+    return hub.desk(frozenset(model) if model else None, nonce, still_allowed(request, Permission.READ_FLAGS), notices)
 
 
 @router.get(CHANGES, tags=["flags"], response_class=Response, responses=EVENTS)
 async def follow_changes(request: Request, _principal: Reader, hub: Streams) -> Stream:
     """OFREP's event stream: each message says that the flags changed and should be fetched again."""
-    return hub.client(still_allowed(request, Verb.READ_FLAGS))
+    return hub.client(still_allowed(request, Permission.READ_FLAGS))

@@ -27,7 +27,7 @@ from signoff.config.logs import about
 from signoff.domain.errors import BadInputError, UnavailableError
 from signoff.installation import Installation
 from signoff.verbs.child import MODULE, read_answer
-from signoff.verbs.child import Request as Asked
+from signoff.verbs.child import ChildRequest as Asked
 from signoff.verbs.documents import Document
 
 log = logging.getLogger("signoff.http")

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from signoff.domain.access import Principal, Verb
+from signoff.domain.access import Permission, Principal
 from signoff.domain.errors import BadInputError, NotFoundError
 from signoff.http.access import InstallationDep, allowed
 from signoff.http.idempotency import Command
@@ -23,7 +23,7 @@ from signoff.verbs.local import Local
 
 router = APIRouter(prefix="/api/v1", route_class=Command, tags=["authenticators"])
 pages = APIRouter(tags=["pages"])
-Holding = Annotated[Principal, Depends(allowed(Verb.MANAGE_CREDENTIALS))]
+Holding = Annotated[Principal, Depends(allowed(Permission.MANAGE_CREDENTIALS))]
 Bytes = Annotated[str, Field(min_length=1, max_length=65_536)]
 KINDS: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 PAGE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/html": {}}}}
@@ -50,7 +50,7 @@ class WithdrawalOfCredential(Body):
     reason: Text
 
 
-class Site(TypedDict):
+class CredentialSite(TypedDict):
     """Where a credential works."""
 
     id: str
@@ -61,7 +61,7 @@ class OptionsDocument(TypedDict):
     """What a browser needs to make a credential."""
 
     challenge: str
-    rp: Site
+    rp: CredentialSite
     user: str
     exclude: list[str]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, StaleRevisionError, TamperedError
-from signoff.domain.events import AnyEvent, Proof, Recorded
+from signoff.domain.events import ActorProof, AnyEvent, Recorded
 from signoff.ledger.codec import decode, encode
 
 SignCheckpoint = Callable[[int, bytes], bytes]
@@ -37,7 +37,7 @@ def bodies_of(
     expected: int | None,
     at: datetime,
     actor: str,
-    proof: Proof,
+    proof: ActorProof,
 ) -> tuple[bytes, ...]:
     """The exact bytes of events that follow this revision of a stream, decided on it and readable again."""
     expect(stream, expected, after)

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from signoff.domain.errors import BadInputError, TamperedError
-from signoff.domain.events import AnyEvent, Proof, Recorded
+from signoff.domain.events import ActorProof, AnyEvent, Recorded
 from signoff.ledger.canonical import canonical
 
 SCHEMA: Final = 1
@@ -60,7 +60,7 @@ def _written(recorded: Recorded) -> object:
         "actor": recorded.actor,
         "event": _plain(recorded.event),
     }
-    return written if recorded.proof is Proof.UNRECORDED else {**written, "proof": recorded.proof.value}
+    return written if recorded.proof is ActorProof.UNRECORDED else {**written, "proof": recorded.proof.value}
 
 
 def _recorded(said: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
@@ -74,7 +74,7 @@ def _recorded(said: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
             event = _adapter(kind).validate_python(said["event"])
         case _:
             raise ValueError("a field is missing or of another type")
-    proof = Proof(said.get("proof", ""))
+    proof = ActorProof(said.get("proof", ""))
     moment = datetime.fromisoformat(at)
     return Recorded(stream=stream, revision=revision, at=moment, actor=actor, event=event, proof=proof)
 

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from signoff.domain.errors import BadInputError, TamperedError
-from signoff.domain.events import Verdict
+from signoff.domain.events import Vote
 from signoff.domain.policy import Role
 from signoff.domain.statement import Statement
 from signoff.ledger.canonical import canonical, digest
@@ -142,7 +142,7 @@ def _statement(payload: bytes) -> Statement:
         version=predicate["version"],
         person=predicate["person"],
         role=Role(predicate["role"]),
-        verdict=Verdict(predicate["verdict"]),
+        verdict=Vote(predicate["verdict"]),
         conditions=tuple(predicate["conditions"]),
         reason=predicate["reason"],
         signed_at=datetime.fromisoformat(predicate["signed_at"]),

@@ -12,7 +12,7 @@ from typing import Final
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.checkpoint import ORIGIN
 from signoff.ledger.manifest import Entry, Manifest
-from signoff.ledger.source import Hashed, Source
+from signoff.ledger.source import FileSource, Hashed
 
 EVENTS: Final = "events.jsonl"
 LEAVES: Final = "leaves.txt"
@@ -31,7 +31,7 @@ FOR_READING: Final = frozenset({README, TABLE, INDEX, SUMS})
 SignText = Callable[[str], bytes]
 
 
-def closed(source: Source, sign: SignText | None = None) -> Iterator[tuple[str, Iterable[bytes]]]:
+def closed(source: FileSource, sign: SignText | None = None) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Every file of an export in pieces, then the lists of all of them; read each file whole before the next."""
     entries: list[Entry] = []
     for name in source.names():

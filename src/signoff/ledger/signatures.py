@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from signoff.domain.access import Verb
+from signoff.domain.access import Permission
 from signoff.domain.conflict_of_interest import objection, read_alike
 from signoff.domain.errors import TamperedError
 from signoff.domain.events import (
@@ -22,7 +22,7 @@ from signoff.domain.events import (
     Recorded,
     Signature,
     Validated,
-    Verdict,
+    Vote,
 )
 from signoff.domain.floor import content_digest, falls_short
 from signoff.domain.installation_policy import is_same_person, may_sign
@@ -110,9 +110,9 @@ class Signatories:
         """Why a policy is not put in force by two people who may."""
         match event:
             case PolicyProposed():
-                verb, verdict = Verb.PROPOSE_POLICY, Verdict.PROPOSE_POLICY
+                verb, verdict = Permission.PROPOSE_POLICY, Vote.PROPOSE_POLICY
             case PolicyConfirmed():
-                verb, verdict = Verb.CONFIRM_POLICY, Verdict.CONFIRM_POLICY
+                verb, verdict = Permission.CONFIRM_POLICY, Vote.CONFIRM_POLICY
             case _:
                 return None
         if not may_sign(signature.role, verb) or signature.verdict is not verdict:

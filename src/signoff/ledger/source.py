@@ -11,7 +11,7 @@ from typing import Final, Protocol
 NEWLINE: Final = b"\n"
 
 
-class Source(Protocol):
+class FileSource(Protocol):
     """Files by name. Reading a file twice gives the same bytes."""
 
     def names(self) -> Collection[str]:
@@ -36,7 +36,7 @@ class Held:
         yield from (self.files[name],) if name in self.files else ()
 
 
-def content(source: Source, name: str) -> bytes:
+def content(source: FileSource, name: str) -> bytes:
     """A whole file, for those that are small."""
     return b"".join(source.chunks(name))
 

@@ -38,7 +38,7 @@ from signoff.ledger.keychain import KeyChain, parse_chain
 from signoff.ledger.manifest import ARTIFACTS, Entry, parse
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ledger.signatures import Signatories
-from signoff.ledger.source import Hashed, Held, Lines, Source, content
+from signoff.ledger.source import FileSource, Hashed, Held, Lines, content
 from signoff.ledger.table import header, line_of
 
 INTACT: Final = 0
@@ -90,7 +90,7 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptCheckpoint:
     """What an auditor kept from before: a checkpoint by the name they gave it, and the key file that came with it."""
 
     where: str
@@ -191,18 +191,18 @@ def place(recorded: Recorded) -> str:
 
 
 def verify_export(
-    files: Mapping[str, bytes] | Source,
+    files: Mapping[str, bytes] | FileSource,
     replay: Replay,
     *,
     expected_fingerprint: str | None = None,
-    kept: Sequence[Kept] = (),
+    kept: Sequence[KeptCheckpoint] = (),
     check_stamp: StampCheck | None = None,
 ) -> Verification:
     """Check every file of an export. `replay` folds events into the states that must be found.
 
     `kept` are checkpoints that the caller held since before; `check_stamp` says when a note was stamped, or raises.
     """
-    source: Source = Held(files) if isinstance(files, Mapping) else files
+    source: FileSource = Held(files) if isinstance(files, Mapping) else files
     audit, names = Audit(), frozenset(source.names())
     chain = read_chain(content(source, KEY), audit, expected_fingerprint)
     checkpoints = list(checkpoints_in(source, names, audit))
@@ -354,7 +354,7 @@ def _plain(fingerprint: str) -> str:
 
 
 def checkpoints_in(
-    source: Source, names: frozenset[str], audit: Audit
+    source: FileSource, names: frozenset[str], audit: Audit
 ) -> Iterator[tuple[str, bytes, notes.Checkpoint | None]]:
     for name in sorted(names):
         if name == CHECKPOINT or (name.startswith(ANCHORS) and not name.endswith(STAMP)):
@@ -400,7 +400,7 @@ def _check_root(where: str, size: int, root: bytes, passage: Passage, audit: Aud
     return True
 
 
-def check_earlier_key(kept: Kept, chain: KeyChain | None, audit: Audit) -> None:
+def check_earlier_key(kept: KeptCheckpoint, chain: KeyChain | None, audit: Audit) -> None:
     if kept.key is None or chain is None:
         return
     try:
@@ -412,7 +412,9 @@ def check_earlier_key(kept: Kept, chain: KeyChain | None, audit: Audit) -> None:
         audit.note(KEY, f"the keys that came with {kept.where} are not the beginning of the keys here")
 
 
-def check_stamps(source: Source, names: frozenset[str], check_stamp: StampCheck | None, audit: Audit) -> Iterator[str]:
+def check_stamps(
+    source: FileSource, names: frozenset[str], check_stamp: StampCheck | None, audit: Audit
+) -> Iterator[str]:
     """What a time-stamping authority says of the notes that it was shown."""
     for name in sorted(name for name in names if name.startswith(ANCHORS) and name.endswith(STAMP)):
         note = name.removesuffix(STAMP)
@@ -429,7 +431,7 @@ def check_stamps(source: Source, names: frozenset[str], check_stamp: StampCheck 
                 audit.leave(name, str(error))
 
 
-def _check_files(source: Source, names: frozenset[str], events: Hashed, passage: Passage, audit: Audit) -> None:
+def _check_files(source: FileSource, names: frozenset[str], events: Hashed, passage: Passage, audit: Audit) -> None:
     """Every file against the manifest, and every blob against its own name."""
     entries = _listed(content(source, MANIFEST), audit)
     listed = {entry.path: (entry.size, entry.sha256) for entry in entries or ()}
@@ -452,7 +454,7 @@ _KNOWN: Final = frozenset({EVENTS, LEAVES, STATES, CHECKPOINT, KEY, MANIFEST, NO
 _UNLISTED: Final = "its bytes are not the ones the manifest lists"
 
 
-def check_blobs(source: Source, names: frozenset[str], audit: Audit) -> None:
+def check_blobs(source: FileSource, names: frozenset[str], audit: Audit) -> None:
     for name in sorted(name for name in names if name.startswith(BLOBS)):
         _check_blob(name, _drained(source, name), audit)
 
@@ -462,7 +464,7 @@ def _check_blob(name: str, hashed: Hashed, audit: Audit) -> None:
         audit.note(name, "its bytes no longer have the hash that names it")
 
 
-def _check_note(source: Source, names: frozenset[str], chain: KeyChain | None, audit: Audit) -> None:
+def _check_note(source: FileSource, names: frozenset[str], chain: KeyChain | None, audit: Audit) -> None:
     """What no event vouches for is worth the ledger's signature over the manifest, and nothing without."""
     if chain is None:
         return
@@ -482,7 +484,7 @@ def _check_note(source: Source, names: frozenset[str], chain: KeyChain | None, a
 
 
 def check_leaves(
-    source: Source,
+    source: FileSource,
     passage: Passage,
     leaves: Lines,
     checkpoints: Iterable[tuple[str, bytes, notes.Checkpoint | None]],
@@ -516,7 +518,7 @@ def _unhexed(line: bytes) -> bytes:
         return b""
 
 
-def _drained(source: Source, name: str) -> Hashed:
+def _drained(source: FileSource, name: str) -> Hashed:
     hashed = Hashed(source.chunks(name))
     for _ in hashed:
         pass
@@ -531,7 +533,7 @@ def _listed(manifest: bytes, audit: Audit) -> tuple[Entry, ...] | None:
         return None
 
 
-def check_mentioned(source: Source, names: frozenset[str], passage: Passage, audit: Audit) -> None:
+def check_mentioned(source: FileSource, names: frozenset[str], passage: Passage, audit: Audit) -> None:
     """Every manifest that an event names is here, with every file that it lists."""
     for wanted, where in passage.mentioned.items():
         if f"{BLOBS}{wanted}" not in names:

@@ -7,16 +7,16 @@ else here touches a file or a network.
 from signoff.pit.errors import ReplayError
 from signoff.pit.purge import purge
 from signoff.pit.replay import check
-from signoff.pit.report import Finding, PitReport, together
+from signoff.pit.report import PitReport, ReplayFinding, together
 from signoff.pit.restatements import restatements
 from signoff.pit.skew import skew
 from signoff.pit.survivorship import survivorship
 from signoff.pit.versions import replay_versions
 
 __all__ = [
-    "Finding",
     "PitReport",
     "ReplayError",
+    "ReplayFinding",
     "check",
     "purge",
     "replay_versions",

@@ -16,7 +16,7 @@ Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class FeatureDifference:
     """One feature that differs on `n` of the rows that both frames have."""
 
     feature: str
@@ -26,7 +26,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class SharedRows:
     """Both frames, the positions of the rows that they share, and the rows that only one of them has."""
 
     left: pl.DataFrame
@@ -56,7 +56,7 @@ class Comparison:
         """How many distinct timestamps the shared rows have."""
         return self.left["timestamp"][self.left_rows].n_unique()
 
-    def differences(self, tolerance: float) -> Iterator[Difference]:
+    def differences(self, tolerance: float) -> Iterator[FeatureDifference]:
         """The shared features that differ on shared rows; missing, be it null or NaN, equals missing alone."""
         times = self.left["timestamp"][self.left_rows]
         typical = scales(self.left)
@@ -66,10 +66,10 @@ class Comparison:
             if (differs := sizes > 0).any():
                 first = earliest(times.filter(pl.Series(differs)))
                 size, n = float(sizes.max()), int(differs.sum())
-                yield Difference(feature=feature, first_date=first, size=size, n=n)
+                yield FeatureDifference(feature=feature, first_date=first, size=size, n=n)
 
 
-def compared(left: pl.DataFrame, right: pl.DataFrame, *, left_name: str, right_name: str) -> Comparison:
+def compared(left: pl.DataFrame, right: pl.DataFrame, *, left_name: str, right_name: str) -> SharedRows:
     """Join two frames of features; the names are for errors."""
     left, right = placed(left, left_name), placed(right, right_name)
     if left.height and right.height and (left.schema["timestamp"] == pl.Date) != (right.schema["timestamp"] == pl.Date):
@@ -79,7 +79,7 @@ def compared(left: pl.DataFrame, right: pl.DataFrame, *, left_name: str, right_n
         )
     left_keys, right_keys = _keys(left, "left"), _keys(right, "right")
     pairs = left_keys.join(right_keys, on=("instant", "symbol"), how="inner").sort("left")
-    return Comparison(
+    return SharedRows(
         left=left,
         right=right,
         left_rows=pairs["left"].to_numpy().astype(np.intp),

@@ -59,7 +59,7 @@ class LateSymbol:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
+class ReplayCoverage:
     """How many of the `of` decision dates a replay is drawn from, and of the `of_pairs` dates and symbols."""
 
     dates: int
@@ -72,7 +72,7 @@ class Coverage:
     symbols: tuple[LateSymbol, ...] = ()
 
 
-def coverage(decisions: Decisions, carried: pl.DataFrame, inputs: Inputs) -> Coverage:
+def coverage(decisions: Decisions, carried: pl.DataFrame, inputs: Inputs) -> ReplayCoverage:
     """Hold the decisions against the rows that carry a feature (`carried`: timestamp, symbol) and against the inputs.
 
     A date counts where it has features, and where every input that has a history has rows by then. A symbol's date
@@ -87,7 +87,7 @@ def coverage(decisions: Decisions, carried: pl.DataFrame, inputs: Inputs) -> Cov
     if pairs is not None:
         days = np.intersect1d(days, np.union1d(pairs.filter(pl.col("seen"))[_DAY].to_numpy(), _unpaired(decisions)))
         seen = np.isin(decisions.days, days)
-    return Coverage(
+    return ReplayCoverage(
         dates=int(seen.sum()),
         of=decisions.days.size,
         first=_day(days[0]) if days.size else None,

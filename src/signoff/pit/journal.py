@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signoff.pit.errors import ReplayError
-from signoff.pit.replay import Change, ReplayedDate
+from signoff.pit.replay import MovedFeature, ReplayedDate
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _read(line: str, place: str) -> tuple[str, tuple[ReplayedDate, ...]]:
             ReplayedDate(
                 is_perturbed=bool(is_perturbed),
                 changes=tuple(
-                    Change(kind=str(kind), feature=str(feature), size=float(size), reason=str(reason))
+                    MovedFeature(kind=str(kind), feature=str(feature), size=float(size), reason=str(reason))
                     for kind, feature, size, reason in changes
                 ),
             )

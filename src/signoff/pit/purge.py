@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from signoff.pit.comparison import earliest
 from signoff.pit.errors import ReplayError
 from signoff.pit.knowledge import instants, latest_knowledge
-from signoff.pit.report import Finding, PitReport
+from signoff.pit.report import PitReport, ReplayFinding
 
 Instants = NDArray[np.int64]
 
@@ -68,7 +68,7 @@ class _Fold:
     label_end: pl.Series
     tests: pl.DataFrame
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ReplayFinding]:
         """What overlaps, what enters an embargo, and what cannot be judged."""
         rows = self.timestamp.len()
         is_known = self.label_end.is_not_null()
@@ -98,9 +98,9 @@ class _Fold:
             np.maximum(entered, np.where((starts > closes) & (left >= 0), left, -1), out=entered)
         return shared, entered
 
-    def _finding(self, kind: str, shows: NDArray[np.bool_], size: float, what: str) -> Finding:
+    def _finding(self, kind: str, shows: NDArray[np.bool_], size: float, what: str) -> ReplayFinding:
         n, of = int(shows.sum()), self.timestamp.len()
-        return Finding(
+        return ReplayFinding(
             feature=self.name,
             kind=kind,
             first_date=earliest(self.timestamp.filter(pl.Series(shows))),

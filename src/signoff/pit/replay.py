@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from signoff.pit.coverage import Coverage, Decisions, coverage
+from signoff.pit.coverage import Decisions, ReplayCoverage, coverage
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute, at, computed, computed_at, gaps, has_value, names, scales
 from signoff.pit.knowledge import (
@@ -31,7 +31,7 @@ from signoff.pit.knowledge import (
     latest_knowledge,
     scrambled_after,
 )
-from signoff.pit.report import Finding, PitReport
+from signoff.pit.report import PitReport, ReplayFinding
 from signoff.pit.unmoved import unmoved_by
 
 Progress = Callable[[int, int], None]
@@ -81,7 +81,7 @@ def check(
         Inputs or features that cannot be placed in time, duplicate rows, impossible parameters. What `compute` raises
         on the full inputs passes through.
     """
-    plan = Plan.of(
+    plan = ReplayPlan.of(
         compute, inputs, sample=sample, seed=seed, tolerance=tolerance, from_times=from_times, decisions=decisions
     )
     replayed: list[ReplayedDate] = []
@@ -93,7 +93,7 @@ def check(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class MovedFeature:
     """What gave one feature away on one date; `reason` says what failed, if something did."""
 
     kind: str
@@ -106,7 +106,7 @@ class Change:
 class ReplayedDate:
     """What one date showed; `is_perturbed` is false where the computation refused scrambled values."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[MovedFeature, ...]
     is_perturbed: bool
 
 
@@ -122,7 +122,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ReplayPlan:
     """Which dates of one feature function to replay, and what it made of the full inputs on them, twice."""
 
     dates: pl.Series
@@ -131,9 +131,9 @@ class Plan:
     scales: dict[str, float]
     seed: int
     tolerance: float
-    unmoved: dict[str, Finding] = field(default_factory=dict)
+    unmoved: dict[str, ReplayFinding] = field(default_factory=dict)
     from_times: frozenset[str] = frozenset()
-    covered: Coverage | None = None
+    covered: ReplayCoverage | None = None
 
     @classmethod
     def of(
@@ -146,7 +146,7 @@ class Plan:
         tolerance: float,
         from_times: Collection[str] = (),
         decisions: Decisions | None = None,
-    ) -> "Plan":
+    ) -> "ReplayPlan":
         """Compute the features twice, and once of scrambled inputs; and draw the dates."""
         if sample < 1 or seed < 0 or not tolerance >= 0:
             raise ReplayError(
@@ -209,7 +209,7 @@ class Plan:
             covered=self.covered,
         )
 
-    def _unstable(self) -> dict[str, Finding]:
+    def _unstable(self) -> dict[str, ReplayFinding]:
         """Features that two runs on the same inputs do not agree on."""
         if self.used.equals(self.again):
             return {}
@@ -220,7 +220,7 @@ class Plan:
             for feature, size in moved.items():
                 sizes.setdefault(feature, []).append((when, size))
         return {
-            feature: Finding(
+            feature: ReplayFinding(
                 feature=feature,
                 kind="nondeterminism",
                 first_date=shown[0][0],
@@ -258,10 +258,12 @@ class _Date:
     def replayed(self) -> ReplayedDate:
         """What changes when the future is removed, and what moves when it is scrambled."""
         moved = self._perturbed()
-        perturbations = (Change(kind="perturbation", feature=name, size=size) for name, size in (moved or {}).items())
+        perturbations = (
+            MovedFeature(kind="perturbation", feature=name, size=size) for name, size in (moved or {}).items()
+        )
         return ReplayedDate(changes=tuple(chain(self._truncated(), perturbations)), is_perturbed=moved is not None)
 
-    def _truncated(self) -> Iterator[Change]:
+    def _truncated(self) -> Iterator[MovedFeature]:
         known, happened = known_by(self.inputs, self.instant), happened_by(self.inputs, self.instant)
         changed, reason = self._changed(known)
         if not changed:
@@ -270,7 +272,7 @@ class _Date:
         still_changed = self._changed(happened)[0] if has_late_rows else changed
         for feature, size in changed.items():
             kind = "truncation" if feature in still_changed else "knowledge_time"
-            yield Change(kind=kind, feature=feature, size=size, reason=reason)
+            yield MovedFeature(kind=kind, feature=feature, size=size, reason=reason)
 
     def _perturbed(self) -> dict[str, float] | None:
         """What moves when what was not yet known is scrambled; None where that cannot be computed."""
@@ -301,13 +303,13 @@ class _Leak:
     sizes: dict[str, dict[date | datetime, float]] = field(default_factory=dict)
     reasons: dict[date | datetime, str] = field(default_factory=dict)
 
-    def add(self, when: date | datetime, change: Change) -> None:
+    def add(self, when: date | datetime, change: MovedFeature) -> None:
         of_kind = self.sizes.setdefault(change.kind, {})
         of_kind[when] = max(of_kind.get(when, 0.0), change.size)
         if change.reason:
             self.reasons.setdefault(when, change.reason)
 
-    def finding(self, feature: str, dates: int) -> Finding:
+    def finding(self, feature: str, dates: int) -> ReplayFinding:
         """One finding, named by what explains most: removal before scrambling, late knowledge where it explains all."""
         kinds = [kind for kind in _SHOWN if kind in self.sizes]
         counts = "; ".join(f"{_SHOWN[kind]} on {len(self.sizes[kind])} of {dates} dates" for kind in kinds)
@@ -317,7 +319,7 @@ class _Leak:
             counts += f"; the largest change from one number to another is {max(finite):.3g}"
         reason = self.reasons[min(self.reasons)] if self.reasons else ""
         shown = set[date | datetime]().union(*self.sizes.values())
-        return Finding(
+        return ReplayFinding(
             feature=feature,
             kind=kinds[0],
             first_date=min(shown),

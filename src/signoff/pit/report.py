@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Self
 
-from signoff.pit.coverage import Coverage
+from signoff.pit.coverage import ReplayCoverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ReplayFinding:
     """One thing that did not hold: a feature, a column of an input, a fold, the universe.
 
     `kind` is what gave it away. In a replay, where `size` is the largest change of the feature:
@@ -46,7 +46,7 @@ class Finding:
         return self.n / self.of
 
 
-class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record of what was done
+class PitReport(tuple[ReplayFinding, ...]):  # noqa: SLOT001 - a tuple with a record of what was done
     """The findings; an empty report found nothing *on what it checked*, so read it with its counts.
 
     `checks` names what was done. `features_checked` counts what a finding might have named: features with at least one
@@ -65,11 +65,11 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
     seed: int | None
     tolerance: float
     declared: tuple[str, ...]
-    covered: Coverage | None
+    covered: ReplayCoverage | None
 
     def __new__(
         cls,
-        findings: Iterable[Finding],
+        findings: Iterable[ReplayFinding],
         *,
         dates_checked: int,
         features_checked: int,
@@ -80,7 +80,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
         tolerance: float = 0.0,
         checks: tuple[str, ...] = ("replay",),
         declared: tuple[str, ...] = (),
-        covered: Coverage | None = None,
+        covered: ReplayCoverage | None = None,
     ) -> Self:
         """A report over `findings`; the rest says what they rest on."""
         report = super().__new__(cls, findings)
@@ -96,7 +96,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
         report.covered = covered
         return report
 
-    def __getnewargs_ex__(self) -> tuple[tuple[tuple[Finding, ...]], dict[str, object]]:
+    def __getnewargs_ex__(self) -> tuple[tuple[tuple[ReplayFinding, ...]], dict[str, object]]:
         """How to copy and unpickle it."""
         return (tuple(self),), vars(self)
 

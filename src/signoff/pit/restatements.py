@@ -16,7 +16,7 @@ from signoff.pit.comparison import compared, earliest
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute, computed, gap_sizes, has_value
 from signoff.pit.knowledge import TIME_COLUMNS, Inputs, check_inputs, instants, known_times
-from signoff.pit.report import Finding, PitReport
+from signoff.pit.report import PitReport, ReplayFinding
 
 _KEYS = ("timestamp", "symbol")
 
@@ -52,7 +52,7 @@ def restatements(
         raise ReplayError(f"expected tolerance ≥ 0, found {tolerance}.")
     check_inputs(first_print)
     check_inputs(revised)
-    held = {name: _Held.of(name, first_print, table) for name, table in revised.items() if name in first_print}
+    held = {name: _Vintages.of(name, first_print, table) for name, table in revised.items() if name in first_print}
     if unknown := [name for name in first_print if name not in revised]:
         raise ReplayError(f"first prints of {unknown[0]!r}: no such input was read; found {', '.join(revised)}.")
     findings = [finding for one in held.values() for finding in one.findings(tolerance)]
@@ -73,7 +73,7 @@ def restatements(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
+class _Vintages:
     """One input as read, and its vintages; `known` is the row of the vintage known then, null where there was none."""
 
     name: str
@@ -84,7 +84,7 @@ class _Held:
     columns: tuple[str, ...]
 
     @classmethod
-    def of(cls, name: str, first_print: Inputs, used: pl.DataFrame) -> "_Held":
+    def of(cls, name: str, first_print: Inputs, used: pl.DataFrame) -> "_Vintages":
         vintages = first_print[name]
         columns = tuple(c for c in used.columns if c in vintages.columns and c not in (*_KEYS, *TIME_COLUMNS))
         for place, table in ((f"input {name!r}", used), (f"first prints of {name!r}", vintages)):
@@ -105,7 +105,7 @@ class _Held:
         known = left.select("row").join(latest, on="row", how="left", maintain_order="left")["vintage"]
         return cls(name=name, used=used, vintages=vintages, known=known, pairs=pairs, columns=columns)
 
-    def findings(self, tolerance: float) -> Iterator[Finding]:
+    def findings(self, tolerance: float) -> Iterator[ReplayFinding]:
         """What each column shows."""
         has_vintage, was_known = self._has_vintage(), self.known.is_not_null().to_numpy()
         for column in self.columns:
@@ -148,9 +148,9 @@ class _Held:
         equals[pairs["row"].to_numpy()[gaps == 0]] = True
         return equals
 
-    def _finding(self, column: str, kind: str, shows: NDArray[np.bool_], size: float, what: str) -> Finding:
+    def _finding(self, column: str, kind: str, shows: NDArray[np.bool_], size: float, what: str) -> ReplayFinding:
         n, of = int(shows.sum()), self.used.height
-        return Finding(
+        return ReplayFinding(
             feature=f"{self.name}.{column}",
             kind=kind,
             first_date=earliest(self.used["timestamp"].filter(pl.Series(shows))),
@@ -163,12 +163,12 @@ class _Held:
 
 def _features(
     compute: Compute, revised: dict[str, pl.DataFrame], known: Mapping[str, pl.DataFrame], tolerance: float
-) -> Iterator[Finding]:
+) -> Iterator[ReplayFinding]:
     """The features that would have been other ones, had only what was known been read."""
     used, then = computed(compute, revised), computed(compute, {**revised, **known})
     both = compared(used, then, left_name="features", right_name="features of what was known")
     for found in both.differences(tolerance):
-        yield Finding(
+        yield ReplayFinding(
             feature=found.feature,
             kind="restatement",
             first_date=found.first_date,
@@ -178,7 +178,7 @@ def _features(
             of=both.left_rows.size,
         )
     if both.only_left.height:
-        yield Finding(
+        yield ReplayFinding(
             feature="rows",
             kind="restatement",
             first_date=earliest(both.only_left["timestamp"]),

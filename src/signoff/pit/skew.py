@@ -8,10 +8,10 @@ from math import inf
 
 import polars as pl
 
-from signoff.pit.comparison import Comparison, compared, earliest
+from signoff.pit.comparison import SharedRows, compared, earliest
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import names
-from signoff.pit.report import Finding, PitReport
+from signoff.pit.report import PitReport, ReplayFinding
 
 
 def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1e-9) -> PitReport:
@@ -54,10 +54,10 @@ def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1
     )
 
 
-def _mismatches(both: Comparison, tolerance: float) -> Iterator[Finding]:
+def _mismatches(both: SharedRows, tolerance: float) -> Iterator[ReplayFinding]:
     rows = both.left_rows.size
     for found in both.differences(tolerance):
-        yield Finding(
+        yield ReplayFinding(
             feature=found.feature,
             kind="skew",
             first_date=found.first_date,
@@ -68,12 +68,12 @@ def _mismatches(both: Comparison, tolerance: float) -> Iterator[Finding]:
         )
 
 
-def _missing_features(both: Comparison) -> Iterator[Finding]:
+def _missing_features(both: SharedRows) -> Iterator[ReplayFinding]:
     sides = ((both.left, both.right, "logged", "recomputed"), (both.right, both.left, "recomputed", "logged"))
     for frame, other, here, there in sides:
         for feature in names(frame):
             if feature not in other.columns:
-                yield Finding(
+                yield ReplayFinding(
                     feature=feature,
                     kind="missing",
                     first_date=earliest(frame["timestamp"]),
@@ -84,7 +84,7 @@ def _missing_features(both: Comparison) -> Iterator[Finding]:
                 )
 
 
-def _missing_rows(both: Comparison) -> Iterator[Finding]:
+def _missing_rows(both: SharedRows) -> Iterator[ReplayFinding]:
     sides = (
         (both.only_left, both.left.height, "logged", "recomputed"),
         (both.only_right, both.right.height, "recomputed", "logged"),
@@ -92,7 +92,7 @@ def _missing_rows(both: Comparison) -> Iterator[Finding]:
     for frame, of, here, there in sides:
         if frame.height:
             first = frame.sort("timestamp", "symbol")
-            yield Finding(
+            yield ReplayFinding(
                 feature="rows",
                 kind="missing",
                 first_date=earliest(frame["timestamp"]),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from signoff.pit.errors import ReplayError
 from signoff.pit.knowledge import instants, latest_knowledge
-from signoff.pit.report import Finding, PitReport
+from signoff.pit.report import PitReport, ReplayFinding
 
 Ints = NDArray[np.int64]
 
@@ -94,7 +94,7 @@ class _Universe:
         alive = placed.filter(pl.col("first") <= pl.col("last"))
         return cls(calendar=calendar, listings=alive, rows=held)
 
-    def missing(self, warm_up: int, grace: int) -> Iterator[Finding]:
+    def missing(self, warm_up: int, grace: int) -> Iterator[ReplayFinding]:
         """Names that were listed and have no row, or none near an end of their listing."""
         absent = self._absences(warm_up, grace)
         if not absent.height:
@@ -105,7 +105,7 @@ class _Universe:
         names = absent["symbol"].unique().sort()
         left, whole = (set(absent.filter(claim)["symbol"]) for claim in ("has_left", "is_whole"))
         n, of = names.len(), self.listings["symbol"].n_unique()
-        yield Finding(
+        yield ReplayFinding(
             feature="universe",
             kind="survivorship",
             first_date=self.calendar[int(np.flatnonzero(gone)[0])],
@@ -121,14 +121,14 @@ class _Universe:
         due = self.listings["last"] - self.listings["first"] >= warm_up + grace
         return bool(due.any())
 
-    def unlisted(self) -> Iterator[Finding]:
+    def unlisted(self) -> Iterator[ReplayFinding]:
         """Names that have rows before they were listed, or after they left."""
         outside = self.rows.filter(~pl.col("is_listed"))
         if not outside.height:
             return
         wrong, present = (np.bincount(rows["position"], minlength=self.calendar.len()) for rows in (outside, self.rows))
         names, of = outside["symbol"].unique().sort(), self.rows["symbol"].n_unique()
-        yield Finding(
+        yield ReplayFinding(
             feature="universe",
             kind="unlisted",
             first_date=self.calendar[int(np.flatnonzero(wrong)[0])],
@@ -139,7 +139,7 @@ class _Universe:
             of=of,
         )
 
-    def unknown(self) -> Iterator[Finding]:
+    def unknown(self) -> Iterator[ReplayFinding]:
         """Names that the membership says nothing of."""
         strangers = self.rows.filter(pl.col("is_listed").is_null())
         if not strangers.height:
@@ -147,7 +147,7 @@ class _Universe:
         names, of = strangers["symbol"].unique().sort(), self.rows["symbol"].n_unique()
         first = strangers["position"].min()
         assert isinstance(first, int)
-        yield Finding(
+        yield ReplayFinding(
             feature="universe",
             kind="unverified",
             first_date=self.calendar[first],

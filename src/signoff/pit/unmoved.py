@@ -22,7 +22,7 @@ from signoff.pit.knowledge import (
     latest_knowledge,
     scrambled,
 )
-from signoff.pit.report import Finding
+from signoff.pit.report import ReplayFinding
 
 RUNS: Final = 2
 SHARE: Final = 0.25
@@ -47,7 +47,7 @@ def unmoved_by(
     *,
     seed: int,
     tolerance: float,
-) -> dict[str, Finding]:
+) -> dict[str, ReplayFinding]:
     """A finding for each feature that stayed on the sampled dates, however the values of the inputs were scrambled.
 
     A computation that refuses scrambled values shows nothing here.
@@ -65,7 +65,7 @@ def unmoved_by(
             continue
         looked, unmoved = stayed
         if _is_odd(full, feature, len(unmoved), looked) and not _is_constant(full, feature):
-            found[feature] = Finding(
+            found[feature] = ReplayFinding(
                 feature=feature,
                 kind="unmoved",
                 first_date=unmoved[0],
@@ -80,7 +80,7 @@ def unmoved_by(
 
 def _of_kept_order(
     full: pl.DataFrame, others: list[pl.DataFrame], further: Iterator[pl.DataFrame], features: list[str]
-) -> dict[str, Finding]:
+) -> dict[str, ReplayFinding]:
     """A finding for each feature whose values keep their order in every scrambled run."""
     rows = _spread(full)
     kept = _kept_orders(rows, others, dict.fromkeys(features, 1.0))
@@ -88,7 +88,7 @@ def _of_kept_order(
         kept = _kept_orders(rows, list(islice(further, CONFIRMING)), kept)
     dates = rows["timestamp"].n_unique()
     return {
-        feature: Finding(
+        feature: ReplayFinding(
             feature=feature,
             kind="unmoved",
             first_date=rows["timestamp"].min(),  # type: ignore[arg-type]

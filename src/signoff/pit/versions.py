@@ -17,7 +17,7 @@ from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute, computed, gaps
 from signoff.pit.journal import Journal
 from signoff.pit.knowledge import Inputs, latest_knowledge
-from signoff.pit.replay import Chunk, Plan, Progress, ReplayedDate, rows_of
+from signoff.pit.replay import Chunk, Progress, ReplayedDate, ReplayPlan, rows_of
 from signoff.pit.report import PitReport
 from signoff.pit.workers import Task, Workers, workers_at
 
@@ -72,7 +72,7 @@ def replay_versions(
         )
     workers, remembered = workers_at(cluster), None if journal is None else Journal.at(journal)
     plans = {
-        name: Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance, from_times=from_times)
+        name: ReplayPlan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance, from_times=from_times)
         for name, compute in versions.items()
     }
     groups = _groups(inputs, symbols_per_chunk)
@@ -121,7 +121,7 @@ def _groups(inputs: Inputs, symbols_per_chunk: int | None) -> list[_Group]:
 
 
 def _pieces(
-    name: str, compute: Compute, plan: Plan, groups: Sequence[_Group], dates_per_chunk: int
+    name: str, compute: Compute, plan: ReplayPlan, groups: Sequence[_Group], dates_per_chunk: int
 ) -> Iterator[_Piece]:
     function = digest_of(compute)
     grouped = {symbol for group in groups for symbol in group.symbols or ()}
@@ -149,7 +149,7 @@ def _pieces(
             )
 
 
-def _refuse_looks_across_symbols(name: str, compute: Compute, plan: Plan, group: _Group) -> None:
+def _refuse_looks_across_symbols(name: str, compute: Compute, plan: ReplayPlan, group: _Group) -> None:
     """A function that gives other features for a group alone cannot be replayed by groups."""
     if group.symbols is None:
         return

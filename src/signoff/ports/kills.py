@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from signoff.domain.events import Proof
+from signoff.domain.events import ActorProof
 
 
 class Reach(StrEnum):
@@ -36,7 +36,7 @@ class Kill:
     reach: Reach = Reach.MODEL
     desk: str = ""
     account: str = ""
-    proof: Proof = Proof.UNRECORDED
+    proof: ActorProof = ActorProof.UNRECORDED
 
     @property
     def is_wide(self) -> bool:

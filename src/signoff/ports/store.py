@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
-from signoff.domain.events import AnyEvent, Proof
+from signoff.domain.events import ActorProof, AnyEvent
 
 T = TypeVar("T")
 # Nothing is put off for longer. A later time was set by a clock that was ahead, and counts for nothing.
@@ -88,7 +88,7 @@ class Commit:
     appends: tuple[Append, ...]
     effects: tuple[Effect, ...] = ()
     unchanged: tuple[tuple[str, int], ...] = ()
-    proof: Proof = Proof.UNRECORDED
+    proof: ActorProof = ActorProof.UNRECORDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

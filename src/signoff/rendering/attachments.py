@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from signoff.domain.assessment import Assessment, PaperSummary
-from signoff.domain.charts import EquityChart, Line
+from signoff.domain.charts import ChartLine, EquityChart
 from signoff.domain.dossier import Dossier, Grade, Risk
 from signoff.domain.evidence import Evidence, PaperLog
 from signoff.domain.memo.document import (
@@ -127,8 +127,8 @@ def report_footer(memo: Memo) -> str:
 def _equity(assessment: Assessment, memo: Memo, costs: str) -> EquityChart:
     curves, lines = assessment.curves, []
     if curves.previous is not None and curves.previous_dates is not None:
-        lines.append(Line(f"v{memo.previous_version}", curves.previous_dates, curves.previous, is_new=False))
-    lines.append(Line(f"v{memo.version}", curves.dates, curves.new, is_new=True))
+        lines.append(ChartLine(f"v{memo.previous_version}", curves.previous_dates, curves.previous, is_new=False))
+    lines.append(ChartLine(f"v{memo.version}", curves.dates, curves.new, is_new=True))
     start, end = assessment.period
     caption = f"Growth of 1, {costs}; log scale, with drawdown beneath. n = {curves.dates.size:,}, {start} to {end}."
     return EquityChart("equity", caption, tuple(lines))

@@ -24,7 +24,7 @@ from signoff.domain.charts import (
     HistogramChart,
     IntervalChart,
     LinesChart,
-    Reference,
+    ReferenceLine,
     ScatterChart,
     Shade,
     UnderwaterChart,
@@ -187,7 +187,7 @@ def _bar_colour(chart: HistogramChart, left: float, right: float) -> str:
     return BAD if is_bad else INK
 
 
-def _beside_line(axes: Axes, reference: Reference, colour: str, height: float) -> None:
+def _beside_line(axes: Axes, reference: ReferenceLine, colour: str, height: float) -> None:
     """A label on the side of its line where there is room."""
     low, high = axes.get_xlim()
     is_left = reference.value > (low + high) / 2
@@ -236,7 +236,7 @@ def _intervals(chart: IntervalChart) -> bytes:
         axes.margins(x=0.08)
         axes.set_yticks(range(len(chart.rows)), [row.label for row in reversed(chart.rows)])
         axes.set_ylim(-0.6, len(chart.rows) - 0.1)
-        _beside_line(axes, Reference(scale * chart.threshold.value, chart.threshold.label), BAD, 1.0)
+        _beside_line(axes, ReferenceLine(scale * chart.threshold.value, chart.threshold.label), BAD, 1.0)
         axes.set_xlabel(chart.x_label)
     return out.getvalue()
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Final
 
 from signoff.domain.deployment import Deployment
-from signoff.domain.events import Killed, Recorded, Signature, Verdict
+from signoff.domain.events import Killed, Recorded, Signature, Vote
 from signoff.domain.memo.document import Block, Cell, Column, Fields, Paragraph, Section, Table
 from signoff.rendering.pdf import report
 
@@ -22,7 +22,7 @@ _MORE: Final = "The newest {shown} of {all}; the others are in events.csv and st
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class LedgerStory:
     """What the ledger holds, as far as the index tells it."""
 
     events: int
@@ -53,7 +53,7 @@ def _artifacts(release: Deployment) -> Iterator[str]:
         yield f"  {file.sha256}  {file.size:>12,}  {file.path}  ({place})"
 
 
-def index_pdf(story: Story) -> bytes:
+def index_pdf(story: LedgerStory) -> bytes:
     """The index."""
     parts: tuple[tuple[str, Iterable[Block]], ...] = (
         ("The ledger", _ledger(story)),
@@ -68,7 +68,7 @@ def index_pdf(story: Story) -> bytes:
     return report("Ledger", "index of an export", footer, sections)
 
 
-def _ledger(story: Story) -> Iterator[Block]:
+def _ledger(story: LedgerStory) -> Iterator[Block]:
     rows = [("Events", Cell(f"{story.events:,}", is_figure=True)), ("Root of the tree", Cell(_broken(story.root)))]
     keys = ["Fingerprint of the key"] + ["Key that took over"] * (len(story.fingerprints) - 1)
     rows += [(label, Cell(_broken(key))) for label, key in zip(keys, story.fingerprints, strict=True)]
@@ -128,7 +128,7 @@ def _release(release: Deployment) -> str:
 
 
 def _verdict(signature: Signature) -> str:
-    conditions = f": {'; '.join(signature.conditions)}" if signature.verdict is Verdict.CONDITIONAL else ""
+    conditions = f": {'; '.join(signature.conditions)}" if signature.verdict is Vote.CONDITIONAL else ""
     reason = f": {signature.reason}" if signature.reason else ""
     return f"{signature.verdict.value}{conditions}{reason}"
 

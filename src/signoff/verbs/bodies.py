@@ -8,10 +8,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from signoff.app.accounts import TOKEN_DAYS
 from signoff.domain import names
-from signoff.domain.access import Duty, Verb
+from signoff.domain.access import AccessRole, Permission
 from signoff.domain.decisions.credentials import MOST_TOKEN_DAYS
 from signoff.domain.errors import BadInputError
-from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound, Verdict
+from signoff.domain.events import DutiesGranted, PauseReason, PersonEnrolled, RollbackCause, SubjectBound, Vote
 from signoff.domain.policy import Role
 
 MOST_SHOWN: Final = 500
@@ -52,7 +52,7 @@ class StatementRequest(Body):
     """What somebody is about to sign."""
 
     role: Role
-    verdict: Verdict
+    verdict: Vote
     conditions: Annotated[list[Text], Field(max_length=50)] = []
     reason: Text = ""
 
@@ -78,7 +78,7 @@ class PauseRequest(Body):
 
 
 class RollbackRequest(Body):
-    occasion: Occasion = Occasion.BUSINESS
+    occasion: RollbackCause = RollbackCause.BUSINESS
     reason: Text = "ordered by a person"
 
 
@@ -161,7 +161,7 @@ class PersonToEnrol(Body):
 class DutiesToGrant(Body):
     kind: Literal["duties_granted"]
     name: Name
-    duties: Annotated[list[Duty], Field(min_length=1, max_length=len(Duty))]
+    duties: Annotated[list[AccessRole], Field(min_length=1, max_length=len(AccessRole))]
 
     def to_event(self) -> DutiesGranted:
         """As it would be recorded."""
@@ -191,7 +191,7 @@ class ProposalRequest(Body):
 
 class WithdrawalRequest(Body):
     name: Name
-    powers: Annotated[list[Duty | Role], Field(min_length=1, max_length=len(Duty) + len(Role))]
+    powers: Annotated[list[AccessRole | Role], Field(min_length=1, max_length=len(AccessRole) + len(Role))]
     reason: Text = ""
 
 
@@ -202,7 +202,7 @@ class UnbindingRequest(Body):
 
 class TokenRequest(Body):
     holder: Name
-    scopes: Annotated[list[Verb], Field(max_length=len(Verb))] = []
+    scopes: Annotated[list[Permission], Field(max_length=len(Permission))] = []
     days: Annotated[int, Field(ge=1, le=MOST_TOKEN_DAYS)] = TOKEN_DAYS
     is_machine: bool = False
 

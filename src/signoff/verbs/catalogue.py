@@ -19,9 +19,9 @@ from typing import Annotated, Any, Final, Protocol, TypeVar, cast, get_type_hint
 
 from pydantic import Field
 
-from signoff.domain.access import NEEDS_FRESH_SIGN_IN, Duty, Verb
+from signoff.domain.access import NEEDS_FRESH_SIGN_IN, AccessRole, Permission
 from signoff.domain.deployment import State
-from signoff.domain.events import Occasion, PauseReason, PersonEnrolled
+from signoff.domain.events import PauseReason, PersonEnrolled, RollbackCause
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
 from signoff.verbs import bodies, documents
@@ -83,7 +83,7 @@ class Row:
     `is_tagged` that the answer's revision is its entity tag.
     """
 
-    permission: Verb
+    permission: Permission
     method: str
     path: str
     _: KW_ONLY
@@ -119,7 +119,7 @@ class Row:
         return tuple(re.findall(r"{(\w+)", self.path))
 
 
-def plain(permission: Verb, asked: str, **further: Any) -> Callable[[F], F]:  # noqa: ANN401 - the fields of a row
+def plain(permission: Permission, asked: str, **further: Any) -> Callable[[F], F]:  # noqa: ANN401 - the fields of a row
     """Declare a verb that whoever inherits it asks for, with its arguments alone; defaults are left to the server."""
 
     def declare(declared: F) -> F:
@@ -136,12 +136,12 @@ def plain(permission: Verb, asked: str, **further: Any) -> Callable[[F], F]:  # 
     return declare
 
 
-def routed(permission: Verb, asked: str, **further: Any) -> Callable[[F], F]:  # noqa: ANN401 - the fields of a row
+def routed(permission: Permission, asked: str, **further: Any) -> Callable[[F], F]:  # noqa: ANN401 - the fields of a row
     """Declare a verb that each face carries out in a way of its own."""
     return lambda declared: _with(declared, _row(declared, permission, asked, further))
 
 
-def _row(declared: Callable[..., Any], permission: Verb, asked: str, further: Mapping[str, Any]) -> Row:
+def _row(declared: Callable[..., Any], permission: Permission, asked: str, further: Mapping[str, Any]) -> Row:
     method, path = asked.split()
     name = declared.__name__
     says = (inspect.getdoc(declared) or "").partition("\n\n")[0].replace("\n", " ")
@@ -163,7 +163,7 @@ class Verbs(Protocol):
     def at(self, identity: str, revision: int | None) -> "Verbs":
         """The same verbs, refused where the release has moved on from this revision."""
 
-    @plain(Verb.READ, "GET /people", tag="people", query=PAGED, listed="people")
+    @plain(Permission.READ, "GET /people", tag="people", query=PAGED, listed="people")
     def people(self) -> documents.PeoplePage:
         """Who may sign, who may do what, and whom the identity provider knows; a page at a time, by name."""
         raise UnwrittenError
@@ -174,33 +174,33 @@ class Verbs(Protocol):
         A key in use is replaced only where `replaces_key` says that this is meant.
         """
 
-    def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
+    def grant(self, name: str, duties: tuple[AccessRole, ...]) -> Document:
         """Give a person duties beside those of their roles; a server takes it as a proposal."""
 
     def bind(self, name: str, *, issuer: str, subject: str) -> Document:
         """Let the person whom the provider calls this come in; a server takes it as a proposal."""
 
-    @plain(Verb.ENROL, "POST /unbindings", tag="people", body=bodies.UnbindingRequest)
+    @plain(Permission.ENROL, "POST /unbindings", tag="people", body=bodies.UnbindingRequest)
     def unbind(self, *, issuer: str, subject: str) -> documents.UnboundDocument:
         """Let an identity of the provider come in no more."""
         raise UnwrittenError
 
-    @plain(Verb.ENROL, "POST /withdrawals", tag="people", body=bodies.WithdrawalRequest)
-    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> documents.DutiesDocument:
+    @plain(Permission.ENROL, "POST /withdrawals", tag="people", body=bodies.WithdrawalRequest)
+    def withdraw(self, name: str, powers: tuple[AccessRole | Role, ...], *, reason: str) -> documents.DutiesDocument:
         """Take duties and roles from a person at once."""
         raise UnwrittenError
 
-    @plain(Verb.READ, "GET /proposals", tag="people", query=PAGED, listed="proposals")
+    @plain(Permission.READ, "GET /proposals", tag="people", query=PAGED, listed="proposals")
     def proposals(self) -> documents.ProposalsPage:
         """Changes of people that wait for a second person; a page at a time, by id."""
         raise UnwrittenError
 
-    @plain(Verb.CONFIRM, "POST /proposals/{proposal}/confirm", tag="people")
+    @plain(Permission.CONFIRM, "POST /proposals/{proposal}/confirm", tag="people")
     def confirm(self, proposal: str) -> documents.ConfirmedProposalDocument:
         """Let a proposed change take effect: not by who proposed it, nor by whom it is about."""
         raise UnwrittenError
 
-    @plain(Verb.CONFIRM, "POST /proposals/{proposal}/decline", tag="people")
+    @plain(Permission.CONFIRM, "POST /proposals/{proposal}/decline", tag="people")
     def decline(self, proposal: str) -> documents.DeclinedProposalDocument:
         """Put a proposed change away."""
         raise UnwrittenError
@@ -208,42 +208,44 @@ class Verbs(Protocol):
     def invite(self, name: str) -> Document:
         """A one-time way in for the first administrator, at the installation itself."""
 
-    @plain(Verb.MANAGE_TOKENS, "POST /tokens", body=bodies.TokenRequest, status=201, **SECRET)
-    def issue_token(self, holder: str, scopes: tuple[Verb, ...], *, days: int, is_machine: bool) -> IssuedTokenDocument:
+    @plain(Permission.MANAGE_TOKENS, "POST /tokens", body=bodies.TokenRequest, status=201, **SECRET)
+    def issue_token(
+        self, holder: str, scopes: tuple[Permission, ...], *, days: int, is_machine: bool
+    ) -> IssuedTokenDocument:
         """A new token; its secret is in this answer and nowhere else, so no idempotency key repeats it.
 
         No scope means all that the holder may.
         """
         raise UnwrittenError
 
-    @plain(Verb.MANAGE_TOKENS, "GET /tokens", carry_out=Local.held_tokens, query=PAGED, listed="tokens", **HELD)
+    @plain(Permission.MANAGE_TOKENS, "GET /tokens", carry_out=Local.held_tokens, query=PAGED, listed="tokens", **HELD)
     def tokens(self) -> documents.TokensPage:
         """One's own tokens, all of them for an administrator; a page at a time, by id."""
         raise UnwrittenError
 
-    @plain(Verb.MANAGE_TOKENS, "DELETE /tokens/{token}", **SECRET)
+    @plain(Permission.MANAGE_TOKENS, "DELETE /tokens/{token}", **SECRET)
     def revoke_token(self, token: str) -> documents.RevokedDocument:
         """End a token at once."""
         raise UnwrittenError
 
-    @routed(Verb.CHECK, "POST /checks", **BY_HAND)
+    @routed(Permission.CHECK, "POST /checks", **BY_HAND)
     def check(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> Document:
         """Run every gate; nothing is recorded. `seed` repeats the replay of an earlier assessment."""
 
-    @routed(Verb.CHECK, "POST /memos", **BY_HAND)
+    @routed(Permission.CHECK, "POST /memos", **BY_HAND)
     def memo(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> tuple[Document, dict[str, bytes]]:
         """Run every gate and compose the memo; its files, and nothing is recorded. `seed` is as in `check`."""
 
-    @plain(Verb.READ, "GET /credentials", tag="authenticators")
+    @plain(Permission.READ, "GET /credentials", tag="authenticators")
     def credentials(self) -> documents.CredentialsDocument:
         """Your authenticators, and the one that waits for your word with the statement that you would sign for it."""
         raise UnwrittenError
 
-    @routed(Verb.MANAGE_CREDENTIALS, "POST /credentials/vouchers", carry_out=Local.vouch_with, **VOUCHED)
+    @routed(Permission.MANAGE_CREDENTIALS, "POST /credentials/vouchers", carry_out=Local.vouch_with, **VOUCHED)
     def vouch(self, key_id: str, key: Path | None = None) -> Document:
         """Let the authenticator that waits count: the envelope is signed with your key, or with one that counts
         already.
@@ -251,24 +253,24 @@ class Verbs(Protocol):
         Whoever signs it here names the key id that the browser showed.
         """
 
-    @plain(Verb.MANAGE_CREDENTIALS, "POST /credentials/{credential}/withdraw", **BY_HAND)
+    @plain(Permission.MANAGE_CREDENTIALS, "POST /credentials/{credential}/withdraw", **BY_HAND)
     def withdraw_credential(self, credential: str, *, reason: str) -> documents.CredentialsDocument:
         """Let one of your authenticators sign no more."""
         raise UnwrittenError
 
-    @routed(Verb.SUBMIT, "POST /deployments", **BY_HAND)
+    @routed(Permission.SUBMIT, "POST /deployments", **BY_HAND)
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Assess a folder and open its release."""
 
-    @routed(Verb.OVERRIDE, "POST /deployments/{identity}/overrides", body=bodies.SignatureRequest, **SIGNED)
+    @routed(Permission.OVERRIDE, "POST /deployments/{identity}/overrides", body=bodies.SignatureRequest, **SIGNED)
     def override(self, identity: str, signing: SignAs, *, reason: str) -> Document:
         """Take responsibility for the gates that block; two people, and a sign-in of the last minutes."""
 
-    @routed(Verb.READ, "GET /deployments/{identity}/to-sign", **BY_HAND)
+    @routed(Permission.READ, "GET /deployments/{identity}/to-sign", **BY_HAND)
     def to_sign(self, identity: str) -> Document:
         """What an approval is about to be a signature over: the memo, its digest, the gates, the open conditions."""
 
-    @routed(Verb.APPROVE, "POST /deployments/{identity}/approvals", body=bodies.SignatureRequest, **SIGNED)
+    @routed(Permission.APPROVE, "POST /deployments/{identity}/approvals", body=bodies.SignatureRequest, **SIGNED)
     def approve(
         self, identity: str, signing: SignAs, *, conditions: tuple[str, ...] = (), manifest: str | None = None
     ) -> Document:
@@ -277,142 +279,142 @@ class Verbs(Protocol):
         Where a manifest was shown, that one alone is signed.
         """
 
-    @routed(Verb.REJECT, "POST /deployments/{identity}/rejections", body=bodies.SignatureRequest, **SIGNED)
+    @routed(Permission.REJECT, "POST /deployments/{identity}/rejections", body=bodies.SignatureRequest, **SIGNED)
     def reject(self, identity: str, signing: SignAs, *, reason: str) -> Document:
         """End a release before its rollout; it sticks."""
 
-    @routed(Verb.MEET, "POST /deployments/{identity}/conditions", body=bodies.ConditionRequest, **SIGNED)
+    @routed(Permission.MEET, "POST /deployments/{identity}/conditions", body=bodies.ConditionRequest, **SIGNED)
     def meet(self, identity: str, signing: SignAs, *, condition: str, note: str) -> Document:
         """Say that a condition of your own approval is met."""
 
-    @routed(Verb.ADOPT, "POST /models/{model}/adoptions", carry_out=Local.countersign, **ADOPTED)
+    @routed(Permission.ADOPT, "POST /models/{model}/adoptions", carry_out=Local.countersign, **ADOPTED)
     def adopt(self, model: str, version: str, signing: tuple[SignAs, ...], *, reason: str) -> Document:
         """Sign for recording a live version; a second person, with the same words within a day, puts it on record."""
 
-    @routed(Verb.START, "POST /deployments/{identity}/start", carry_out=Local.start_presented, **STARTED)
+    @routed(Permission.START, "POST /deployments/{identity}/start", carry_out=Local.start_presented, **STARTED)
     def start(self, identity: str, key: Path | None = None) -> Document:
         """Enter shadow; with an envelope, who starts it signs section 12."""
 
-    @plain(Verb.MARK_DONE, "POST /deployments/{identity}/items-done", body=bodies.ItemDoneRequest, **ROLLOUT)
+    @plain(Permission.MARK_DONE, "POST /deployments/{identity}/items-done", body=bodies.ItemDoneRequest, **ROLLOUT)
     def mark_done(self, identity: str, item: str, *, note: str) -> documents.ReleaseDocument:
         """Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
         raise UnwrittenError
 
-    @routed(Verb.READ, "GET /deployments/{identity}/living-memo", **BY_HAND)
+    @routed(Permission.READ, "GET /deployments/{identity}/living-memo", **BY_HAND)
     def living_memo(self, identity: str) -> tuple[Document, str, tuple[str, ...] | None, dict[str, bytes]]:
         """The memo with what happened since it was signed; where the signed one lies, and what was altered in it.
 
         None for what was altered says that an older server does not compare it.
         """
 
-    @plain(Verb.ADVANCE, "POST /deployments/{identity}/advance", **ROLLOUT)
+    @plain(Permission.ADVANCE, "POST /deployments/{identity}/advance", **ROLLOUT)
     def advance(self, identity: str) -> documents.ReleaseDocument:
         """Go one phase further, when every condition holds."""
         raise UnwrittenError
 
-    @plain(Verb.PAUSE, "POST /deployments/{identity}/pause", body=bodies.PauseRequest, **ROLLOUT)
+    @plain(Permission.PAUSE, "POST /deployments/{identity}/pause", body=bodies.PauseRequest, **ROLLOUT)
     def pause(self, identity: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
         """Stop the phase clock."""
         raise UnwrittenError
 
-    @plain(Verb.RESUME, "POST /deployments/{identity}/resume", body=bodies.PauseRequest, **ROLLOUT)
+    @plain(Permission.RESUME, "POST /deployments/{identity}/resume", body=bodies.PauseRequest, **ROLLOUT)
     def resume(self, identity: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
         """Take one pause reason away."""
         raise UnwrittenError
 
-    @plain(Verb.ROLLBACK, "POST /deployments/{identity}/rollback", body=bodies.RollbackRequest, **LEAVING)
-    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> documents.RolledBackDocument:
+    @plain(Permission.ROLLBACK, "POST /deployments/{identity}/rollback", body=bodies.RollbackRequest, **LEAVING)
+    def rollback(self, identity: str, occasion: RollbackCause, *, reason: str) -> documents.RolledBackDocument:
         """Go back to the previous version now; one that was interrupted continues."""
         raise UnwrittenError
 
-    @plain(Verb.ATTEST_FLAT, "POST /deployments/{identity}/attest-flat", body=bodies.AttestFlatRequest, **LEAVING)
+    @plain(Permission.ATTEST_FLAT, "POST /deployments/{identity}/attest-flat", body=bodies.AttestFlatRequest, **LEAVING)
     def attest_flat(self, identity: str, *, reason: str) -> documents.RolledBackDocument:
         """Vouch for a flat model where no venue says so; the rollback goes on from there."""
         raise UnwrittenError
 
-    @plain(Verb.KILL, "POST /models/{model}/kill", **BY_HAND)
+    @plain(Permission.KILL, "POST /models/{model}/kill", **BY_HAND)
     def kill(self, model: str, *, reason: str) -> documents.KilledDocument:
         """Stop trading a model now."""
         raise UnwrittenError
 
-    @plain(Verb.KILL, "POST /kill", **BY_HAND)
+    @plain(Permission.KILL, "POST /kill", **BY_HAND)
     def kill_many(self, *, reason: str, desk: str | None = None) -> documents.StoppedManyDocument:
         """Stop trading every model of a desk now; every model at all where no desk is named."""
         raise UnwrittenError
 
-    @routed(Verb.REARM, "POST /models/{model}/rearm", **ARMED)
+    @routed(Permission.REARM, "POST /models/{model}/rearm", **ARMED)
     def rearm(self, model: str, signing: SignAs, *, reason: str) -> Document:
         """Sign for arming a killed model again; the second person arms, and live releases re-enter at shadow."""
 
-    @routed(Verb.REHEARSE, "POST /models/{model}/rehearsals", **BY_HAND)
+    @routed(Permission.REHEARSE, "POST /models/{model}/rehearsals", **BY_HAND)
     def rehearse(self, model: str, folder: Path | None = None) -> Document:
         """Rehearse the rollback by the plan of a dossier, or of the last release on record."""
 
-    @plain(Verb.OBSERVE, "POST /deployments/{identity}/observations", body=bodies.ObservationRequest, **ROLLOUT)
+    @plain(Permission.OBSERVE, "POST /deployments/{identity}/observations", body=bodies.ObservationRequest, **ROLLOUT)
     def observe(self, identity: str, session: date | None = None) -> documents.ObservedDocument:
         """One monitoring pass; a trigger that holds rolls back."""
         raise UnwrittenError
 
-    @plain(Verb.NOT_HELD, "POST /deployments/{identity}/sessions-not-held", body=bodies.NotHeldRequest, **ROLLOUT)
+    @plain(Permission.NOT_HELD, "POST /deployments/{identity}/sessions-not-held", body=bodies.NotHeldRequest, **ROLLOUT)
     def not_held(self, identity: str, session: date, *, reason: str) -> documents.ReleaseDocument:
         """Declare that the venue did not hold a session; it is then neither silence nor a day of a phase."""
         raise UnwrittenError
 
-    @plain(Verb.REVIEW, "POST /deployments/{identity}/reviews", body=bodies.ReviewRequest, **ROLLOUT)
+    @plain(Permission.REVIEW, "POST /deployments/{identity}/reviews", body=bodies.ReviewRequest, **ROLLOUT)
     def review(self, identity: str, *, notes: str) -> documents.ReviewedDocument:
         """The 30-day review."""
         raise UnwrittenError
 
-    @plain(Verb.READ, "GET /deployments/{identity}", tag="releases", is_tagged=True)
+    @plain(Permission.READ, "GET /deployments/{identity}", tag="releases", is_tagged=True)
     def deployment(self, identity: str) -> documents.ReleaseDocument:
         """One release; the entity tag is its revision."""
         raise UnwrittenError
 
-    @plain(Verb.READ, "GET /deployments", tag="releases", query=OF_RELEASES)
+    @plain(Permission.READ, "GET /deployments", tag="releases", query=OF_RELEASES)
     def deployments(
         self, *, model: str | None = None, state: State | None = None, after: str | None = None, limit: int = PAGE
     ) -> documents.DeploymentsPage:
         """Releases a page at a time, by id; `next` is the `after` of the page that follows."""
         raise UnwrittenError
 
-    @plain(Verb.READ_FLAGS, "GET /models/{model}/flags", tag="models", query=OF_FLAGS)
+    @plain(Permission.READ_FLAGS, "GET /models/{model}/flags", tag="models", query=OF_FLAGS)
     def flags(self, model: str, *, version: str | None = None) -> documents.FlagsDocument:
         """The flags of one model, from the record: those of this version, or of the only one alive."""
         raise UnwrittenError
 
-    @routed(Verb.READ, "GET /history/{name}", tag="releases", query=OF_HISTORY)
+    @routed(Permission.READ, "GET /history/{name}", tag="releases", query=OF_HISTORY)
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
         """What happened to a model or one release, in order; `next` is the `after` of the page that follows."""
 
-    @plain(Verb.REVIEW, "POST /deployments/{identity}/post-mortem", body=bodies.PostMortemRequest, **ROLLOUT)
+    @plain(Permission.REVIEW, "POST /deployments/{identity}/post-mortem", body=bodies.PostMortemRequest, **ROLLOUT)
     def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> documents.ReleaseDocument:
         """Put what was learned from a rollback on record; it is due within 48 hours. The root cause may come later."""
         raise UnwrittenError
 
-    @routed(Verb.EXPORT, "GET /export", **BY_HAND)
+    @routed(Permission.EXPORT, "GET /export", **BY_HAND)
     def export(self) -> dict[str, bytes]:
         """Every file of an export."""
 
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         """The same a piece at a time; read each file whole before the next."""
 
-    @plain(Verb.READ, "GET /policy", name="show", **POLICY)
+    @plain(Permission.READ, "GET /policy", name="show", **POLICY)
     def policy(self) -> PolicyDocument:
         """The policy in force, the open proposals, and every version so far."""
         raise UnwrittenError
 
-    @routed(Verb.PROPOSE_POLICY, "POST /policy/proposals", carry_out=Local.propose_policy_text, **POLICY_PROPOSED)
+    @routed(Permission.PROPOSE_POLICY, "POST /policy/proposals", carry_out=Local.propose_policy_text, **POLICY_PROPOSED)
     def propose_policy(self, file: Path, signing: SignPolicyAs) -> Document:
         """Propose a policy by signing it; a second person may confirm it within a week."""
 
-    @routed(Verb.CONFIRM_POLICY, "POST /policy/proposals/{proposal}/confirm", **POLICY_CONFIRMED)
+    @routed(Permission.CONFIRM_POLICY, "POST /policy/proposals/{proposal}/confirm", **POLICY_CONFIRMED)
     def confirm_policy(self, proposal: str | None, signing: SignPolicyAs) -> Document:
         """Confirm a proposed policy by signing it as the second person; it applies to later submissions.
 
         Without an id, the only one that is open is meant.
         """
 
-    @plain(Verb.CONFIRM_POLICY, "POST /policy/proposals/{proposal}/decline", basis=Basis.KEY, **POLICY)
+    @plain(Permission.CONFIRM_POLICY, "POST /policy/proposals/{proposal}/decline", basis=Basis.KEY, **POLICY)
     def decline_policy(self, proposal: str) -> DeclinedPolicyDocument:
         """Decline a proposed policy."""
         raise UnwrittenError
@@ -420,18 +422,18 @@ class Verbs(Protocol):
 
 # What pages and other clients ask for beside the verbs.
 OVER_HTTP: Final = (
-    _row(Local.statement, Verb.READ, "POST /deployments/{identity}/statements", STATEMENT | SIGNATURES),
-    _row(Local.start_statement, Verb.START, "POST /deployments/{identity}/start-statement", {"tag": "rollout"}),
-    _row(Local.rearm_statement, Verb.READ, "POST /models/{model}/rearm/statements", STATEMENT | {"tag": "kill"}),
-    _row(Local.adoption_statement, Verb.READ, "POST /models/{model}/adoptions/statements", ADOPTION),
-    _row(Local.policy_statement, Verb.READ, "POST /policy/statements", OF_POLICY),
-    _row(Local.propose, Verb.ENROL, "POST /proposals", PROPOSED),
-    _row(Local.models, Verb.READ, "GET /models", {"tag": "models", "query": PAGED}),
-    Row(Verb.READ, "GET", "/me", is_by_hand=True),
-    Row(Verb.READ, "GET", "/deployments/{identity}/editions/{edition}/{path}", is_by_hand=True),
-    Row(Verb.MANAGE_CREDENTIALS, "POST", "/credentials", is_by_hand=True),
-    Row(Verb.MANAGE_CREDENTIALS, "POST", "/credentials/options", is_by_hand=True),
-    Row(Verb.READ_FLAGS, "GET", "/stream", is_by_hand=True),
+    _row(Local.statement, Permission.READ, "POST /deployments/{identity}/statements", STATEMENT | SIGNATURES),
+    _row(Local.start_statement, Permission.START, "POST /deployments/{identity}/start-statement", {"tag": "rollout"}),
+    _row(Local.rearm_statement, Permission.READ, "POST /models/{model}/rearm/statements", STATEMENT | {"tag": "kill"}),
+    _row(Local.adoption_statement, Permission.READ, "POST /models/{model}/adoptions/statements", ADOPTION),
+    _row(Local.policy_statement, Permission.READ, "POST /policy/statements", OF_POLICY),
+    _row(Local.propose, Permission.ENROL, "POST /proposals", PROPOSED),
+    _row(Local.models, Permission.READ, "GET /models", {"tag": "models", "query": PAGED}),
+    Row(Permission.READ, "GET", "/me", is_by_hand=True),
+    Row(Permission.READ, "GET", "/deployments/{identity}/editions/{edition}/{path}", is_by_hand=True),
+    Row(Permission.MANAGE_CREDENTIALS, "POST", "/credentials", is_by_hand=True),
+    Row(Permission.MANAGE_CREDENTIALS, "POST", "/credentials/options", is_by_hand=True),
+    Row(Permission.READ_FLAGS, "GET", "/stream", is_by_hand=True),
 )
 CATALOGUE: Final[tuple[Row, ...]] = (
     *(declared.row for declared in vars(Verbs).values() if hasattr(declared, "row")),

@@ -18,25 +18,25 @@ from pydantic import TypeAdapter
 from signoff.adapters.folders import write_folder
 from signoff.adapters.foreign_files import refuse_library_settings
 from signoff.config.settings import Settings
-from signoff.domain.access import Verb, may_locally
+from signoff.domain.access import Permission, may_locally
 from signoff.domain.errors import BadInputError, SignoffError, UnavailableError, error_of
-from signoff.domain.events import Proof
+from signoff.domain.events import ActorProof
 from signoff.installation import Installation
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Local
 
 MODULE: Final = "signoff.verbs.child"
 PERMISSIONS: Final = {
-    "check": Verb.CHECK,
-    "submit": Verb.SUBMIT,
-    "memo": Verb.CHECK,
-    "living_memo": Verb.READ,
-    "rehearse": Verb.REHEARSE,
+    "check": Permission.CHECK,
+    "submit": Permission.SUBMIT,
+    "memo": Permission.CHECK,
+    "living_memo": Permission.READ,
+    "rehearse": Permission.REHEARSE,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ChildRequest:
     """A verb for a child process, in the name of the settings' actor.
 
     `subject` is a model or the id of a release, `folder` an unpacked dossier, `out` the folder for a memo.
@@ -56,15 +56,15 @@ class Request:
     def to_json(self) -> bytes:
         """The request as bytes, without secrets that no verb of a child needs."""
         known = replace(self.settings, oidc=None, webhook=None, pager=None, notifier=None, server=None, token=None)
-        said = TypeAdapter(Request).dump_python(replace(self, settings=known), mode="json")
+        said = TypeAdapter(ChildRequest).dump_python(replace(self, settings=known), mode="json")
         return json.dumps(said).encode()  # in ASCII, since a path may hold what has no UTF-8
 
 
-def carry_out(asked: Request) -> Document:
+def carry_out(asked: ChildRequest) -> Document:
     """The document of the verb; its files are in the folder `out` then."""
     refuse_library_settings()
     known = asked.settings
-    house = Installation(known, proof=Proof.AUTHENTICATED)
+    house = Installation(known, proof=ActorProof.AUTHENTICATED)
     house.refuse_open_home()
     if not house.is_sent_for(known.actor):
         raise UnavailableError(
@@ -76,21 +76,21 @@ def carry_out(asked: Request) -> Document:
     return _document(Local(house, known.actor), asked)
 
 
-def _document(local: Local, asked: Request) -> Document:
+def _document(local: Local, asked: ChildRequest) -> Document:
     match asked:
-        case Request(verb="check", folder=Path() as folder):
+        case ChildRequest(verb="check", folder=Path() as folder):
             return local.check(folder, None)
-        case Request(verb="submit", folder=Path() as folder):
+        case ChildRequest(verb="submit", folder=Path() as folder):
             return local.submit(folder, None)
-        case Request(verb="memo", folder=Path() as folder, out=Path() as out):
+        case ChildRequest(verb="memo", folder=Path() as folder, out=Path() as out):
             document, files = local.memo(folder, None)
             write_folder(out, files)
             return {**document, "files": sorted(files)}
-        case Request(verb="living_memo", out=Path() as out):
+        case ChildRequest(verb="living_memo", out=Path() as out):
             release, signed, altered, files = local.living_memo(asked.subject)
             write_folder(out, files)
             return {**release, "signed_memo": signed or None, "altered": altered, "files": sorted(files)}
-        case Request(verb="rehearse"):
+        case ChildRequest(verb="rehearse"):
             return local.rehearse(asked.subject, asked.folder)
         case _:
             raise BadInputError(f"Expected what `{asked.verb}` takes, found folder {asked.folder} and out {asked.out}.")
@@ -99,7 +99,7 @@ def _document(local: Local, asked: Request) -> Document:
 def answer(content: bytes, stream: BinaryIO) -> None:
     """Carry out one request, and write its answer."""
     try:
-        said: dict[str, object] = {"document": carry_out(Request.read(content))}
+        said: dict[str, object] = {"document": carry_out(ChildRequest.read(content))}
     except SignoffError as error:
         guard = {"guard": found} if (found := getattr(error, "guard", None)) else {}
         said = {"problem": {"code": error.code, "exit_code": error.exit_code, "message": str(error), **guard}}

@@ -9,22 +9,22 @@ from datetime import date
 
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
-from signoff.app.assess import Release, computed_lines, named_figures, refusals
+from signoff.app.assess import AssessedRelease, computed_lines, named_figures, refusals
 from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
-from signoff.domain.access import Duty, Verb
+from signoff.domain.access import AccessRole, Permission
 from signoff.domain.assessment import BenchmarkSummary, PaperSummary
 from signoff.domain.deployment import Condition, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
+    ActorProof,
     Credential,
     DutiesGranted,
     GateResult,
     Observed,
     PersonEnrolled,
     Phase,
-    Proof,
     Reading,
     Recorded,
     Rehearsed,
@@ -32,7 +32,7 @@ from signoff.domain.events import (
     Signature,
     Step,
     SubjectBound,
-    Verdict,
+    Vote,
 )
 from signoff.domain.evidence import PitEvidence
 from signoff.domain.flags import Flags, off
@@ -73,7 +73,7 @@ class SignatureDocument(TypedDict):
 
     person: str
     role: Role
-    verdict: Verdict
+    verdict: Vote
     conditions: list[str]
     reason: str
     signed_at: str
@@ -449,7 +449,7 @@ class EventDocument(TypedDict):
 
     at: str
     actor: str
-    proof: Proof | None
+    proof: ActorProof | None
     stream: str
     revision: int
     kind: str
@@ -792,7 +792,7 @@ class AssessmentDocument(TypedDict):
 
 
 def assessment_document(
-    release: Release, submit_refused: tuple[str, ...] = (), cannot_sign: tuple[str, ...] = ()
+    release: AssessedRelease, submit_refused: tuple[str, ...] = (), cannot_sign: tuple[str, ...] = ()
 ) -> AssessmentDocument:
     """What `check` and `memo` found: every metric, every gate and every figure.
 
@@ -870,7 +870,7 @@ def _paper_document(paper: PaperSummary | None, declared: tuple[str, ...]) -> Pa
     }
 
 
-def _protection(release: Release) -> Protection | None:
+def _protection(release: AssessedRelease) -> Protection | None:
     replay = release.inputs.evidence.pit
     return None if replay is None else replay.protection
 
@@ -880,7 +880,7 @@ class PersonDocument(TypedDict):
 
     name: str
     roles: list[Role]
-    duties: list[Duty]
+    duties: list[AccessRole]
     key_id: str
     public_key: str
     key_made_by: str | None
@@ -1029,7 +1029,7 @@ def credentials_document(name: str, held: Iterable[Credential], waiting: Waiting
 
 # Written this way because `for` is a word of the language.
 TokenDocument = TypedDict(
-    "TokenDocument", {"id": str, "for": str, "is_machine": bool, "scopes": list[Verb], "expires_at": str}
+    "TokenDocument", {"id": str, "for": str, "is_machine": bool, "scopes": list[Permission], "expires_at": str}
 )
 
 
@@ -1073,7 +1073,7 @@ class DutiesDocument(TypedDict):
     """What a person may do from now on."""
 
     name: str
-    duties: list[Duty]
+    duties: list[AccessRole]
 
 
 class BoundDocument(TypedDict):

@@ -20,13 +20,13 @@ from signoff.app.record import Caller, Expectation
 from signoff.app.registered import standing
 from signoff.app.review import review
 from signoff.app.rollback_drill import rehearse
-from signoff.app.signing import Presented, Signatory, deployer_prepared
+from signoff.app.signing import Presented, SigningPerson, deployer_prepared
 from signoff.domain import decisions
-from signoff.domain.access import Duty, Principal, Verb
+from signoff.domain.access import AccessRole, Permission, Principal
 from signoff.domain.decisions.adoption import Adoption
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError, is_fault
-from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound, Verdict
+from signoff.domain.events import DutiesGranted, PauseReason, PersonEnrolled, RollbackCause, SubjectBound, Vote
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
 from signoff.domain.people import Proposal
@@ -95,7 +95,7 @@ PAGE: Final = 100
 TELLING_S: Final = 5.0
 RECOGNISED_S: Final = 1.0
 LEAST_KEY_ID: Final = 12
-ON_A_RELEASE: Final = frozenset({Verdict.APPROVE, Verdict.CONDITIONAL, Verdict.REJECT, Verdict.OVERRIDE})
+ON_A_RELEASE: Final = frozenset({Vote.APPROVE, Vote.CONDITIONAL, Vote.REJECT, Vote.OVERRIDE})
 T = TypeVar("T")
 log = logging.getLogger("signoff.verbs")
 
@@ -163,7 +163,7 @@ class Local:
             "looks_like": list(looking_like(person.name, known.logins, self.house.record.people())),
         }
 
-    def grant(self, name: str, duties: tuple[Duty, ...]) -> DutiesDocument:
+    def grant(self, name: str, duties: tuple[AccessRole, ...]) -> DutiesDocument:
         grant(self.house.record, name, frozenset(duties), actor=self.actor)
         return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
 
@@ -176,7 +176,7 @@ class Local:
         self.house.accounts.known.forget()
         return {"unbound": subject, "issuer": issuer.rstrip("/")}
 
-    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> DutiesDocument:
+    def withdraw(self, name: str, powers: tuple[AccessRole | Role, ...], *, reason: str) -> DutiesDocument:
         withdraw(self.house.record, name, frozenset(powers), reason=reason, actor=self.actor)
         self.house.accounts.known.forget()
         return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
@@ -211,7 +211,7 @@ class Local:
     def issue_token(
         self,
         holder: str,
-        scopes: tuple[Verb, ...],
+        scopes: tuple[Permission, ...],
         *,
         days: int,
         is_machine: bool,
@@ -228,7 +228,7 @@ class Local:
         return {"tokens": [token_document(token) for token in shown], "next": further}
 
     def held_tokens(self, by: Principal, *, after: str | None = None, limit: int | None = None) -> TokensPage:
-        is_any = Duty.ADMINISTRATOR in by.duties
+        is_any = AccessRole.ADMINISTRATOR in by.duties
         return self.tokens(None if is_any else by.name, after=after, limit=limit)
 
     def revoke_token(self, token: str, by: Principal | None = None) -> RevokedDocument:
@@ -279,7 +279,7 @@ class Local:
         self.house.anchor()
         return self._released(state)
 
-    def override(self, identity: str, signing: SignAs | Signatory, *, reason: str) -> ReleaseDocument:
+    def override(self, identity: str, signing: SignAs | SigningPerson, *, reason: str) -> ReleaseDocument:
         self.house.approvals.refuse_overriding_role(identity, signing.role)
         return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
 
@@ -291,7 +291,7 @@ class Local:
     def approve(
         self,
         identity: str,
-        signing: SignAs | Signatory,
+        signing: SignAs | SigningPerson,
         *,
         conditions: tuple[str, ...] = (),
         manifest: str | None = None,
@@ -301,16 +301,16 @@ class Local:
             self.house.approvals.approve(identity, signatory, conditions=conditions, manifest=manifest)
         )
 
-    def reject(self, identity: str, signing: SignAs | Signatory, *, reason: str) -> ReleaseDocument:
+    def reject(self, identity: str, signing: SignAs | SigningPerson, *, reason: str) -> ReleaseDocument:
         return self._released(self.house.approvals.reject(identity, self._signatory(signing), reason=reason))
 
-    def meet(self, identity: str, signing: SignAs | Signatory, *, condition: str, note: str) -> ReleaseDocument:
+    def meet(self, identity: str, signing: SignAs | SigningPerson, *, condition: str, note: str) -> ReleaseDocument:
         person = signing.person or self.house.signatory(signing.role).person
         state = self.house.approvals.meet(identity, person=person, role=signing.role, condition=condition, note=note)
         return self._released(state)
 
     def adopt(
-        self, model: str, version: str, signing: tuple[SignAs | Signatory, ...], *, reason: str
+        self, model: str, version: str, signing: tuple[SignAs | SigningPerson, ...], *, reason: str
     ) -> ReleaseDocument:
         signatories = tuple(map(self._signatory, signing))
         return self._released(
@@ -318,7 +318,7 @@ class Local:
         )
 
     def countersign(
-        self, model: str, version: str, signing: Signatory, *, reason: str
+        self, model: str, version: str, signing: SigningPerson, *, reason: str
     ) -> ReleaseDocument | CountersignedDocument:
         """One person's signature for recording a live version; the last one that is needed records it."""
         adoption = self._adoption(model, version, reason)
@@ -333,7 +333,7 @@ class Local:
         return adoption_statement(self.house.record, adoption, person=self.actor, role=role)
 
     def statement(
-        self, identity: str, role: Role, verdict: Verdict, *, conditions: tuple[str, ...] = (), reason: str = ""
+        self, identity: str, role: Role, verdict: Vote, *, conditions: tuple[str, ...] = (), reason: str = ""
     ) -> bytes:
         """What you would sign: the statement, to be put into an envelope with your own key and presented."""
         if verdict not in ON_A_RELEASE:
@@ -420,7 +420,7 @@ class Local:
     def resume(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
         return self._released(self.house.rollout.resume(identity, reason, note, actor=self.actor))
 
-    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> RolledBackDocument:
+    def rollback(self, identity: str, occasion: RollbackCause, *, reason: str) -> RolledBackDocument:
         """Go back to the previous version now. What is left to tell or to anchor then, a worker does and reports."""
         way_back = self.house.rollback
         way_back.start(identity, occasion, "person", reason, actor=self.actor)
@@ -466,7 +466,7 @@ class Local:
     def kill_many(self, *, reason: str, desk: str | None = None) -> StoppedManyDocument:
         return stopped_many_document(self.house.kill_switch.kill_many(reason=reason, actor=self.actor, desk=desk))
 
-    def rearm(self, model: str, signing: SignAs | Signatory, *, reason: str) -> LatchDocument:
+    def rearm(self, model: str, signing: SignAs | SigningPerson, *, reason: str) -> LatchDocument:
         return latch_document(self.house.kill_switch.rearm(model, self._signatory(signing), reason=reason))
 
     def rehearse(self, model: str, folder: Path | None = None) -> RehearsedDocument:
@@ -570,8 +570,8 @@ class Local:
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         return self.house.export_pieces()
 
-    def _signatory(self, signing: SignAs | Signatory) -> Signatory:
-        if isinstance(signing, Signatory):
+    def _signatory(self, signing: SignAs | SigningPerson) -> SigningPerson:
+        if isinstance(signing, SigningPerson):
             return signing
         return self.house.signatory(signing.role, signing.person, signing.key)
 
@@ -579,19 +579,21 @@ class Local:
         policies = self.house.policies
         return policy_document(policies.standing(), policies.versions())
 
-    def propose_policy(self, file: Path, signing: SignPolicyAs | Signatory) -> PolicyProposalDocument:
+    def propose_policy(self, file: Path, signing: SignPolicyAs | SigningPerson) -> PolicyProposalDocument:
         return self.propose_policy_text(file, load_policy(file).content, signing)
 
-    def propose_policy_text(self, name: Path, text: bytes, signing: SignPolicyAs | Signatory) -> PolicyProposalDocument:
+    def propose_policy_text(
+        self, name: Path, text: bytes, signing: SignPolicyAs | SigningPerson
+    ) -> PolicyProposalDocument:
         """The same from the file's bytes; `name` is what messages call them."""
         policy = parse_policy(name, text).value
-        proposal = self.house.policies.propose(policy, self._policy_signatory(signing, Verb.PROPOSE_POLICY))
+        proposal = self.house.policies.propose(policy, self._policy_signatory(signing, Permission.PROPOSE_POLICY))
         return policy_proposal_document(proposal, self.house.policies.standing())
 
-    def confirm_policy(self, proposal: str | None, signing: SignPolicyAs | Signatory) -> PolicyDocument:
+    def confirm_policy(self, proposal: str | None, signing: SignPolicyAs | SigningPerson) -> PolicyDocument:
         policies = self.house.policies
         identity = proposal or only_open([known.id for known in policies.standing().proposals])
-        policies.confirm(identity, self._policy_signatory(signing, Verb.CONFIRM_POLICY))
+        policies.confirm(identity, self._policy_signatory(signing, Permission.CONFIRM_POLICY))
         return self.policy()
 
     def decline_policy(self, proposal: str) -> DeclinedPolicyDocument:
@@ -599,8 +601,8 @@ class Local:
         declined = self.house.policies.decline(proposal, actor=self.actor)
         return {**policy_proposal_document(declined, standing), "declined_by": self.actor}
 
-    def _policy_signatory(self, signing: SignPolicyAs | Signatory, verb: Verb) -> Signatory:
-        if isinstance(signing, Signatory):
+    def _policy_signatory(self, signing: SignPolicyAs | SigningPerson, verb: Permission) -> SigningPerson:
+        if isinstance(signing, SigningPerson):
             return signing
         role, person = signing.role, signing.person
         if role is None:
@@ -634,7 +636,7 @@ def _page(known: Mapping[str, T], after: str | None, limit: int | None) -> tuple
     return [known[name] for name in shown], shown[-1] if len(shown) < len(names) else None
 
 
-def policy_role(person: str, held: Iterable[Role], verb: Verb) -> Role:
+def policy_role(person: str, held: Iterable[Role], verb: Permission) -> Role:
     """The first role of a person that has a say in the policy."""
     roles = tuple(held)
     able = next((role for role in roles if may_sign(role, verb)), None)

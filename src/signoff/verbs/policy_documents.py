@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
-from signoff.app.policy import Standing
+from signoff.app.policy import PolicyStatus
 from signoff.domain.events import Recorded
 from signoff.domain.floor import Floor, InForce, Origin, Tendency, content_digest, differences
 from signoff.domain.installation_policy import PolicyProposal
@@ -102,7 +102,7 @@ def floor_document(floor: Floor) -> FloorDocument:
     }
 
 
-def policy_document(standing: Standing, versions: Versions) -> PolicyDocument:
+def policy_document(standing: PolicyStatus, versions: Versions) -> PolicyDocument:
     """Everything that there is to know of the installation's policy."""
     in_force, state = standing.in_force, standing.state
     return {
@@ -117,7 +117,7 @@ def policy_document(standing: Standing, versions: Versions) -> PolicyDocument:
     }
 
 
-def policy_proposal_document(proposal: PolicyProposal, standing: Standing) -> PolicyProposalDocument:
+def policy_proposal_document(proposal: PolicyProposal, standing: PolicyStatus) -> PolicyProposalDocument:
     """A proposed policy, against the one in force."""
     proposed = read_content(proposal.content)
     return {

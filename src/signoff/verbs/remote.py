@@ -21,7 +21,7 @@ from signoff.adapters.archives import pack, unpack
 from signoff.adapters.documents import load_policy
 from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
-from signoff.domain.access import Duty, Verb
+from signoff.domain.access import AccessRole, Permission
 from signoff.domain.errors import (
     BadInputError,
     NotFoundError,
@@ -31,7 +31,7 @@ from signoff.domain.errors import (
     UnavailableError,
     error_of,
 )
-from signoff.domain.events import DutiesGranted, PersonEnrolled, SubjectBound, Verdict
+from signoff.domain.events import DutiesGranted, PersonEnrolled, SubjectBound, Vote
 from signoff.domain.floor import subject_of
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
@@ -84,7 +84,7 @@ class Remote(Verbs):
     def enrol(self, person: PersonEnrolled) -> Document:
         return self._proposed(person)
 
-    def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
+    def grant(self, name: str, duties: tuple[AccessRole, ...]) -> Document:
         return self._proposed(DutiesGranted(name=name, duties=duties))
 
     def bind(self, name: str, *, issuer: str, subject: str) -> Document:
@@ -141,7 +141,7 @@ class Remote(Verbs):
         number, replaces = int(str(standing["next_number"])), str(standing["replaces"])
         subject = subject_of(number, replaces, content_of(located.value))
         said = {"text": located.content.decode("utf-8-sig")}
-        role, envelope = self._policy_envelope("propose", said, Verdict.PROPOSE_POLICY, subject, signing)
+        role, envelope = self._policy_envelope("propose", said, Vote.PROPOSE_POLICY, subject, signing)
         return self._post("/policy/proposals", {**said, "role": role.value, "envelope": envelope})
 
     def confirm_policy(self, proposal: str | None, signing: SignPolicyAs) -> Document:
@@ -158,17 +158,17 @@ class Remote(Verbs):
                 "Tell the operators."
             )
         said = {"proposal": identity}
-        role, envelope = self._policy_envelope("confirm", said, Verdict.CONFIRM_POLICY, subject, signing)
+        role, envelope = self._policy_envelope("confirm", said, Vote.CONFIRM_POLICY, subject, signing)
         path = f"/policy/proposals/{_part(identity)}/confirm"
         return self._post(path, {"role": role.value, "envelope": envelope})
 
     def _policy_envelope(
-        self, act: str, said: Mapping[str, object], verdict: Verdict, subject: str, signing: SignPolicyAs
+        self, act: str, said: Mapping[str, object], verdict: Vote, subject: str, signing: SignPolicyAs
     ) -> tuple[Role, str]:
         """The role and the envelope of a signature for the policy, over nothing but this subject."""
         me = self._get("/me")
         held = tuple(Role(str(role)) for role in _listed(me, "roles"))
-        role = signing.role or policy_role(str(me["name"]), held, Verb(verdict.value))
+        role = signing.role or policy_role(str(me["name"]), held, Permission(verdict.value))
         hand = SignAs(role=role, person=signing.person, key=signing.key)
         key = self._key(hand)
         asked = {**said, "role": role.value, "act": act}
@@ -181,7 +181,7 @@ class Remote(Verbs):
         return role, key.sign_statement(content)
 
     def override(self, identity: str, signing: SignAs, *, reason: str) -> Document:
-        return self._signed(identity, signing, Verdict.OVERRIDE, "overrides", reason=reason)
+        return self._signed(identity, signing, Vote.OVERRIDE, "overrides", reason=reason)
 
     def to_sign(self, identity: str) -> Document:
         """What an approval is about to be a signature over; a server of before tells less."""
@@ -193,11 +193,11 @@ class Remote(Verbs):
     def approve(
         self, identity: str, signing: SignAs, *, conditions: tuple[str, ...] = (), manifest: str | None = None
     ) -> Document:
-        verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
+        verdict = Vote.CONDITIONAL if conditions else Vote.APPROVE
         return self._signed(identity, signing, verdict, "approvals", conditions=conditions, subject=manifest)
 
     def reject(self, identity: str, signing: SignAs, *, reason: str) -> Document:
-        return self._signed(identity, signing, Verdict.REJECT, "rejections", reason=reason)
+        return self._signed(identity, signing, Vote.REJECT, "rejections", reason=reason)
 
     def meet(self, identity: str, signing: SignAs, *, condition: str, note: str) -> Document:
         said = {"role": signing.role.value, "condition": condition, "note": note}
@@ -212,7 +212,7 @@ class Remote(Verbs):
         (hand,), path = signing, f"/models/{_part(model)}/adoptions"
         key = self._key(hand)
         said = {"version": version, "role": hand.role.value, "reason": reason}
-        statement = self._statement(f"{path}/statements", hand, Verdict.ADOPT, reason=reason, asked=said)
+        statement = self._statement(f"{path}/statements", hand, Vote.ADOPT, reason=reason, asked=said)
         return self._post(path, said | {"envelope": key.sign_statement(statement)})
 
     def start(self, identity: str, key: Path | None = None) -> Document:
@@ -253,7 +253,7 @@ class Remote(Verbs):
     def rearm(self, model: str, signing: SignAs, *, reason: str) -> Document:
         path = f"/models/{_part(model)}/rearm"
         key = self._key(signing)
-        statement = self._statement(f"{path}/statements", signing, Verdict.REARM, reason=reason)
+        statement = self._statement(f"{path}/statements", signing, Vote.REARM, reason=reason)
         envelope = key.sign_statement(statement)
         return self._post(path, {"role": signing.role.value, "reason": reason, "envelope": envelope})
 
@@ -285,7 +285,7 @@ class Remote(Verbs):
         self,
         identity: str,
         signing: SignAs,
-        verdict: Verdict,
+        verdict: Vote,
         kind: str,
         *,
         conditions: tuple[str, ...] = (),
@@ -319,7 +319,7 @@ class Remote(Verbs):
         self,
         path: str,
         signing: SignAs,
-        verdict: Verdict,
+        verdict: Vote,
         *,
         identity: str | None = None,
         conditions: tuple[str, ...] = (),

@@ -14,7 +14,7 @@ from signoff.adapters.evidence.sessions import refuse_low_rate, with_time
 from signoff.adapters.evidence.tables import EvidenceTable
 from signoff.adapters.results.series import DAY
 from signoff.domain.assessment import Assessment
-from signoff.domain.charts import Chart, EquityChart, Interval, IntervalChart, Line, Reference
+from signoff.domain.charts import Chart, ChartLine, EquityChart, Interval, IntervalChart, ReferenceLine
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.evidence import Days, Evidence, Returns, Source
@@ -28,7 +28,7 @@ from signoff.domain.gates.sessions import differences
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity
 from signoff.verdict.options import Options, gate_keys
-from signoff.verdict.result import Finding, Metric, Missing, Understanding, Verdict, frozen
+from signoff.verdict.result import Missing, Understanding, Verdict, VerdictFinding, VerdictMetric, frozen
 from signoff.verdict.sources import Given, given_file, given_values
 from signoff.verdict.spoken import Face, spoken
 from signoff.verdict.undeclared import undeclared
@@ -342,9 +342,9 @@ def _outcome(findings: Any, missing: tuple[Missing, ...]) -> str:  # noqa: ANN40
     return Outcome.PASS.value if findings else Outcome.INCONCLUSIVE.value
 
 
-def _finding(one: Judged, face: Face, *, is_asked: bool) -> Finding:
+def _finding(one: Judged, face: Face, *, is_asked: bool) -> VerdictFinding:
     """A gate's finding; one that somebody asked for by name counts, whether or not the policy lets it block."""
-    return Finding(
+    return VerdictFinding(
         key=one.key,
         title=one.title,
         outcome=one.outcome.value,
@@ -362,7 +362,7 @@ def _finding(one: Judged, face: Face, *, is_asked: bool) -> Finding:
     )
 
 
-def _metrics(assessment: Assessment, evidence: Evidence) -> Iterator[Metric]:
+def _metrics(assessment: Assessment, evidence: Evidence) -> Iterator[VerdictMetric]:
     for row in assessment.metrics:
         yield _metric(row.key, row.title, row.new)
     yield _metric("value_at_risk", "Value at Risk", assessment.value_at_risk_new)
@@ -376,15 +376,18 @@ def _metrics(assessment: Assessment, evidence: Evidence) -> Iterator[Metric]:
         yield _metric("sharpe_over_benchmark_p", "p of no difference", found.p_value)
 
 
-def _metric(key: str, title: str, found: Quantity) -> Metric:
+def _metric(key: str, title: str, found: Quantity) -> VerdictMetric:
     low, high = found.bounds or (None, None)
-    return Metric(
+    return VerdictMetric(
         key=key, title=title, value=found.value, low=low, high=high, text=found.text, n=found.n, quantity=found
     )
 
 
 def _missing(
-    findings: Mapping[str, Finding], inputs: tuple[Evidence, Dossier, Policy], chosen: Sequence[str] | None, face: Face
+    findings: Mapping[str, VerdictFinding],
+    inputs: tuple[Evidence, Dossier, Policy],
+    chosen: Sequence[str] | None,
+    face: Face,
 ) -> Iterator[Missing]:
     """The gates that were not judged, as each says itself what it lacks."""
     for gate, key in KEYS.items():
@@ -446,11 +449,13 @@ def _understanding(
     )
 
 
-def _pictures(assessment: Assessment, evidence: Evidence, metrics: tuple[Metric, ...], said: str) -> Iterator[Chart]:
+def _pictures(
+    assessment: Assessment, evidence: Evidence, metrics: tuple[VerdictMetric, ...], said: str
+) -> Iterator[Chart]:
     backtest = evidence.backtest
-    lines = [Line(Path(said).stem[:24], backtest.dates, backtest.returns, is_new=True)]
+    lines = [ChartLine(Path(said).stem[:24], backtest.dates, backtest.returns, is_new=True)]
     if backtest.benchmark is not None:
-        lines.append(Line(BENCHMARK, backtest.dates, backtest.benchmark, is_new=False))
+        lines.append(ChartLine(BENCHMARK, backtest.dates, backtest.benchmark, is_new=False))
     start, end = backtest.period
     if backtest.dates.size > 1:
         yield EquityChart("equity", f"Growth of 1 and drawdown, {start} to {end}.", tuple(lines))
@@ -458,7 +463,7 @@ def _pictures(assessment: Assessment, evidence: Evidence, metrics: tuple[Metric,
     if sharpe is not None and sharpe.value is not None and sharpe.low is not None and sharpe.high is not None:
         row = Interval("Sharpe ratio", sharpe.value, sharpe.low, sharpe.high)
         caption = f"The annual Sharpe ratio with its 95% interval, n = {backtest.time.counted(backtest.dates.size)}."
-        yield IntervalChart("sharpe", caption, (row,), Reference(0.0, "0"), "Sharpe ratio a year", is_percent=False)
+        yield IntervalChart("sharpe", caption, (row,), ReferenceLine(0.0, "0"), "Sharpe ratio a year", is_percent=False)
     for finding in assessment.findings:
         yield from finding.charts
     yield from (chart for chart in assessment.charts if chart.name == "rolling_sharpe")

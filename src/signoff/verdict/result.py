@@ -28,7 +28,7 @@ SCREEN: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class VerdictFinding:
     """One gate: its outcome, the value it was judged by, why, and what would change it.
 
     `outcome` is pass, fail, inconclusive or error; `status` says NEAR MISS where a pass is narrow. `value` is None
@@ -57,7 +57,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class VerdictMetric:
     """One figure of the record with its 95% interval; `low` and `high` are None where no interval is known."""
 
     key: str
@@ -159,8 +159,8 @@ class Verdict:
     """
 
     outcome: str
-    findings: Mapping[str, Finding]
-    metrics: Mapping[str, Metric]
+    findings: Mapping[str, VerdictFinding]
+    metrics: Mapping[str, VerdictMetric]
     missing: tuple[Missing, ...]
     understood: Understanding
     policy: str
@@ -211,7 +211,7 @@ class Verdict:
             "notes": list(self.notes),
         }
 
-    def finding(self, name: str) -> Finding:
+    def finding(self, name: str) -> VerdictFinding:
         """One gate, by its key or by the name of the field."""
         return self.findings[key_of(name)]
 

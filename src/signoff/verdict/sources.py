@@ -17,7 +17,7 @@ import polars as pl
 from signoff.adapters.evidence.csv_text import csv_text
 from signoff.adapters.evidence.kinds import is_text, kind_of, suffix_by_content
 from signoff.adapters.evidence.tables import read_bytes
-from signoff.adapters.results.conversion import Request, convert
+from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.adapters.results.series import DAY, TEXTS, Labelled, labelled_by_months, read_table
 from signoff.adapters.results.trades import reads_as_trades
 from signoff.domain.errors import BadInputError
@@ -80,7 +80,7 @@ def labelled_table(frame: pl.DataFrame, said: str, options: Options, notes: tupl
 def _converted(path: Path, content: bytes, tool: str, options: Options) -> Given:
     """What another tool wrote, as `signoff import` reads it."""
     is_held = tool in {"nautilus", "trades"}
-    request = Request(
+    request = ConversionRequest(
         format=tool,
         source=path,
         zone=options.zone,

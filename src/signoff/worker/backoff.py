@@ -15,7 +15,7 @@ TOLD_AGAIN_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class TaskSubject:
     """A task of the worker, and the one release or model that it concerns, if any."""
 
     task: str
@@ -27,7 +27,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Streak:
+class FailureStreak:
     """Failures in a row, the time of the next attempt, and the time of the last alert."""
 
     failures: int = 0
@@ -44,7 +44,7 @@ class Streak:
         """Whether to log the last failure of a task that is tried every second: the first, second, fourth, eighth…"""
         return self.failures.bit_count() == 1
 
-    def failed(self, now: float) -> "Streak":
+    def failed(self, now: float) -> "FailureStreak":
         """The streak after one more failure."""
         longer = replace(self, failures=self.failures + 1)
         return replace(longer, due=now + longer.pause_s)
@@ -59,29 +59,29 @@ class Streak:
 class Streaks:
     """The streaks of the subjects that fail now; safe for several threads."""
 
-    _failing: dict[Subject, Streak] = field(default_factory=dict)
+    _failing: dict[TaskSubject, FailureStreak] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def is_due(self, subject: Subject, now: float) -> bool:
+    def is_due(self, subject: TaskSubject, now: float) -> bool:
         """Whether the subject may be tried now."""
         with self._lock:
             streak = self._failing.get(subject)
         return streak is None or now >= streak.due
 
-    def failed(self, subject: Subject, now: float) -> Streak:
+    def failed(self, subject: TaskSubject, now: float) -> FailureStreak:
         """Note a failure, and return its streak."""
         with self._lock:
-            streak = self._failing.get(subject, Streak()).failed(now)
+            streak = self._failing.get(subject, FailureStreak()).failed(now)
             self._failing[subject] = streak
         return streak
 
-    def told(self, subject: Subject, now: float) -> None:
+    def told(self, subject: TaskSubject, now: float) -> None:
         """Note that people were alerted."""
         with self._lock:
             if subject in self._failing:
                 self._failing[subject] = replace(self._failing[subject], told=now)
 
-    def recovered(self, subject: Subject) -> Streak | None:
+    def recovered(self, subject: TaskSubject) -> FailureStreak | None:
         """End the streak of a subject, and return it; None where there was none."""
         with self._lock:
             return self._failing.pop(subject, None)

@@ -32,7 +32,7 @@ from signoff.domain.errors import GuardError, SignoffError, UnavailableError, de
 from signoff.installation import Installation
 from signoff.ports.notices import Severity
 from signoff.ports.store import Effect, StoredStream
-from signoff.worker.backoff import Streak, Streaks, Subject
+from signoff.worker.backoff import FailureStreak, Streaks, TaskSubject
 from signoff.worker.lanes import Lanes
 
 FINISH_S: Final = 20.0
@@ -139,14 +139,14 @@ class Worker:
         """Do a task in a lane of its own, or here and now where there are no lanes."""
 
         def work(did: Pass) -> None:
-            self._try(Subject(task=task), did, partial(act, did), is_urgent=is_urgent)
+            self._try(TaskSubject(task=task), did, partial(act, did), is_urgent=is_urgent)
 
         if self.lanes is None:
             work(done)
         else:
             self.lanes.give(task, work, Pass())
 
-    def _try(self, subject: Subject, done: Pass, act: Callable[[], object], *, is_urgent: bool = False) -> None:
+    def _try(self, subject: TaskSubject, done: Pass, act: Callable[[], object], *, is_urgent: bool = False) -> None:
         """Do one thing. What goes wrong is reported, and tried again after a pause unless it is urgent."""
         now = self.house.clock.monotonic
         if not is_urgent and not self.streaks.is_due(subject, now()):
@@ -165,7 +165,7 @@ class Worker:
             if (ended := self.streaks.recovered(subject)) is not None:
                 log.info("works again", extra=about(task=subject.task, of=subject.of or None, failed=ended.failures))
 
-    def _failed(self, subject: Subject, streak: Streak, error: BaseException, now: float) -> None:
+    def _failed(self, subject: TaskSubject, streak: FailureStreak, error: BaseException, now: float) -> None:
         """Keep where it came from in the log, and call people once it stays."""
         if not isinstance(error, SignoffError) and streak.failures == 1:
             log.warning("failed", extra=about(task=subject.task, of=subject.of or None), exc_info=error)
@@ -187,15 +187,15 @@ class Worker:
             return
         self.streaks.told(subject, now)
 
-    def _releases(self, task: str, done: Pass, *states: State) -> Iterator[tuple[Subject, Deployment]]:
+    def _releases(self, task: str, done: Pass, *states: State) -> Iterator[tuple[TaskSubject, Deployment]]:
         """Releases in these states, oldest first; one that cannot be read is reported, and the others follow."""
         readable: list[Deployment] = []
         for stored in self.house.record.stored_in(*states):
             name = stored.stream.removeprefix(deployment_stream(""))
-            subject = Subject(task="reading", of=name)
+            subject = TaskSubject(task="reading", of=name)
             self._try(subject, done, partial(_read, stored, readable))
         for state in sorted(readable, key=age):
-            yield Subject(task=task, of=state.id, deployment=state.id), state
+            yield TaskSubject(task=task, of=state.id, deployment=state.id), state
 
     def _halt_killed(self, _done: Pass) -> None:
         """The orders of every kill that is not on record yet, which waits for no database."""
@@ -244,7 +244,7 @@ class Worker:
                     continue
                 self._try(subject, done, partial(carry_on, state), is_urgent=True)
             if state.state is State.ROLLING_BACK or is_memo_owed(state):
-                memo = Subject(task="rollback memo", of=state.id, deployment=state.id)
+                memo = TaskSubject(task="rollback memo", of=state.id, deployment=state.id)
                 self._try(memo, done, partial(tell, state))
 
     def _page(self, done: Pass) -> None:
@@ -263,7 +263,7 @@ class Worker:
     def _reconcile(self, done: Pass) -> None:
         record, broker = self.house.record, self.house.broker
         for model in record.halted():
-            self._try(Subject(task="orders", of=model), done, partial(reconcile_orders, record, broker, model))
+            self._try(TaskSubject(task="orders", of=model), done, partial(reconcile_orders, record, broker, model))
 
     def _champions(self, done: Pass) -> None:
         record, registry = self.house.record, self.house.registry
@@ -272,7 +272,7 @@ class Worker:
             done.named.append(name_champion(record, registry, effect))
 
         for effect in to_name(record):
-            subject = Subject(task="champion", of=effect.payload.decode(errors="replace"))
+            subject = TaskSubject(task="champion", of=effect.payload.decode(errors="replace"))
 
             self._try(subject, done, partial(name, effect))
 
@@ -293,7 +293,7 @@ class Worker:
 
         for subject, state in self._releases("observation", done, *LIVE):
             self._try(subject, done, partial(observe, state))
-            interim = Subject(task="interim look", of=state.id, deployment=state.id)
+            interim = TaskSubject(task="interim look", of=state.id, deployment=state.id)
             self._try(interim, done, partial(look, state))
 
     def _look_again(self, done: Pass) -> None:
@@ -374,7 +374,7 @@ class Worker:
         with turn(shelf, record.now()) as is_mine:
             if is_mine:
                 for model in sorted({state.model for _, state in self._releases("registry", done, *STAYS_TAKEN)}):
-                    self._try(Subject(task="registry", of=model), done, partial(look, model))
+                    self._try(TaskSubject(task="registry", of=model), done, partial(look, model))
                 tell(record, shelf, found, actor=self.actor)
                 differs = {model: [each.text for each in several] for model, several in found.items()}
             else:  # another worker looks
@@ -385,7 +385,7 @@ class Worker:
         """Report lanes that have not come back for long."""
         now = self.house.clock.monotonic()
         for lane, (seconds, did) in (self.lanes.late() if self.lanes is not None else {}).items():
-            subject = Subject(task=f"{lane} ({did.doing})")
+            subject = TaskSubject(task=f"{lane} ({did.doing})")
             if self.streaks.is_due(subject, now):
                 error = UnavailableError(f"has not come back for {seconds:.0f} s.")
                 done.problems.append(f"{subject}: {error}")

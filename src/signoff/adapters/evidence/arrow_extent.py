@@ -21,7 +21,7 @@ SCHEMA, DICTIONARY, BATCH = 1, 2, 3
 
 def extent_of_arrow(content: bytes, said: str) -> Extent:
     """The columns, values and unpacked bytes of an Arrow file or stream. ValueError where it is malformed."""
-    walk = _Walk(content, said)
+    walk = _ArrowWalk(content, said)
     try:
         if content.startswith(MARK):
             walk.file()
@@ -79,7 +79,7 @@ class _Table:
         return place + int(struct.unpack_from("<I", self._data, place)[0]) if place else 0
 
 
-class _Walk:
+class _ArrowWalk:
     """A walk over the batches of one file, and the totals so far."""
 
     def __init__(self, content: bytes, said: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from signoff.adapters.calendars import ExchangeCalendar
-from signoff.adapters.evidence.clock import UTC_NAMES, Moments
+from signoff.adapters.evidence.clock import UTC_NAMES, RowTimes
 from signoff.domain.bars import BarCount, Bars, Whole, best_clock, count_bars
 from signoff.domain.evidence import Returns
 from signoff.domain.sampling import EVERY_DAY, WEEKDAYS
@@ -26,7 +26,7 @@ A_DAY: Final = 1440
 _NO_EXCHANGE: Final = frozenset({"", EVERY_DAY, WEEKDAYS})
 
 
-def bars_of(rows: Moments) -> Bars | None:
+def bars_of(rows: RowTimes) -> Bars | None:
     """The rows of a table that carry times; None where they are days."""
     if rows.instants is None:
         return None

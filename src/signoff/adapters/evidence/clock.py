@@ -37,7 +37,7 @@ Refuse = Callable[[str], NoReturn]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
+class RowTimes:
     """The day of every row, its instant in microseconds (None where rows are whole days), and whose days these are."""
 
     days: Days
@@ -86,11 +86,11 @@ def _unit(column: pl.Series) -> str:
     return f"{column.dtype.time_unit} since 1970" if isinstance(column.dtype, pl.Datetime) else "days since 1970"
 
 
-def moments(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> Moments:
+def moments(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> RowTimes:
     """The days and instants of a column of days or times without nulls; `key` is what settles the zone."""
     within_years(column, refuse)
     if column.dtype == pl.Date:
-        return Moments(column.to_numpy().astype("datetime64[D]"))
+        return RowTimes(column.to_numpy().astype("datetime64[D]"))
     assert isinstance(column.dtype, pl.Datetime)
     own = column.dtype.time_zone
     if own is None:
@@ -101,10 +101,10 @@ def moments(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> Mo
         days = _days(column.dt.convert_time_zone(zone))
         if own not in UTC_NAMES and own != zone:
             _refuse_other_days(_days(column), days, own, zone, key, refuse)
-        return Moments(days, instants, zone)
+        return RowTimes(days, instants, zone)
     if own in UTC_NAMES:
         return _of_utc(column, instants, key, refuse)
-    return Moments(_days(column), instants, own)
+    return RowTimes(_days(column), instants, own)
 
 
 def texts_to_times(column: pl.Series, refuse: Refuse) -> tuple[pl.Series, Days | None]:
@@ -137,7 +137,7 @@ def texts_to_times(column: pl.Series, refuse: Refuse) -> tuple[pl.Series, Days |
     return times, None if is_utc else written
 
 
-def moments_of_texts(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> Moments:
+def moments_of_texts(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> RowTimes:
     """As `moments`, of ISO texts: an offset beside a time says whose day it is."""
     times, written = texts_to_times(column, refuse)
     if written is not None and zone is None:
@@ -150,19 +150,19 @@ def moments_of_texts(column: pl.Series, zone: str | None, key: str, refuse: Refu
     return found
 
 
-def as_written(times: pl.Series, written: Days, refuse: Refuse) -> Moments:
+def as_written(times: pl.Series, written: Days, refuse: Refuse) -> RowTimes:
     """The days that offsets say, in the order of their instants."""
     within_years(times, refuse)
-    return Moments(written, _us(times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)))
+    return RowTimes(written, _us(times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)))
 
 
-def _unzoned(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> Moments:
+def _unzoned(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> RowTimes:
     days = _days(column)
     own = _us(column)
     if zone is None or not bool((own % DAY_US != 0).any()):
-        return Moments(days, own if bool((own % DAY_US != 0).any()) else None, zone or "")
+        return RowTimes(days, own if bool((own % DAY_US != 0).any()) else None, zone or "")
     known_zone(zone, key)
-    return Moments(days, _instants_of(column, zone, refuse), zone)
+    return RowTimes(days, _instants_of(column, zone, refuse), zone)
 
 
 def _instants_of(column: pl.Series, zone: str, refuse: Refuse) -> NDArray[np.int64]:
@@ -184,12 +184,12 @@ def _instants_of(column: pl.Series, zone: str, refuse: Refuse) -> NDArray[np.int
     return found
 
 
-def _of_utc(column: pl.Series, instants: NDArray[np.int64], key: str, refuse: Refuse) -> Moments:
+def _of_utc(column: pl.Series, instants: NDArray[np.int64], key: str, refuse: Refuse) -> RowTimes:
     """The days of times in UTC: UTC's own, unless the times are another zone's midnights."""
     own = instants.astype("datetime64[us]").astype("datetime64[D]")
     clocks = np.unique(instants % DAY_US)
     if clocks.size > MOST_TIMES or (clocks == 0).all():
-        return Moments(own, instants if clocks.any() else None, "UTC" if clocks.any() else "")
+        return RowTimes(own, instants if clocks.any() else None, "UTC" if clocks.any() else "")
     readings: dict[bytes, tuple[Days, list[str]]] = {own.tobytes(): (own, ["UTC"])}
     for name in ZONES:
         local = column.dt.convert_time_zone(name).dt.replace_time_zone(None)
@@ -197,7 +197,7 @@ def _of_utc(column: pl.Series, instants: NDArray[np.int64], key: str, refuse: Re
             days = _days(local)
             readings.setdefault(days.tobytes(), (days, []))[1].append(name)
     if len(readings) == 1:
-        return Moments(own, instants, "UTC")
+        return RowTimes(own, instants, "UTC")
     unique = [one for one in readings.values() if (np.diff(one[0].astype(np.int64)) > 0).all()] or list(
         readings.values()
     )
@@ -210,7 +210,7 @@ def _of_utc(column: pl.Series, instants: NDArray[np.int64], key: str, refuse: Re
         )
     days, names = left[0]
     note = "" if names[0] == "UTC" else f"times in UTC are midnights of {names[0]}, and its days are taken"
-    return Moments(days, instants, names[0], note)
+    return RowTimes(days, instants, names[0], note)
 
 
 def _is_of_weekdays(days: Days) -> bool:

@@ -39,7 +39,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Family:
+class FamilyTable:
     """The T by N table as Parquet, who is in it, and which failed run was run again as which member."""
 
     content: bytes
@@ -53,7 +53,7 @@ def leaves(runs: Sequence[TrackedRun]) -> tuple[TrackedRun, ...]:
     return tuple(run for run in runs if run.id not in parents)
 
 
-def family_of(tried: Sequence[TrackedRun], runs: Runs) -> Family:
+def family_of(tried: Sequence[TrackedRun], runs: Runs) -> FamilyTable:
     """The whole family, or a refusal that lists every run that is not whole."""
     if not tried:
         raise BadInputError("expected the runs of every configuration tried, found no run. Name the run they began in.")
@@ -74,7 +74,7 @@ def family_of(tried: Sequence[TrackedRun], runs: Runs) -> Family:
         )
     frame = pl.DataFrame({"date": members[0].dates, **{member.column: member.returns for member in members}})
     frame.write_parquet(written := BytesIO())
-    return Family(content=written.getvalue(), members=tuple(members), run_again=run_again)
+    return FamilyTable(content=written.getvalue(), members=tuple(members), run_again=run_again)
 
 
 def _look(run: TrackedRun, column: str, runs: Runs) -> Member | TrackedRun | str:

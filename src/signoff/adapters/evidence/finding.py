@@ -34,7 +34,7 @@ _ALIKE: Final = _WORKBOOKS | {".ipc", ".pq", ".tsv", ".txt", ".parquet.gz", ".cs
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundTable:
     """A table of evidence, and every file that it rests on, by its name in what is signed."""
 
     table: EvidenceTable
@@ -42,7 +42,7 @@ class Found:
     tracked: TrackedTable | None = None
 
 
-def find_tables(folder: Path, runs: Runs | None, *, is_kept: bool = False) -> dict[str, Found]:
+def find_tables(folder: Path, runs: Runs | None, *, is_kept: bool = False) -> dict[str, FoundTable]:
     """Every table of evidence by its name; in a folder that Signoff keeps, pointers are read as they were fetched."""
     _refuse_almost(folder)
     if not is_kept and (folder / FETCHED).exists():
@@ -84,14 +84,14 @@ def _refuse_almost(folder: Path) -> None:
             )
 
 
-def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> Found:
+def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> FoundTable:
     if path.suffix != LINK:
         table = read(path, folder)
         note, costs = _note_of(path, table)
-        return Found(replace(table, imported_costs=costs), {path.name: table.content, **note})
+        return FoundTable(replace(table, imported_costs=costs), {path.name: table.content, **note})
     text = read_bytes(path, folder)
     fetched = kept(path) if is_kept else fetch(path, text, runs)
-    return Found(fetched.table, {path.name: text, **fetched.files}, fetched.tracked)
+    return FoundTable(fetched.table, {path.name: text, **fetched.files}, fetched.tracked)
 
 
 def _note_of(path: Path, table: EvidenceTable) -> tuple[dict[str, bytes], Costs | None]:

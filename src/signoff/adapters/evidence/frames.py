@@ -67,7 +67,7 @@ NO_HINTS: Final = Hints()
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LocatedTable:
     """A table, and the line of its first row where every row is one line of a text."""
 
     frame: pl.DataFrame
@@ -79,14 +79,16 @@ def frame_of(content: bytes, suffix: str, said: str) -> pl.DataFrame:
     return read_frame(content, suffix, said).frame
 
 
-def read_frame(content: bytes, suffix: str, said: str, hints: Hints = NO_HINTS, *, is_coded: bool = False) -> Table:
+def read_frame(
+    content: bytes, suffix: str, said: str, hints: Hints = NO_HINTS, *, is_coded: bool = False
+) -> LocatedTable:
     """The table in these bytes, and where its rows stand.
 
     `is_coded` allows names as categories, in which a long table is smaller than in texts.
     """
     try:
         if suffix in _MARKS:
-            return Table(_binary_frame(content, suffix, said, is_coded=is_coded))
+            return LocatedTable(_binary_frame(content, suffix, said, is_coded=is_coded))
         return _csv_table(unpacked(content, said) if suffix == ".csv.gz" else content, said, hints)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, EOFError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0][:160]
@@ -192,7 +194,7 @@ def unpacked(content: bytes, said: str) -> bytes:
     return text.getvalue()
 
 
-def _csv_table(content: bytes, said: str, hints: Hints) -> Table:
+def _csv_table(content: bytes, said: str, hints: Hints) -> LocatedTable:
     text = csv_text(content, said)
     first = text.content[: MAX_LINE + 1].partition(b"\n")[0]
     lines, longest = counted_lines(text.content)
@@ -210,7 +212,7 @@ def _csv_table(content: bytes, said: str, hints: Hints) -> Table:
         )
     _refuse_vast(Extent(columns=len(header), values=lines * len(header), unpacked=len(text.content)), said)
     frame = _csv_frame(text, said, hints)
-    return Table(_plain(frame, said), text.header_line + 1 if lines == frame.height + 1 else None)
+    return LocatedTable(_plain(frame, said), text.header_line + 1 if lines == frame.height + 1 else None)
 
 
 def usual_csv(content: bytes, frame: pl.DataFrame, said: str) -> bytes:

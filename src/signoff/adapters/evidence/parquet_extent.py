@@ -31,7 +31,7 @@ def extent_of_parquet(content: bytes, said: str) -> Extent:
             f"{said}: expected a footer of at most {MAX_FOOTER:,} bytes, found {length:,}. Thin it out."
         )
     try:
-        return _Walk(content, said).footer(start, len(content) - TAIL)
+        return _ParquetWalk(content, said).footer(start, len(content) - TAIL)
     except IndexError as error:
         raise ValueError("its footer or a page breaks off") from error
 
@@ -110,7 +110,7 @@ class _Thrift:
                 raise ValueError("it holds a value of an unknown kind")
 
 
-class _Walk:
+class _ParquetWalk:
     """A walk over footer and pages of one file, and the totals so far."""
 
     def __init__(self, content: bytes, said: str) -> None:

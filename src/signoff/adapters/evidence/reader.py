@@ -24,7 +24,7 @@ from signoff.adapters.evidence.clock import known_zone
 from signoff.adapters.evidence.copies import refuse_copies
 from signoff.adapters.evidence.extremes import unmatched
 from signoff.adapters.evidence.filling import left_out
-from signoff.adapters.evidence.finding import Found, find_tables
+from signoff.adapters.evidence.finding import FoundTable, find_tables
 from signoff.adapters.evidence.renames import under_new_names
 from signoff.adapters.evidence.sessions import refuse_low_rate, with_time
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
@@ -164,7 +164,7 @@ def _refuse_another(folder: Path, given: Located[Policy], standing: InForce) -> 
 
 
 def _evidence(
-    folder: Path, tables: Mapping[str, Found], reports: Reports, declared: EvidenceDeclaration = _NOTHING_DECLARED
+    folder: Path, tables: Mapping[str, FoundTable], reports: Reports, declared: EvidenceDeclaration = _NOTHING_DECLARED
 ) -> Evidence:
     if "backtest" not in tables:
         raise BadInputError(

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from signoff.adapters.evidence.clock import FIRST, LAST, Moments, moments, moments_of_texts, within_years
+from signoff.adapters.evidence.clock import FIRST, LAST, RowTimes, moments, moments_of_texts, within_years
 from signoff.adapters.evidence.column_names import in_one_form, meant_columns
 from signoff.adapters.evidence.extremes import SAME, line_for, nearly_declared
 from signoff.adapters.evidence.frames import MAX_BYTES, read_frame, suffix_of
@@ -52,7 +52,7 @@ class ByDay:
 
     days: Days
     starts: NDArray[np.intp] | None
-    of: Moments
+    of: RowTimes
 
     def compounded(self, returns: Floats) -> Floats:
         """The returns of rows as those of days."""
@@ -110,7 +110,7 @@ class EvidenceTable:
         """The `date` column: ISO days, or the days of its times."""
         return self.moments(zone).days
 
-    def moments(self, zone: str | None = None) -> Moments:
+    def moments(self, zone: str | None = None) -> RowTimes:
         """The `date` column as days and, where it has times, as instants; `zone` is the dossier's."""
         column = self.frame["date"]
         if column.dtype.is_numeric():

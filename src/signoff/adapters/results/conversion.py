@@ -60,7 +60,7 @@ _ORDER: Final[Mapping[str | None, Order]] = {"day-first": "day-first", "month-fi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ConversionRequest:
     """What to convert, and what the file itself does not say."""
 
     format: str
@@ -98,7 +98,7 @@ def hints_of(*, decimal: str | None, dates: str | None, sheet: str | None, drop_
     return Hints(decimal=_DECIMAL.get(decimal), dates=_ORDER.get(dates), sheet=sheet, drop_head=drop_head)
 
 
-def convert(request: Request) -> Converted:
+def convert(request: ConversionRequest) -> Converted:
     """Read one result and turn it into a table of evidence; nothing is written."""
     _refuse_unknown(request)
     sources = {path: read_bytes(path) for path in (request.source, request.fills, request.prices) if path is not None}
@@ -124,7 +124,7 @@ def convert(request: Request) -> Converted:
     return Converted(files=files, frame=frame, notes=labelled.notes)
 
 
-def _said(request: Request) -> dict[str, object]:
+def _said(request: ConversionRequest) -> dict[str, object]:
     """What somebody said of the file; a note of a file that needed nothing is as it always was."""
     hints = request.hints
     said = {
@@ -142,7 +142,7 @@ def _said(request: Request) -> dict[str, object]:
     return {key: value for key, value in said.items() if value is not None}
 
 
-def _refuse_unknown(request: Request) -> None:
+def _refuse_unknown(request: ConversionRequest) -> None:
     if request.format not in FORMATS:
         raise BadInputError(f"Expected one of the formats {', '.join(FORMATS)}, found {request.format!r}.")
     if request.table not in TABLES:
@@ -174,7 +174,7 @@ def _refuse_unknown(request: Request) -> None:
         )
 
 
-def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
+def _read(request: ConversionRequest, sources: Mapping[Path, bytes]) -> Labelled:
     content = sources[request.source]
     match request.format:
         case "lean":
@@ -202,7 +202,7 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
             return _plain_table(content, request)
 
 
-def _plain_table(content: bytes, request: Request) -> Labelled:
+def _plain_table(content: bytes, request: ConversionRequest) -> Labelled:
     """Returns or values with their benchmark, turnover and cost; or the family of trials, whose names are their own."""
     table = without(read_labelled(content, request.source, request.hints, may_be_months=True), request.ignored)
     table, amounts = amounts_of(table)
@@ -228,7 +228,7 @@ def _plain_table(content: bytes, request: Request) -> Labelled:
     return Labelled(frame, found.said, found.notes, found.written)
 
 
-def _zipline(table: Labelled, request: Request) -> Labelled:
+def _zipline(table: Labelled, request: ConversionRequest) -> Labelled:
     """The performance table of `run_algorithm`: returns, and the benchmark from its cumulative return."""
     daily = as_returns(numbers(table, "returns"), request.zone, unit=request.unit)
     frame = daily.frame.rename({"returns": "return"})
@@ -240,13 +240,13 @@ def _zipline(table: Labelled, request: Request) -> Labelled:
     return Labelled(frame, table.said, daily.notes)
 
 
-def _refuse_impossible(frame: pl.DataFrame, labelled: Labelled, request: Request) -> None:
+def _refuse_impossible(frame: pl.DataFrame, labelled: Labelled, request: ConversionRequest) -> None:
     names = [name for name in frame.columns if name != DAY and (request.table == "trials" or name in RETURNS)]
     declared = declared_values(request.extremes)
     refuse_impossible(labelled, frame, names, declared, may_rest=request.table == "trials")
 
 
-def _true_days(request: Request) -> Mapping[date, float] | None:
+def _true_days(request: ConversionRequest) -> Mapping[date, float] | None:
     """Days whose returns somebody called true; None where every flow of money is in the table."""
     return None if request.flows_complete else declared_values(request.extremes)
 

@@ -14,8 +14,8 @@ import numpy as np
 import polars as pl
 
 from signoff.adapters.evidence.clock import (
-    Moments,
     Refuse,
+    RowTimes,
     as_written,
     known_zone,
     moments,
@@ -293,7 +293,7 @@ def refuse_fractions(table: Labelled, returns: Sequence[str]) -> None:
         )
 
 
-def _moments(table: Labelled, zone: str | None) -> Moments:
+def _moments(table: Labelled, zone: str | None) -> RowTimes:
     column, refuse = table.frame[DAY], refusing(table.said)
     _refuse_no_zone(column, zone, table)
     if table.written is not None and zone is None:

@@ -30,7 +30,7 @@ import polars as pl
 import signoff
 from signoff.adapters import child_processes
 from signoff.adapters.sandbox import columns, inside
-from signoff.domain.environment import Distribution, Environment
+from signoff.domain.environment import Distribution, PythonEnvironment
 from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.isolation import Hazard, Isolation, Protection
 
@@ -113,9 +113,9 @@ class Sandbox:
         )
 
 
-def environment_of(said: Mapping[str, Any]) -> Environment:
+def environment_of(said: Mapping[str, Any]) -> PythonEnvironment:
     """An environment as it was captured."""
-    return Environment(
+    return PythonEnvironment(
         python=said["python"], distributions=tuple(Distribution(**each) for each in said["distributions"])
     )
 
@@ -250,7 +250,7 @@ class Child:
         except columns.ColumnsError as error:
             raise self._broken(f"it answered with no table ({error})") from error
 
-    def environment(self) -> Environment:
+    def environment(self) -> PythonEnvironment:
         """The interpreter and the distributions that the child can import; to be asked before it loads foreign code."""
         _, content = self._asked(inside.ENVIRONMENT, b"", inside.LISTED)
         return environment_of(json.loads(content))

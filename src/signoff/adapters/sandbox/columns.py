@@ -105,7 +105,7 @@ def _unpacked(content: memoryview) -> pl.DataFrame:
     (size,) = _LENGTH.unpack_from(content)
     if size > MOST_HEADER:
         raise ColumnsError(f"its header is {size:,} bytes long")
-    reading = _Reading(content, _LENGTH.size + size)
+    reading = _Cursor(content, _LENGTH.size + size)
     header = json.loads(bytes(content[_LENGTH.size : reading.at]))
     rows, columns = header["rows"], header["columns"]
     if type(rows) is not int or rows < 0 or len(columns) > MOST_COLUMNS or rows * max(1, len(columns)) > MOST_VALUES:
@@ -116,7 +116,7 @@ def _unpacked(content: memoryview) -> pl.DataFrame:
     return frame
 
 
-class _Reading:
+class _Cursor:
     """A read position in the bytes."""
 
     def __init__(self, content: memoryview, at: int) -> None:
@@ -131,7 +131,7 @@ class _Reading:
         return part
 
 
-def _column(reading: _Reading, kind: dict[str, Any], rows: int) -> pl.Series:
+def _column(reading: _Cursor, kind: dict[str, Any], rows: int) -> pl.Series:
     name, word = str(kind["name"]), kind["type"]
     is_null = np.frombuffer(reading.take(rows), np.uint8).astype(bool) if kind["nulls"] is True else None
     if word == "Null":
@@ -145,7 +145,7 @@ def _column(reading: _Reading, kind: dict[str, Any], rows: int) -> pl.Series:
     return pl.select(pl.when(pl.Series(is_null)).then(None).otherwise(values).alias(name)).to_series()
 
 
-def _number_values(reading: _Reading, kind: dict[str, Any], rows: int) -> pl.Series:
+def _number_values(reading: _Cursor, kind: dict[str, Any], rows: int) -> pl.Series:
     word = kind["type"]
     if word in {"Datetime", "Duration"}:
         if kind["unit"] not in _UNITS:
@@ -167,7 +167,7 @@ def _number_values(reading: _Reading, kind: dict[str, Any], rows: int) -> pl.Ser
 _DTYPES: Final = {name: name.lower() for name in _NUMBERS}
 
 
-def _text_values(reading: _Reading, kind: dict[str, Any], rows: int) -> pl.Series:
+def _text_values(reading: _Cursor, kind: dict[str, Any], rows: int) -> pl.Series:
     different = pl.Series(json.loads(bytes(reading.take(kind["bytes"]))), dtype=pl.String, strict=True)
     codes = pl.Series(np.frombuffer(reading.take(rows * 4), np.uint32))
     if rows and int(codes.max()) >= different.len():  # type: ignore[arg-type]  # not None, since there are rows

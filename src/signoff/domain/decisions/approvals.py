@@ -9,7 +9,7 @@ from signoff.domain.conflict_of_interest import objection
 from signoff.domain.decisions.guards import Package, expired, in_state, unchanged
 from signoff.domain.deployment import LIVE, SIGNED, Deployment, State
 from signoff.domain.errors import GuardError
-from signoff.domain.events import AnyEvent, Signature, Verdict
+from signoff.domain.events import AnyEvent, Signature, Vote
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.people import Person
 from signoff.domain.policy import Policy, Role
@@ -65,7 +65,7 @@ def approve(
             "subject", f"the signature is over {signature.subject[:12]}…, expected {_short(state.manifest)}."
         )
     _may_sign(state, signature, earlier=state.approvals, roles=state.policy.approvals.required)
-    if signature.verdict is Verdict.CONDITIONAL and not signature.conditions:
+    if signature.verdict is Vote.CONDITIONAL and not signature.conditions:
         raise GuardError("conditions", "a conditional approval needs at least one condition.")
     if signature.expires_at <= now:
         raise GuardError("expiry", "the signature has expired already; sign again.")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, permitted
+from signoff.domain.access import MATRIX, PERSONAL, AccessRole, ForbiddenError, Permission, Principal, permitted
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import CredentialWithdrawn
 from signoff.domain.people import People, Person, Token
@@ -11,12 +11,12 @@ MOST_TOKEN_DAYS: Final = 366
 MOST_AUTHENTICATORS: Final = 10
 
 
-def widest(people: People, holder: str, *, by: Principal | None, is_machine: bool) -> frozenset[Verb]:
+def widest(people: People, holder: str, *, by: Principal | None, is_machine: bool) -> frozenset[Permission]:
     """What a token of this holder could do at most, when this person asks for it."""
     if is_machine:
         if holder in people.by_name:
             raise BadInputError(f"{holder!r} is a person; a machine's token needs a name of its own, such as desk-1.")
-        able = MATRIX[Duty.MACHINE] - PERSONAL
+        able = MATRIX[AccessRole.MACHINE] - PERSONAL
     else:
         able = permitted(people.named(holder).duties)
     if by is not None:
@@ -27,7 +27,7 @@ def widest(people: People, holder: str, *, by: Principal | None, is_machine: boo
 
 
 def issue_token(
-    people: People, holder: str, *, scopes: frozenset[Verb], days: int, by: Principal | None, is_machine: bool
+    people: People, holder: str, *, scopes: frozenset[Permission], days: int, by: Principal | None, is_machine: bool
 ) -> None:
     """Refuse a token that holds too long, or could do what its holder, or the person who asks for it, may not."""
     if not 1 <= days <= MOST_TOKEN_DAYS:
@@ -40,7 +40,7 @@ def issue_token(
 
 def revoke_token(token: Token | None, identity: str, by: Principal | None) -> None:
     """Refuse to end a token that is not there; over the network one ends one's own, an administrator any."""
-    is_theirs = by is None or Duty.ADMINISTRATOR in by.duties or (token is not None and token.person == by.name)
+    is_theirs = by is None or AccessRole.ADMINISTRATOR in by.duties or (token is not None and token.person == by.name)
     if token is None or not is_theirs:
         raise NotFoundError(f"Expected the id of a token, found {identity!r}; `signoff token list` lists them.")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NoReturn
 
-from signoff.domain.access import DUTY_OF, MATRIX, Verb
+from signoff.domain.access import DUTY_OF, MATRIX, Permission
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.errors import NotFoundError, RefusedError
 from signoff.domain.events import Signature
@@ -64,6 +64,6 @@ def refuse_unknown_desk(desk: str, known: Iterable[str]) -> NoReturn:
 
 def signed_in_a_role_that_arms(role: Role) -> None:
     """Refuse a signature in a role whose duty does not arm: a person may hold that duty beside it."""
-    if Verb.REARM not in MATRIX[DUTY_OF[role]]:
-        armed = ", ".join(known.value for known in DUTY_OF if Verb.REARM in MATRIX[DUTY_OF[known]])
+    if Permission.REARM not in MATRIX[DUTY_OF[role]]:
+        armed = ", ".join(known.value for known in DUTY_OF if Permission.REARM in MATRIX[DUTY_OF[known]])
         raise RefusedError(f"To arm a model again takes a signature as one of {armed}; found {role.value}.")

@@ -6,7 +6,7 @@ from signoff.domain import events as e
 from signoff.domain.deployment import Deployment
 from signoff.domain.errors import GuardError, NotFoundError
 from signoff.domain.events import AnyEvent
-from signoff.domain.policy import Certification
+from signoff.domain.policy import CertifiedSentence
 
 
 def notices_due(state: Deployment) -> datetime | None:
@@ -20,7 +20,7 @@ def notices_due(state: Deployment) -> datetime | None:
 def notice_objections(state: Deployment, now: datetime) -> tuple[str, ...]:
     """What keeps the notices of T-24h from letting the start through; empty where the policy accepts their lack."""
     sign_off, undertakings = state.policy.sign_off, state.undertakings
-    if undertakings is None or Certification.STAKEHOLDERS in sign_off.accepted_not_evidenced:
+    if undertakings is None or CertifiedSentence.STAKEHOLDERS in sign_off.accepted_not_evidenced:
         return ()
     told = {one.item: one.at for one in state.told}
     if missing := [item for item in undertakings.communication.before if item not in told]:

@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 
 from signoff.domain import events as e
 from signoff.domain.deployment import LIVE, Deployment, foreseen
-from signoff.domain.dossier import Undertakings
+from signoff.domain.dossier import Commitments
 from signoff.domain.errors import GuardError, NotFoundError, RefusedError
 from signoff.domain.events import AnyEvent, PauseReason
 from signoff.domain.silence import concerns_of, cut_by
@@ -119,7 +119,7 @@ def refuse_without_session(state: Deployment, coming: date | None, close: dateti
     )
 
 
-def targets_of(state: Deployment) -> Undertakings:
+def targets_of(state: Deployment) -> Commitments:
     """What a release is reviewed against."""
     if state.undertakings is None:
         raise RefusedError(f"{state.id} was adopted and has no targets to be reviewed against.")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from signoff.domain.access import DUTY_OF, Duty, compatible
+from signoff.domain.access import DUTY_OF, AccessRole, compatible
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import DutiesGranted, DutiesWithdrawn, PersonEnrolled, SubjectBound
 from signoff.domain.people import Bootstrap, People, Person, Proposal
@@ -94,7 +94,7 @@ def confirm(people: People, proposal: Proposal, actor: str) -> None:
     takes_effect(people, proposal.change)
 
 
-def withdraw(person: Person, powers: frozenset[Duty | Role], reason: str) -> DutiesWithdrawn:
+def withdraw(person: Person, powers: frozenset[AccessRole | Role], reason: str) -> DutiesWithdrawn:
     """Take from a person what they hold of these duties and roles."""
     roles = tuple(role for role in person.roles if role in powers)
     duties = tuple(duty for duty in person.granted if duty in powers)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NoReturn
 
-from signoff.domain.access import DUTY_OF, MATRIX, Verb, permitted
+from signoff.domain.access import DUTY_OF, MATRIX, Permission, permitted
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import Credential
 from signoff.domain.floor import differences
@@ -13,7 +13,7 @@ from signoff.domain.people import People, Person
 from signoff.domain.policy import Policy, Role
 
 
-def signed_in_a_role_that(role: Role, verb: Verb) -> None:
+def signed_in_a_role_that(role: Role, verb: Permission) -> None:
     """Refuse a signature in a role that may not change the policy; the same person may hold another role that may."""
     if not may_sign(role, verb):
         able = ", ".join(known.value for known in DUTY_OF if verb in MATRIX[DUTY_OF[known]])
@@ -22,7 +22,7 @@ def signed_in_a_role_that(role: Role, verb: Verb) -> None:
 
 def propose(state: InstallationPolicy, present: Policy | None, policy: Policy, role: Role) -> None:
     """Refuse a proposal of what is in force already; `present` is the confirmed policy."""
-    signed_in_a_role_that(role, Verb.PROPOSE_POLICY)
+    signed_in_a_role_that(role, Permission.PROPOSE_POLICY)
     if present is not None and not differences(present, policy):
         raise RefusedError(
             f"This policy is in force already, as version {state.number} (digest {state.digest[:12]}…). Propose "
@@ -60,7 +60,7 @@ def open_proposal(state: InstallationPolicy, identity: str, now: datetime) -> Po
 
 def confirm(people: People, proposal: PolicyProposal, name: str, role: Role) -> tuple[Person, Credential | None]:
     """Who proposed it and with what, once another person may confirm it and the proposer still holds role and key."""
-    signed_in_a_role_that(role, Verb.CONFIRM_POLICY)
+    signed_in_a_role_that(role, Permission.CONFIRM_POLICY)
     person, first = people.named(name), people.by_name.get(proposal.proposed_by)
     known_as = first.known_as if first is not None else (proposal.proposed_by,)
     if are_alike(person.known_as, known_as):
@@ -94,5 +94,5 @@ def refuse_other_bytes(proposal: PolicyProposal) -> NoReturn:
 
 def decline(person: Person) -> None:
     """Refuse somebody who has no say in the policy."""
-    if Verb.CONFIRM_POLICY not in permitted(person.duties):
+    if Permission.CONFIRM_POLICY not in permitted(person.duties):
         raise RefusedError(f"{person.name} has no say in the policy; let somebody who may confirm it decline it.")

@@ -7,12 +7,12 @@ from signoff.domain import events as e
 from signoff.domain.decisions.guards import in_state
 from signoff.domain.deployment import RETREATING, REVERSIBLE, Deployment, State
 from signoff.domain.errors import GuardError, NotFoundError
-from signoff.domain.events import AnyEvent, Deadline, DeadlineName, Occasion, Step
+from signoff.domain.events import AnyEvent, Deadline, DeadlineName, RollbackCause, Step
 from signoff.domain.venue import VenueKind
 
 
 def begin_rollback(
-    state: Deployment, occasion: Occasion, trigger: str, reason: str, now: datetime
+    state: Deployment, occasion: RollbackCause, trigger: str, reason: str, now: datetime
 ) -> tuple[AnyEvent, ...]:
     """Start the way back. No pause, condition or approval can refuse it; asking twice changes nothing."""
     if state.state in {State.ROLLING_BACK, State.ROLLBACK_STUCK, State.ROLLED_BACK}:

@@ -9,7 +9,7 @@ from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State
 from signoff.domain.errors import GuardError
 from signoff.domain.events import AnyEvent, PauseReason, Phase
 from signoff.domain.kill_switch import KillSwitchState
-from signoff.domain.policy import Certification
+from signoff.domain.policy import CertifiedSentence
 from signoff.domain.profiles import Pinned
 from signoff.domain.silence import in_sessions
 
@@ -138,7 +138,7 @@ def _certified(state: Deployment, phase: Phase) -> None:
     Signoff wrote has no certifications on record, and is held to what it was approved under.
     """
     accepted = state.policy.sign_off.accepted_not_evidenced
-    own = {Certification.GATES, Certification.ROLLBACK, Certification.STAKEHOLDERS}
+    own = {CertifiedSentence.GATES, CertifiedSentence.ROLLBACK, CertifiedSentence.STAKEHOLDERS}
     lacking = [
         f"{c.certification.value}: {c.against}"
         for c in state.certified

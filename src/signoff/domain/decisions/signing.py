@@ -7,14 +7,14 @@ from typing import Final, NoReturn
 from signoff.domain.decisions.approvals import too_weak
 from signoff.domain.deployment import Deployment
 from signoff.domain.errors import RefusedError, TamperedError
-from signoff.domain.events import Credential, Signature, Verdict
+from signoff.domain.events import Credential, Signature, Vote
 from signoff.domain.people import Person
 from signoff.domain.policy import Policy
 from signoff.domain.statement import Statement
 
 JUST_NOW: Final = timedelta(minutes=5)
 # Signed outside of a release, whose own guards ask for the tier.
-_OF_NO_RELEASE: Final = frozenset({Verdict.ADOPT, Verdict.REARM, Verdict.PROPOSE_POLICY, Verdict.CONFIRM_POLICY})
+_OF_NO_RELEASE: Final = frozenset({Vote.ADOPT, Vote.REARM, Vote.PROPOSE_POLICY, Vote.CONFIRM_POLICY})
 
 
 def enrolled(holder: Person, key_id: str) -> Credential | None:

@@ -10,7 +10,7 @@ from signoff.domain.dossier import DeploymentType, Dossier, Header
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.evidence import PitEvidence
 from signoff.domain.floor import Floor
-from signoff.domain.policy import ApprovalPolicy, Doubt
+from signoff.domain.policy import ApprovalPolicy, OnUnknown
 
 
 def redeployment_objection(version: str, earlier: Iterable[Deployment]) -> str | None:
@@ -98,13 +98,13 @@ def without_problems(dossier: Dossier, problems: Sequence[str]) -> None:
 
 def whose_work_is_known(found: Independence, policy: ApprovalPolicy) -> None:
     """Refuse a release whose authors and producers cannot be told well enough for the policy."""
-    if found.unread and policy.unread_commits is Doubt.BLOCK:
+    if found.unread and policy.unread_commits is OnUnknown.BLOCK:
         raise RefusedError(
             f"Expected to read who wrote this release, and cannot: {'; '.join(found.unread)}. Name a clone that this "
             "installation can read and the whole range under governance.commits, or let the policy say "
             "approvals.unread_commits: tell, and the memo tells it."
         )
-    if found.unknown and policy.unknown_makers is Doubt.BLOCK:
+    if found.unknown and policy.unknown_makers is OnUnknown.BLOCK:
         raise RefusedError(
             "Expected every author and producer of evidence to be an enrolled person, found: "
             f"{'; '.join(found.unknown)}. Say who they are "

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from signoff.domain.charts import HistogramChart, Reference, Shade
+from signoff.domain.charts import HistogramChart, ReferenceLine, Shade
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats, Returns, Trials
 from signoff.domain.finding import Comparison, Finding
@@ -17,7 +17,7 @@ from signoff.domain.gates.sessions import at_their_worst, hangs_on_missing
 from signoff.domain.gates.sub_families import SubFamily, junk, of_deflation
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.trials import Bets, Family, bets_of, difference, judged_family, membership, sides
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.domain.sampling import Sampling
@@ -88,7 +88,7 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
         "(ddof = 1) of their Sharpe ratios",
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
@@ -123,7 +123,7 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
         coarser = _coarser(sample, trials, bets, gate.threshold, never) if passes else None
         parts = _parts(evidence, sample, bets, spread, policy, never)
         objections = (*((coarser,) if coarser else ()), *(part.objection(gate.threshold) for part in parts if passes))
-        return Measurement(
+        return GateMeasurement(
             value=result.probability,
             n=sample.n,
             source=trials.source,
@@ -280,10 +280,10 @@ def _picture(sample: Moments, expected_best: float, sharpes: Floats) -> Histogra
         f"Sharpe ratios of {sharpes.size} bets among the trials (annualised), what the best of as many without skill "
         f"would be expected to show, and the backtest; n = {sample.time.counted(sample.n)}.",
         sharpes * root,
-        Reference(expected_best * root, f"luck alone {_annual(expected_best, sample.time)}"),
+        ReferenceLine(expected_best * root, f"luck alone {_annual(expected_best, sample.time)}"),
         "Sharpe ratio, annualised",
         Shade.NONE,
-        (Reference(sample.sharpe * root, f"backtest {_annual(sample.sharpe, sample.time)}"),),
+        (ReferenceLine(sample.sharpe * root, f"backtest {_annual(sample.sharpe, sample.time)}"),),
     )
 
 

@@ -2,12 +2,12 @@
 
 from math import isfinite
 
-from signoff.domain.charts import HistogramChart, Reference
+from signoff.domain.charts import HistogramChart, ReferenceLine
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.track import less_than_a_year, track_record
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Unit, count, number
 from signoff.stats.downside import DownsideSensitivityRatio, downside_sensitivity_ratio
@@ -28,14 +28,14 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         method="losses against gains",
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         returns, time = track_record(evidence), evidence.backtest.time
         if isinstance(returns, Lack):
             return returns
         if (lack := less_than_a_year(evidence)) is not None:
             return lack
         result = downside_sensitivity_ratio(returns)
-        return Measurement(
+        return GateMeasurement(
             value=result.ratio,
             n=result.n,
             source=evidence.backtest.source.name,
@@ -53,7 +53,7 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
                     "dsr",
                     f"{time.frequency.title()} returns, losses shaded; n = {time.counted(result.n)}.",
                     100 * returns,
-                    Reference(0.0, "0"),
+                    ReferenceLine(0.0, "0"),
                     f"{time.frequency} return %",
                 ),
             ),

@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from signoff.domain.charts import HistogramChart, Reference, Shade
+from signoff.domain.charts import HistogramChart, ReferenceLine, Shade
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.trials import difference, judged_family, membership
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
 from signoff.domain.policy import HansenSpaGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.stats.bootstrap import RealityCheck, SuperiorPredictiveAbility, data_snooping
@@ -38,7 +38,7 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
         method=f"p-value of no trial being better than {_NAMED[gate.benchmark]}, exact copies of a trial dropped",
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         trials = judged_family(evidence, "hansen_spa", at_any_leverage=False)
         if isinstance(trials, Lack):
             return trials
@@ -49,7 +49,7 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
         block, repetitions, seed = gate.mean_block_sessions, gate.repetitions, gate.seed
         snooped = data_snooping(-benchmark, -rivals, block=block, repetitions=repetitions, seed=seed)
         tested, checked = snooped.superior_predictive_ability, snooped.reality_check
-        return Measurement(
+        return GateMeasurement(
             value=tested.consistent,
             n=tested.n,
             source=trials.source,
@@ -105,10 +105,10 @@ def _picture(tested: SuperiorPredictiveAbility, gate: HansenSpaGate) -> Histogra
         f"The best trial's statistic in {tested.repetitions:,} resamples in which no trial is better than the "
         f"benchmark; n = {tested.n:,} sessions. Its share at or above the observed one is the p-value.",
         tested.resamples,
-        Reference(tested.statistic, f"observed {number(tested.statistic, Unit.RATIO)}"),
+        ReferenceLine(tested.statistic, f"observed {number(tested.statistic, Unit.RATIO)}"),
         "largest studentised mean",
         Shade.ABOVE,
-        (Reference(critical, f"{number(1 - gate.threshold, Unit.PERCENT, 0)}% quantile"),),
+        (ReferenceLine(critical, f"{number(1 - gate.threshold, Unit.PERCENT, 0)}% quantile"),),
     )
 
 

@@ -143,7 +143,7 @@ def metric_status(value: float | None, target: float, *, is_short: bool = False)
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class VersionComparison:
     """New less old, with the p-values of no difference by the delta method and by the studentised bootstrap."""
 
     difference: Quantity
@@ -151,11 +151,11 @@ class Comparison:
     bootstrap_p: Quantity
 
 
-def sharpe_comparison(new: Returns, old: Returns | None) -> Comparison:
+def sharpe_comparison(new: Returns, old: Returns | None) -> VersionComparison:
     """Over the dates that both have (Ledoit and Wolf 2008); nothing is provided where there is no old version."""
     names = tuple(f"sharpe_difference.{part}" for part in ("value", "p_value", "bootstrap_p_value"))
     if old is None:
-        return Comparison(
+        return VersionComparison(
             absent(names[0], NO_PREVIOUS),
             absent(names[1], NO_PREVIOUS, unit=Unit.PROBABILITY),
             absent(names[2], NO_PREVIOUS, unit=Unit.PROBABILITY),
@@ -176,7 +176,7 @@ def sharpe_comparison(new: Returns, old: Returns | None) -> Comparison:
         source = f"{files}; Ledoit and Wolf (2008), {said}, two-sided"
         return figure(name, lambda: test(method).p_value, unit=Unit.PROBABILITY, n=n, source=source)
 
-    return Comparison(
+    return VersionComparison(
         figure(
             names[0],
             lambda: test().difference,

@@ -6,13 +6,13 @@ from math import ceil
 
 import numpy as np
 
-from signoff.domain.charts import HistogramChart, Reference, ScatterChart
+from signoff.domain.charts import HistogramChart, ReferenceLine, ScatterChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.sub_families import better_half, junk
 from signoff.domain.gates.trials import MIN_FAMILY, Bets, Family, bets_of, difference, judged_family, membership
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
 from signoff.domain.policy import PboGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.domain.sampling import Sampling
@@ -102,7 +102,7 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         method=f"CSCV with {gate.partitions} partitions, copies of a trial dropped at any leverage and sign",
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         trials = judged_family(evidence, "pbo", at_any_leverage=True)
         if isinstance(trials, Lack):
             return trials
@@ -112,7 +112,7 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         time = evidence.backtest.time
         result = probability_of_backtest_overfitting(time.excess(bets.returns), partitions=gate.partitions)
         others = _sub_families(trials, bets, gate, time)
-        return Measurement(
+        return GateMeasurement(
             value=result.pbo,
             n=result.n,
             source=trials.source,
@@ -179,7 +179,7 @@ def _pictures(result: ProbabilityOfBacktestOverfitting, time: Sampling) -> Itera
         f"PBO: logits of {result.splits:,} splits; PBO is the share at or below 0. n = {time.counted(result.n)}, "
         f"{result.trials:,} trials.",
         result.logits,
-        Reference(0.0, "0: the median"),
+        ReferenceLine(0.0, "0: the median"),
         "logit λ = ln(ω / (1 − ω)) of the out-of-sample rank",
     )
     slope = "" if result.slope is None else f" Slope {number(result.slope, Unit.RATIO)}."

@@ -8,7 +8,7 @@ from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.dossier import Dossier, PitDeclaration
 from signoff.domain.evidence import Evidence, PitEvidence, PitFinding
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.stats.errors import InputError
@@ -35,7 +35,7 @@ def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy
         method="features that use what was not yet known, by a replay with the future removed and scrambled",
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         replay = evidence.pit
         if replay is None:
             return Lack(NOT_RUN)
@@ -44,7 +44,7 @@ def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy
         if nothing := _nothing_seen(replay, gate.minimum_dates):
             return Lack(nothing, has_and_needs("point_in_time", "dates", replay.dates_checked, gate.minimum_dates))
         leaking = {finding.feature for finding in replay.findings}
-        return Measurement(
+        return GateMeasurement(
             value=len(leaking),
             n=replay.dates_checked,
             source="point-in-time replay",

@@ -20,7 +20,7 @@ MONTH_DAYS: Final = 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class BeyondBacktest:
     """One table that reaches later or earlier than the backtest, and how many of its days lie there."""
 
     table: str
@@ -38,12 +38,12 @@ class Outside:
         )
 
 
-def outside(evidence: Evidence) -> tuple[Outside, ...]:
+def outside(evidence: Evidence) -> tuple[BeyondBacktest, ...]:
     """The tables that reach beyond the backtest by more than a month."""
     return tuple(_outside(evidence))
 
 
-def with_reach(finding: Finding, found: tuple[Outside, ...], dossier: Dossier) -> Finding:
+def with_reach(finding: Finding, found: tuple[BeyondBacktest, ...], dossier: Dossier) -> Finding:
     """A verdict on the backtest beside what lies outside of it: no pass, unless the dossier declares why."""
     if not found:
         return finding
@@ -60,7 +60,7 @@ def with_reach(finding: Finding, found: tuple[Outside, ...], dossier: Dossier) -
     return replace(finding, reason=f"{finding.reason} {said}")
 
 
-def _outside(evidence: Evidence) -> Iterator[Outside]:
+def _outside(evidence: Evidence) -> Iterator[BeyondBacktest]:
     first, last = evidence.backtest.dates[0], evidence.backtest.dates[-1]
     for table, days, may_be_earlier in _tables(evidence):
         later, earlier = days[days > last], days[days < first]
@@ -70,9 +70,9 @@ def _outside(evidence: Evidence) -> Iterator[Outside]:
             yield _of(table, earlier, earlier[0], first, is_later=False)
 
 
-def _of(table: str, days: Days, end: np.datetime64, backtest: np.datetime64, *, is_later: bool) -> Outside:
+def _of(table: str, days: Days, end: np.datetime64, backtest: np.datetime64, *, is_later: bool) -> BeyondBacktest:
     begin, reached = (moment.astype(object) for moment in (backtest, end))
-    return Outside(table=table, is_later=is_later, backtest=begin, table_end=reached, sessions=int(days.size))
+    return BeyondBacktest(table=table, is_later=is_later, backtest=begin, table_end=reached, sessions=int(days.size))
 
 
 def _tables(evidence: Evidence) -> Iterator[tuple[str, Days, bool]]:

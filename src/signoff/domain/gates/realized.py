@@ -122,11 +122,13 @@ def agreement(evidence: Evidence, horizon: int | None) -> Agreement | None:
         return None
     table = _Compounded.of(assets, horizon)
     first, coded = table.rows_of(predictions)
-    begun = [found for each in BEGINNINGS if (found := _Held.of(table, first + each, coded, predictions)) is not None]
+    begun = [
+        found for each in BEGINNINGS if (found := _Realized.of(table, first + each, coded, predictions)) is not None
+    ]
     if not begun:
         return None
     best = max(begun, key=lambda one: one.share)
-    earlier = _Held.of(table, first - horizon, coded, predictions)
+    earlier = _Realized.of(table, first - horizon, coded, predictions)
     cause = next((said for one in begun if (said := one.cause)), "")
     if not cause and earlier is not None and earlier.share > MOSTLY:
         cause = "It is the return before each prediction."
@@ -140,7 +142,7 @@ def agreement(evidence: Evidence, horizon: int | None) -> Agreement | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Held:
+class _Realized:
     """Realised returns beside what they should be, on the rows of one beginning that say anything."""
 
     told: Flags
@@ -150,7 +152,7 @@ class _Held:
     within: float
 
     @classmethod
-    def of(cls, table: "_Compounded", begin: Places, coded: Places, predictions: Predictions) -> "_Held | None":
+    def of(cls, table: "_Compounded", begin: Places, coded: Places, predictions: Predictions) -> "_Realized | None":
         """None where too few rows have an asset's whole horizon; rows that are zero on both sides agree on nothing."""
         expected, told = table.over(begin, coded)
         within = _rounding(predictions.realized) + table.rounding + WITHIN

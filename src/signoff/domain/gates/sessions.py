@@ -16,7 +16,7 @@ from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.frequency import Frequency
 from signoff.domain.gates.track import less_than_a_year, track_record
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Days, coverage
@@ -43,7 +43,7 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
         "of those named from its first row to its last" + _METHOD_OF_BARS * any(one.bars for one in evidence.coverage),
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return _beside(returns, evidence)
@@ -57,7 +57,7 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
                 "are missing is unknown. Give bars at fixed times of the day, or one return a day."
             )
         worst = max(held, key=lambda one: one.share)
-        return Measurement(
+        return GateMeasurement(
             value=worst.share,
             n=worst.expected,
             source=", ".join(one.table for one in held),

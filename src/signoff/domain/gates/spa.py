@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from signoff.domain.charts import Interval, IntervalChart, Reference
+from signoff.domain.charts import Interval, IntervalChart, ReferenceLine
 from signoff.domain.dossier import Dossier, PredictionKind
 from signoff.domain.evidence import Evidence, Predictions
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.plausible import plausible_probabilities, plausible_scores
 from signoff.domain.gates.realized import Agreement, agreement, sampled_agreement
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.domain.sampling import Days
@@ -38,7 +38,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         method=f"accuracy of the weaker side, predictions above and below {neutral:g}",
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         predictions = evidence.predictions
         if predictions is None:
             return Lack(
@@ -76,7 +76,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         omitted = _Omitted.of(dates, predictions, result, limit)
         worse = value if held is None else _were_wrong(held, predictions, result, neutral, is_waived=is_waived)
         hangs = value >= gate.threshold and value * fewest / (fewest + omitted.rows) < gate.threshold
-        return Measurement(
+        return GateMeasurement(
             value=value,
             n=result.n,
             source=predictions.source.name,
@@ -345,7 +345,7 @@ def _picture(result: SymmetricPredictionAccuracy, threshold: float) -> IntervalC
         f"Share of predictions that were right, by direction, with the 90% Wilson interval whose lower end is the "
         f"one-sided 95% bound, on effective numbers clustered by date; n = {result.n:,}.",
         tuple(_intervals(result)),
-        Reference(threshold, f"threshold {number(threshold, Unit.PERCENT, 0)}%"),
+        ReferenceLine(threshold, f"threshold {number(threshold, Unit.PERCENT, 0)}%"),
         "accuracy %",
     )
 

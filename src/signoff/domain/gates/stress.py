@@ -55,7 +55,7 @@ WINDOWS: Final = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Book:
+class HeldWeights:
     """The weights last held: (K,) symbols without repetition, and their shares of capital."""
 
     day: date
@@ -80,7 +80,7 @@ def stress_rows(evidence: Evidence, own: tuple[StressWindow, ...] = ()) -> tuple
     return tuple(_row(window, evidence, book) for window in (*WINDOWS, *named))
 
 
-def _row(window: Window, evidence: Evidence, book: Book | None) -> StressRow:
+def _row(window: Window, evidence: Evidence, book: HeldWeights | None) -> StressRow:
     returns, gap = _covering(window, evidence)
     inside = _inside(returns.dates, window, returns.time)
 
@@ -182,17 +182,17 @@ def _gap_of_periods(window: Window, dates: Days, time: Sampling) -> str:
     return ""
 
 
-def _last_book(positions: Positions | None) -> Book | None:
+def _last_book(positions: Positions | None) -> HeldWeights | None:
     if positions is None or positions.dates.size == 0:
         return None
     last = positions.dates == positions.dates.max()
     held = last & (positions.weight != 0)
-    return Book(
+    return HeldWeights(
         positions.dates.max().item(), positions.symbols[held], positions.weight[held], f"{positions.source.name}"
     )
 
 
-def _portfolio(window: Window, book: Book | None, assets: AssetReturns | None) -> HeldThrough:
+def _portfolio(window: Window, book: HeldWeights | None, assets: AssetReturns | None) -> HeldThrough:
     """The book bought before the window and held through it; the rest of the capital is cash.
 
     Symbols without a return on every session of the window are left out, and no figure is given where they are more
@@ -238,7 +238,7 @@ class Paths:
     is_held: NDArray[np.bool_]
 
 
-def _paths(window: Window, book: Book, assets: AssetReturns) -> Paths | str:
+def _paths(window: Window, book: HeldWeights, assets: AssetReturns) -> Paths | str:
     """The symbols' paths through the window, or why there are none."""
     known = np.unique(assets.dates)
     read = inferred(known)

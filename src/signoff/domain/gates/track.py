@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from signoff.domain.charts import Chart, Line, LinesChart, Reference, UnderwaterChart
+from signoff.domain.charts import Chart, ChartLine, LinesChart, ReferenceLine, UnderwaterChart
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
@@ -67,7 +67,7 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
     if evidence.backtest_previous is not None:
         versions.append((old or "previous", evidence.backtest_previous, False))
     judged = [(label, returns, is_new) for label, returns, is_new in versions if _is_sound(returns.returns)]
-    under_water = tuple(Line(label, r.dates, r.returns, is_new) for label, r, is_new in judged)
+    under_water = tuple(ChartLine(label, r.dates, r.returns, is_new) for label, r, is_new in judged)
     rolling = tuple(_rolling(label, r, is_new=is_new) for label, r, is_new in judged if r.dates.size > r.time.year)
     charts: list[Chart] = []
     if rolling:
@@ -79,7 +79,7 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
                 "dependence, tails and skew that the whole record shows); windows overlap, so neighbouring points "
                 "say almost the same.",
                 rolling,
-                Reference(0.0, "0"),
+                ReferenceLine(0.0, "0"),
                 "rolling Sharpe",
             )
         )
@@ -90,14 +90,14 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
     return tuple(charts)
 
 
-def _rolling(label: str, returns: Returns, *, is_new: bool) -> Line:
+def _rolling(label: str, returns: Returns, *, is_new: bool) -> ChartLine:
     time, window = returns.time, returns.time.year
     own = time.excess(returns.returns)
     sharpes = rolling_sharpe(own, window, periods=time.rows_a_year)
     error = np.sqrt((time.rows_a_year + sharpes**2 / 2) / window)
     half = _TWO_SIDED_95 * error * _widening(own)
     dates = returns.dates[window - 1 :]
-    return Line(label, dates, sharpes, is_new, sharpes - half, sharpes + half)
+    return ChartLine(label, dates, sharpes, is_new, sharpes - half, sharpes + half)
 
 
 def _widening(returns: Floats) -> float:

@@ -19,7 +19,7 @@ from signoff.domain.finding import Comparison, Finding
 from signoff.domain.frequency import Frequency
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import track_record, windowed
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.domain.sampling import Sampling
@@ -63,7 +63,7 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         f"backtest, and the coverage of one-{time.unit} forecasts from the {length} before",
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
@@ -84,7 +84,7 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         coverage = christoffersen(forecasts.is_exception, level=gate.level)
         exceptions, n = int(forecasts.is_exception.sum()), forecasts.dates.size
         expected = (1 - gate.level) * n
-        return Measurement(
+        return GateMeasurement(
             value=estimate.value,
             n=returns.size,
             source=backtest.source.name,

@@ -49,7 +49,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class GateMeasurement:
     """A statistic with all it rests on. An objection fails the gate whatever the statistic says.
 
     `unsettled` says on what unknown figures a pass hangs: such a pass is inconclusive, and a failure stays one.
@@ -95,7 +95,7 @@ _MISSES: Final = {
 }
 
 
-def guarded(rule: Rule, measure: Callable[[], Measurement | Lack]) -> Finding:
+def guarded(rule: Rule, measure: Callable[[], GateMeasurement | Lack]) -> Finding:
     """The finding of one gate. Never raises on what evidence may hold; never passes what it could not measure."""
     try:
         with np.errstate(divide="raise", invalid="raise", over="raise"):
@@ -113,7 +113,7 @@ def guarded(rule: Rule, measure: Callable[[], Measurement | Lack]) -> Finding:
     return _judged(rule, measured)
 
 
-def _judged(rule: Rule, measured: Measurement) -> Finding:
+def _judged(rule: Rule, measured: GateMeasurement) -> Finding:
     value = float(measured.value)
     holds = rule.comparison.holds(value, rule.threshold)
     digits = digits_apart(value, rule.threshold, rule.unit, rule.digits)
@@ -141,7 +141,7 @@ def _judged(rule: Rule, measured: Measurement) -> Finding:
     )
 
 
-def _outcome_first(rule: Rule, value: float, measured: Measurement) -> str:
+def _outcome_first(rule: Rule, value: float, measured: GateMeasurement) -> str:
     """Why the verdict is what it is; where the statistic alone would pass, the outcome comes before it."""
     compared = _comparison(rule, value)
     if not rule.comparison.holds(value, rule.threshold):

@@ -8,7 +8,7 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.track import track_record, windowed
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
+from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.domain.sampling import Sampling
@@ -40,7 +40,7 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
         method=f"non-overlapping windows of {length} from the first on, the last partial one dropped",
     )
 
-    def measure() -> Measurement | Lack:
+    def measure() -> GateMeasurement | Lack:
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
@@ -54,7 +54,7 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
         )
         dropped = returns.size - result.n * rows
         begun = first_windows(returns, rows)
-        return Measurement(
+        return GateMeasurement(
             value=result.consistency,
             n=result.n,
             source=evidence.backtest.source.name,

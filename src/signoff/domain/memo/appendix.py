@@ -3,20 +3,20 @@
 from typing import Final
 
 from signoff.domain.assessment import BenchmarkSummary
-from signoff.domain.dossier import Person
+from signoff.domain.dossier import NamedPerson
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Section
-from signoff.domain.memo.markup import Line, declared_by, figure, lead_in, linked, placed, words
+from signoff.domain.memo.markup import TemplateLine, declared_by, figure, lead_in, linked, placed, words
 from signoff.domain.memo.provenance import bound_artifacts
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, number
 
 NOT_MEASURED: Final = Cell("not measured", mark=Mark.NOT_PROVIDED)
 _REFERENCES: Final = (
-    Line("Model Card", "card"),
-    Line("Backtest Report", "backtest"),
-    Line("Research Paper/Memo", "research"),
-    Line("Code Repository", "repository"),
-    Line("MLflow Experiment", "mlflow"),
+    TemplateLine("Model Card", "card"),
+    TemplateLine("Backtest Report", "backtest"),
+    TemplateLine("Research Paper/Memo", "research"),
+    TemplateLine("Code Repository", "repository"),
+    TemplateLine("MLflow Experiment", "mlflow"),
 )
 
 
@@ -113,5 +113,5 @@ def _contacts(release: Release) -> tuple[Block, ...]:
     )
 
 
-def _person(person: Person) -> Cell:
+def _person(person: NamedPerson) -> Cell:
     return Cell(", ".join(part for part in (person.name, person.email, person.slack) if part))

@@ -95,7 +95,7 @@ class Gain(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ClaimSubject:
     """What a number may be about: the words that say so, and the facts it is then held against."""
 
     words: str
@@ -103,37 +103,37 @@ class Subject:
     gain: Gain = Gain.GOOD
 
 
-_GATE_COUNTS: Final = Subject(r"gates?", r"^gates\.(?:passed|total)$")
+_GATE_COUNTS: Final = ClaimSubject(r"gates?", r"^gates\.(?:passed|total)$")
 _SUBJECTS: Final = (
-    Subject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
-    Subject(r"hansen(?:['’]s)?(?: SPA)?|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
-    Subject(r"sharpe(?: ratio)?", r"^(?!gates\.deflated)(?!.*p_value).*sharpe"),
-    Subject(r"p(?:[ -]values?)?(?=\s{0,9}[=<>≤≥]?\s{0,9}\d)", r"_p$|p_value$|\.p$"),
-    Subject(r"CVaR|conditional value at risk|expected shortfall", r"conditional_value_at_risk", Gain.LOSS),
-    Subject(r"VaR|values? at risk", r"^risk\.value_at_risk|^gates\.var\.", Gain.LOSS),
-    Subject(r"(?:max(?:imum)? )?draw-?downs?", r"drawdown", Gain.LOSS),
-    Subject(r"hit[ -]rate", r"hit_rate"),
-    Subject(r"win\W?loss", r"win_loss"),
-    Subject(r"returns?", r"return"),
-    Subject(r"latency|inference", r"latency|inference", Gain.COST),
-    Subject(r"slippage", r"slippage", Gain.COST),
-    Subject(r"error rate|errors", r"error_rate", Gain.COST),
-    Subject(r"correlations?", r"correlation"),
-    Subject(r"PBO|overfitting", r"^gates\.pbo\.", Gain.COST),
-    Subject(r"SPA|symmetric prediction accuracy", r"^gates\.spa\."),
-    Subject(r"DSR|downside sensitivity", r"^gates\.dsr\.", Gain.COST),
-    Subject(r"walk[ -]forward", r"^gates\.walk_forward\."),
-    Subject(r"windows?|quarters?", r"windows$"),
-    Subject(r"predictions?", r"predictions|\.n$"),
-    Subject(r"partitions?|splits?", r"partitions$|splits$"),
-    Subject(r"orders?", r"\.orders$"),
+    ClaimSubject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
+    ClaimSubject(r"hansen(?:['’]s)?(?: SPA)?|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
+    ClaimSubject(r"sharpe(?: ratio)?", r"^(?!gates\.deflated)(?!.*p_value).*sharpe"),
+    ClaimSubject(r"p(?:[ -]values?)?(?=\s{0,9}[=<>≤≥]?\s{0,9}\d)", r"_p$|p_value$|\.p$"),
+    ClaimSubject(r"CVaR|conditional value at risk|expected shortfall", r"conditional_value_at_risk", Gain.LOSS),
+    ClaimSubject(r"VaR|values? at risk", r"^risk\.value_at_risk|^gates\.var\.", Gain.LOSS),
+    ClaimSubject(r"(?:max(?:imum)? )?draw-?downs?", r"drawdown", Gain.LOSS),
+    ClaimSubject(r"hit[ -]rate", r"hit_rate"),
+    ClaimSubject(r"win\W?loss", r"win_loss"),
+    ClaimSubject(r"returns?", r"return"),
+    ClaimSubject(r"latency|inference", r"latency|inference", Gain.COST),
+    ClaimSubject(r"slippage", r"slippage", Gain.COST),
+    ClaimSubject(r"error rate|errors", r"error_rate", Gain.COST),
+    ClaimSubject(r"correlations?", r"correlation"),
+    ClaimSubject(r"PBO|overfitting", r"^gates\.pbo\.", Gain.COST),
+    ClaimSubject(r"SPA|symmetric prediction accuracy", r"^gates\.spa\."),
+    ClaimSubject(r"DSR|downside sensitivity", r"^gates\.dsr\.", Gain.COST),
+    ClaimSubject(r"walk[ -]forward", r"^gates\.walk_forward\."),
+    ClaimSubject(r"windows?|quarters?", r"windows$"),
+    ClaimSubject(r"predictions?", r"predictions|\.n$"),
+    ClaimSubject(r"partitions?|splits?", r"partitions$|splits$"),
+    ClaimSubject(r"orders?", r"\.orders$"),
     _GATE_COUNTS,
-    Subject(r"features?", r"^features\."),
-    Subject(r"trials?|configurations?", r"\.trials$"),
-    Subject(r"stocks|symbols|equities|instruments|assets", r"^counts\.symbols$"),
-    Subject(r"allocations?|capital", r"^plan\.allocation$"),
-    Subject(r"shadow|limited", r"^plan\."),
-    Subject(r"training|look-?back", r"^training_days\."),
+    ClaimSubject(r"features?", r"^features\."),
+    ClaimSubject(r"trials?|configurations?", r"\.trials$"),
+    ClaimSubject(r"stocks|symbols|equities|instruments|assets", r"^counts\.symbols$"),
+    ClaimSubject(r"allocations?|capital", r"^plan\.allocation$"),
+    ClaimSubject(r"shadow|limited", r"^plan\."),
+    ClaimSubject(r"training|look-?back", r"^training_days\."),
 )
 # Facts of a special circumstance count only where the sentence names it.
 _SCOPES: Final = (
@@ -240,7 +240,7 @@ class Claim:
     unit: str
     start: int
     end: int
-    subject: Subject | None
+    subject: ClaimSubject | None
     change: int | None
     sentence: str
     is_taken_over: bool = False
@@ -408,7 +408,7 @@ def _claims(text: str) -> Iterator[Claim]:
         yield replace(claim, is_taken_over=is_taken_over, scope=scope, own_facts=own_facts)
 
 
-def _scope(text: str, span: tuple[int, int], clause: tuple[int, int], subject: Subject | None) -> tuple[str, str]:
+def _scope(text: str, span: tuple[int, int], clause: tuple[int, int], subject: ClaimSubject | None) -> tuple[str, str]:
     """The circumstance that a number is of, and the names of its figures: paper, live, or the previous version."""
     start, end = span
     if subject is not None and re.match(_PLANNED, subject.facts):
@@ -434,7 +434,7 @@ def _scope(text: str, span: tuple[int, int], clause: tuple[int, int], subject: S
     return (PREVIOUS, r"\.old$") if previous else ("", "")
 
 
-def _claim(match: re.Match[str], subject: Subject | None, change: int | None, sentence: str) -> Claim:
+def _claim(match: re.Match[str], subject: ClaimSubject | None, change: int | None, sentence: str) -> Claim:
     start, end, written = match.start(), match.end(), match[0].strip()
     if written.lower() in _WORDS:
         value, decimals, scale, sign, unit = float(_WORDS[written.lower()]), 0, 1.0, "", ""
@@ -473,7 +473,7 @@ def _sentence(text: str, start: int) -> str:
     return text[left : following.start() if following else len(text)]
 
 
-def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> tuple[Subject | None, bool]:
+def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> tuple[ClaimSubject | None, bool]:
     """The subject named nearest to the number in its clause, else the last one named before it in the sentence.
 
     The second value says that it was taken over from there.
@@ -489,8 +489,8 @@ def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> tuple[
     return (None, False) if earlier is None else (earlier[0], True)
 
 
-def _subjects(text: str, left: int, right: int) -> list[tuple[Subject, int, int]]:
-    found: list[tuple[Subject, int, int]] = []
+def _subjects(text: str, left: int, right: int) -> list[tuple[ClaimSubject, int, int]]:
+    found: list[tuple[ClaimSubject, int, int]] = []
     for subject in _SUBJECTS:
         for match in re.finditer(rf"(?<!\w)(?:{subject.words})(?!\w)", text[left:right], re.IGNORECASE):
             span = (left + match.start(), left + match.end())
@@ -499,7 +499,7 @@ def _subjects(text: str, left: int, right: int) -> list[tuple[Subject, int, int]
     return found
 
 
-def _change(lead: str, trail: str, subject: Subject | None) -> int | None:
+def _change(lead: str, trail: str, subject: ClaimSubject | None) -> int | None:
     """The sign that a word such as "improved" or "lower" by the number gives a change; None without such a word."""
     if re.search(r"\b(?:to|from|at|of)\s*$", lead, re.IGNORECASE):
         return None
@@ -617,7 +617,7 @@ def _nearest(claim: Claim, facts: Sequence[Quantity]) -> str:
     return f"{kind} is {nearest.name} = {nearest.text}"
 
 
-class Order(Enum):
+class NumberOrder(Enum):
     """How two numbers that stand together are to be read."""
 
     OLD_NEW = auto()
@@ -625,35 +625,35 @@ class Order(Enum):
     BOUNDS = auto()  # of an interval
 
 
-def _order(text: str, pair: Sequence[Claim]) -> Order | None:
+def _order(text: str, pair: Sequence[Claim]) -> NumberOrder | None:
     if len(pair) < 2 or any(claim.sign == "±" or claim.scope not in {"", PREVIOUS} for claim in pair):
         return None  # each is of a circumstance of its own, or the second is the margin of the first
     between = text[pair[0].end : pair[1].start]
     is_from = re.search(r"\bfrom\s*$", text[: pair[0].start], re.IGNORECASE)
     if _BOUNDS.match(between) and re.search(rf"(?:{INTERVAL})", pair[0].sentence, re.IGNORECASE):
-        return Order.BOUNDS
+        return NumberOrder.BOUNDS
     if _ARROW.match(between) or (is_from and _FROM_TO.match(between)):
-        return Order.OLD_NEW
+        return NumberOrder.OLD_NEW
     if not _AGAINST.match(between):
         return None
-    return Order.OLD_NEW if pair[0].scope == PREVIOUS != pair[1].scope else Order.NEW_OLD
+    return NumberOrder.OLD_NEW if pair[0].scope == PREVIOUS != pair[1].scope else NumberOrder.NEW_OLD
 
 
-def _pair_contradictions(first: Claim, second: Claim, order: Order, facts: Sequence[Quantity]) -> Iterator[str]:
+def _pair_contradictions(first: Claim, second: Claim, order: NumberOrder, facts: Sequence[Quantity]) -> Iterator[str]:
     """Both numbers must come from the same figure, on the sides that the words give them."""
     first, second = replace(first, change=None), replace(second, change=None)
     unit, subject = second.unit or first.unit, second.subject or first.subject
-    if order is Order.NEW_OLD:
+    if order is NumberOrder.NEW_OLD:
         subject = first.subject or second.subject
     first, second = (
         replace(first, unit=first.unit or unit, subject=subject),
         replace(second, unit=unit, subject=subject),
     )
-    new, old = (first, second) if order is Order.NEW_OLD else (second, first)
+    new, old = (first, second) if order is NumberOrder.NEW_OLD else (second, first)
     sides = {
-        Order.OLD_NEW: [("new", "old")],
-        Order.NEW_OLD: [("new", "old"), ("new", "target"), ("statistic", "threshold")],
-        Order.BOUNDS: [("high", "low"), ("new", "old"), ("old", "new")],
+        NumberOrder.OLD_NEW: [("new", "old")],
+        NumberOrder.NEW_OLD: [("new", "old"), ("new", "target"), ("statistic", "threshold")],
+        NumberOrder.BOUNDS: [("high", "low"), ("new", "old"), ("old", "new")],
     }[order]
     if any(_agrees(new, a) and _agrees(old, b) for a, b in _partners(_candidates(new, facts), facts, sides)):
         return

@@ -10,9 +10,9 @@ from typing import Final
 
 from signoff.domain.events import Delivery, NoticeSent
 from signoff.domain.memo.document import Block, CheckItem, Checklist, Paragraph, Section
-from signoff.domain.memo.markup import Line, declared, declared_by, lead_in, placed, plain
+from signoff.domain.memo.markup import TemplateLine, declared, declared_by, lead_in, placed, plain
 from signoff.domain.memo.release import Release
-from signoff.domain.policy import Certification
+from signoff.domain.policy import CertifiedSentence
 from signoff.domain.quantity import NOT_PROVIDED
 from signoff.domain.shortened import shortening_of
 
@@ -39,31 +39,31 @@ _SERVICES: Final = (
 )
 NOT_EVIDENCED: Final = "not evidenced"
 _BEFORE: Final = (
-    Line("Trading desk notified", "desk"),
-    Line("Risk management briefed", "risk"),
-    Line("Operations team prepared", "operation"),
-    Line("Executive summary distributed", "summary"),
+    TemplateLine("Trading desk notified", "desk"),
+    TemplateLine("Risk management briefed", "risk"),
+    TemplateLine("Operations team prepared", "operation"),
+    TemplateLine("Executive summary distributed", "summary"),
 )
 _AT_DEPLOYMENT: Final = (
-    Line("Slack announcement", "slack"),
-    Line("Email to stakeholders", "email"),
-    Line("Dashboard updated with new version", "dashboard"),
+    TemplateLine("Slack announcement", "slack"),
+    TemplateLine("Email to stakeholders", "email"),
+    TemplateLine("Dashboard updated with new version", "dashboard"),
 )
 _AFTER: Final = (
-    Line("Performance review meeting", "review"),
-    Line("Deployment retrospective", "retrospective"),
-    Line("Updated documentation", "document"),
+    TemplateLine("Performance review meeting", "review"),
+    TemplateLine("Deployment retrospective", "retrospective"),
+    TemplateLine("Updated documentation", "document"),
 )
 _DOCUMENTS: Final = (
-    Line("Model card", "card"),
-    Line("API documentation", "api"),
-    Line("Runbooks", "runbook"),
-    Line("Troubleshooting guide", "troubleshoot"),
+    TemplateLine("Model card", "card"),
+    TemplateLine("API documentation", "api"),
+    TemplateLine("Runbooks", "runbook"),
+    TemplateLine("Troubleshooting guide", "troubleshoot"),
 )
 _TRAINING: Final = (
-    Line("Trading desk walkthrough", "desk"),
-    Line("Operations handoff", "operation"),
-    Line("On-call runbook review", "on call"),
+    TemplateLine("Trading desk walkthrough", "desk"),
+    TemplateLine("Operations handoff", "operation"),
+    TemplateLine("On-call runbook review", "on call"),
 )
 
 
@@ -113,14 +113,14 @@ def _hold(release: Release) -> str:
     is_short = short is not None and getattr(policy, short).notice_hours == hours
     rule = f"policy, {short if is_short else 'sign_off'}.notice_hours"
     due = f"Due {plain(hours)} h before the deployment ({rule})" if hours else f"Due before the start ({rule}: 0)"
-    if Certification.STAKEHOLDERS in policy.sign_off.accepted_not_evidenced:
+    if CertifiedSentence.STAKEHOLDERS in policy.sign_off.accepted_not_evidenced:
         return f"{due}; the policy lets a start go ahead without them (sign_off.accepted_not_evidenced)."
     had = " for so long" if hours else ""
     return f"{due}; the start waits until everybody has had them{had}."
 
 
 def _notices(
-    release: Release, lines: tuple[Line, ...], declared: Iterable[str], moments: tuple[str, ...] = ()
+    release: Release, lines: tuple[TemplateLine, ...], declared: Iterable[str], moments: tuple[str, ...] = ()
 ) -> Checklist:
     return Checklist(tuple(_notice(release, title, text, moments) for title, text in placed(lines, declared)))
 
@@ -183,7 +183,7 @@ def _training(release: Release) -> tuple[Block, ...]:
     )
 
 
-def _declared(release: Release, lines: tuple[Line, ...], given: Mapping[str, bool]) -> Checklist:
+def _declared(release: Release, lines: tuple[TemplateLine, ...], given: Mapping[str, bool]) -> Checklist:
     items = []
     for title, name in placed(lines, given):
         done = () if name is None else release.done(name)

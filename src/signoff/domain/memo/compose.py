@@ -9,7 +9,7 @@ from datetime import date
 
 from signoff.domain.assessment import Assessment, PitStatus
 from signoff.domain.dossier import Dossier
-from signoff.domain.events import Verdict
+from signoff.domain.events import Vote
 from signoff.domain.evidence import Evidence
 from signoff.domain.floor import Floor, Origin
 from signoff.domain.frequency import Frequency
@@ -192,7 +192,7 @@ def _summary_notices(release: Release, facts: Sequence[Quantity] | None) -> Iter
 
 def _rejections(release: Release) -> Iterator[str]:
     for signature in release.standing.approvals:
-        if signature.verdict is Verdict.REJECT:
+        if signature.verdict is Vote.REJECT:
             yield f"Rejected by {signature.person} ({signature.role.title}): {signature.reason or NOT_PROVIDED}"
 
 

@@ -13,24 +13,34 @@ from signoff.domain.dossier import Requirement
 from signoff.domain.events import Barred, Because
 from signoff.domain.evidence import RegisteredVersion, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Mark, Section
-from signoff.domain.memo.markup import ABSENT, Line, checked_version, declared, lead_in, linked, one, placed, words
-from signoff.domain.memo.proof import Found, Proof
+from signoff.domain.memo.markup import (
+    ABSENT,
+    TemplateLine,
+    checked_version,
+    declared,
+    lead_in,
+    linked,
+    one,
+    placed,
+    words,
+)
+from signoff.domain.memo.proof import Proof, ProofOutcome
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
 
-NOT_EVIDENCED: Final = Found.NOT_EVIDENCED.value
+NOT_EVIDENCED: Final = ProofOutcome.NOT_EVIDENCED.value
 NOT_RUN_HERE: Final = "not run by Signoff"
 _PROOF_MARK: Final = {
-    Found.PROVEN: Mark.PASS,
-    Found.REFUTED: Mark.FAIL,
-    Found.NOT_EVIDENCED: Mark.NOT_EVIDENCED,
-    Found.NOT_COMPARABLE: Mark.NOT_COMPARABLE,
+    ProofOutcome.PROVEN: Mark.PASS,
+    ProofOutcome.REFUTED: Mark.FAIL,
+    ProofOutcome.NOT_EVIDENCED: Mark.NOT_EVIDENCED,
+    ProofOutcome.NOT_COMPARABLE: Mark.NOT_COMPARABLE,
 }
 _REQUIREMENTS: Final = (
-    Line("SEC Rule 15c3-5: Pre-trade risk checks enabled", "15c3"),
-    Line("MiFID II: Algo registration filed, documentation complete", "mifid"),
-    Line("FINRA 3110: Supervisory procedures updated", "finra"),
-    Line("Internal policies", "internal"),
+    TemplateLine("SEC Rule 15c3-5: Pre-trade risk checks enabled", "15c3"),
+    TemplateLine("MiFID II: Algo registration filed, documentation complete", "mifid"),
+    TemplateLine("FINRA 3110: Supervisory procedures updated", "finra"),
+    TemplateLine("Internal policies", "internal"),
 )
 # By the name of the attached file without its folder and its ending.
 _ARTIFACTS: Final = (

@@ -117,14 +117,14 @@ def declared_by(label: str, author: str) -> Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TemplateLine:
     """A line that the template always has, and the word by which a declaration is known to fill it."""
 
     title: str
     word: str
 
 
-def placed(lines: Sequence[Line], declared: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+def placed(lines: Sequence[TemplateLine], declared: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
     """Every line of the template with the declaration that fills it (or None), then every other declaration."""
     left = list(declared)
     rows: list[tuple[str, str | None]] = []

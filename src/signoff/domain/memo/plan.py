@@ -10,12 +10,12 @@ from typing import Final
 
 from signoff.domain.conflict_of_interest import told
 from signoff.domain.dossier import Signatory
-from signoff.domain.events import Signature, Verdict
+from signoff.domain.events import Signature, Vote
 from signoff.domain.live_metrics import (
     LIVE_METRICS,
     Alert,
-    Group,
     LiveMetric,
+    MetricGroup,
     Table,
     tracked,
     triggers,
@@ -38,12 +38,12 @@ from signoff.domain.memo.release import Release
 from signoff.domain.policy import DayCount, Policy, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number
 from signoff.domain.silence import rule
-from signoff.domain.thresholds import Kind
+from signoff.domain.thresholds import ThresholdKind
 
 _VERDICT_MARK: Final = {
-    Verdict.APPROVE: Mark.APPROVED,
-    Verdict.CONDITIONAL: Mark.CONDITIONAL,
-    Verdict.REJECT: Mark.REJECTED,
+    Vote.APPROVE: Mark.APPROVED,
+    Vote.CONDITIONAL: Mark.CONDITIONAL,
+    Vote.REJECT: Mark.REJECTED,
 }
 
 
@@ -124,7 +124,7 @@ def _daily_review(release: Release) -> str:
 def rollback_triggers(policy: Policy, table: Table = LIVE_METRICS) -> tuple[str, ...]:
     """The triggers in the policy's numbers."""
     return tuple(
-        row.worded(trigger.printed, policy, limit=row.threshold(policy, Kind.TRIGGER))
+        row.worded(trigger.printed, policy, limit=row.threshold(policy, ThresholdKind.TRIGGER))
         for row, trigger in triggers(table)
     )
 
@@ -170,7 +170,9 @@ def _monitoring(release: Release, table: Table) -> tuple[Block, ...]:
 def _tracked(release: Release, table: Table) -> Fields:
     """What monitoring reads every session, and nothing else."""
     read = tracked(has_champion=release.dossier.header.previous_version is not None, table=table)
-    texts = {group: [row.worded(row.title, release.policy) for row in read if row.group is group] for group in Group}
+    texts = {
+        group: [row.worded(row.title, release.policy) for row in read if row.group is group] for group in MetricGroup
+    }
     return Fields(tuple((group.value, Cell(", ".join(found))) for group, found in texts.items() if found))
 
 
@@ -190,7 +192,9 @@ def _alerts(policy: Policy, table: Table) -> Rows:
 
 
 def _alert(policy: Policy, row: LiveMetric, alert: Alert) -> tuple[Cell, ...]:
-    levels = (each.text for each in row.thresholds(policy) if each.kind in {Kind.WARNING, Kind.CRITICAL})
+    levels = (
+        each.text for each in row.thresholds(policy) if each.kind in {ThresholdKind.WARNING, ThresholdKind.CRITICAL}
+    )
     figures = (Cell(level, is_figure=True) for level in levels)
     return Cell(row.worded("{name}", policy)), *figures, Cell(alert.of(policy).action)
 
@@ -246,7 +250,7 @@ def _approval(role: Role, release: Release) -> tuple[Cell, ...]:
 
 
 def _verdict(signature: Signature, release: Release) -> Cell:
-    if signature.verdict is Verdict.REJECT:
+    if signature.verdict is Vote.REJECT:
         return Cell("", mark=Mark.REJECTED)
     if not release.counts(signature):
         return Cell("void: not over this memo", mark=Mark.PENDING)

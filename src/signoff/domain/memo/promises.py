@@ -17,7 +17,7 @@ from signoff.domain.memo.document import Cell, Mark
 from signoff.domain.memo.enforced import SHARPE, SHARPE_DAYS, VAR, VAR_DAYS, Act, says_no_more
 from signoff.domain.memo.markup import plain, words
 from signoff.domain.policy import Policy
-from signoff.domain.thresholds import Kind
+from signoff.domain.thresholds import ThresholdKind
 
 NOT_CHECKED: Final = "declared by the author, not checked"
 # A figure in any form, so that one which the reading below passes over leaves its clause unchecked.
@@ -201,7 +201,7 @@ def _measure(clause: str, number: re.Match[str]) -> Measure | None:
 def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[float, ...]:
     """The figures at which this happens by itself; none where nothing does it."""
     limits, halt = dossier.risk.position_limits, dossier.boundaries.restrictions.halt_if_vix_above
-    rolls_back = _acting(name, Kind.TRIGGER, policy)
+    rolls_back = _acting(name, ThresholdKind.TRIGGER, policy)
     refused = {
         "VIX": () if halt is None else (halt,),
         "exposure": (limits.max_portfolio_weight_pct,),
@@ -212,18 +212,21 @@ def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[
         case Act.ROLL_BACK | Act.TO_ZERO:
             return rolls_back
         case Act.HOLD | Act.TELL:
-            return (*_acting(name, Kind.CRITICAL, policy), *rolls_back, *_monitored(name, dossier))
+            return (*_acting(name, ThresholdKind.CRITICAL, policy), *rolls_back, *_monitored(name, dossier))
         case Act.STOP_ORDERS:
             return (*refused.get(name, ()), *rolls_back)
         case Act.REDUCE:
             return ()
 
 
-def _acting(name: str, kind: Kind, policy: Policy) -> tuple[float, ...]:
+def _acting(name: str, kind: ThresholdKind, policy: Policy) -> tuple[float, ...]:
     """The levels of one kind that the table of metrics has for what people call so; windows are those of triggers."""
     levels = (level for row in LIVE_METRICS if row.spoken == name for level in row.thresholds(policy))
     windows = (row.window(policy) for row in LIVE_METRICS if row.trigger and row.window and row.spoken_window == name)
-    return (*(level.value for level in levels if level.kind is kind), *(windows if kind is Kind.TRIGGER else ()))
+    return (
+        *(level.value for level in levels if level.kind is kind),
+        *(windows if kind is ThresholdKind.TRIGGER else ()),
+    )
 
 
 def _monitored(name: str, dossier: Dossier, *, inverted: bool = False) -> tuple[float, ...]:

@@ -12,15 +12,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.events import Observed, Occasion
+from signoff.domain.events import Observed, RollbackCause
 from signoff.domain.evidence import CodedSymbols, Floats, PaperLog, Predictions, Symbols
 from signoff.domain.live_metrics import cause, threshold
 from signoff.domain.monitoring import Level, explain
 from signoff.domain.policy import Policy
-from signoff.domain.thresholds import Kind
+from signoff.domain.thresholds import ThresholdKind
 
 
-class Found(StrEnum):
+class ProofOutcome(StrEnum):
     """What a check came to, or why none ran."""
 
     PROVEN = "checked"
@@ -33,7 +33,7 @@ class Found(StrEnum):
 class Proof:
     """One claim: what was found, and over what."""
 
-    found: Found
+    found: ProofOutcome
     detail: str
 
     @property
@@ -45,11 +45,11 @@ class Proof:
 BREACH_SESSIONS: Final = 30
 SAME_VALUE: Final = 1e-6
 """Of the largest prediction: so far may a logged value lie from its prediction, as tables round what they hold."""
-NO_JOURNAL: Final = Proof(Found.NOT_EVIDENCED, "no live journal")
-NO_ORDERS: Final = Proof(Found.NOT_EVIDENCED, "the live journal holds no orders")
-NOT_RECOMPUTED: Final = Proof(Found.NOT_EVIDENCED, "no journaled prediction was recomputed")
-_OF_PERFORMANCE: Final = {Occasion.PERFORMANCE, Occasion.RISK_BREACH}
-NO_PAPER: Final = Proof(Found.NOT_EVIDENCED, "no paper log beside a predictions file")
+NO_JOURNAL: Final = Proof(ProofOutcome.NOT_EVIDENCED, "no live journal")
+NO_ORDERS: Final = Proof(ProofOutcome.NOT_EVIDENCED, "the live journal holds no orders")
+NOT_RECOMPUTED: Final = Proof(ProofOutcome.NOT_EVIDENCED, "no journaled prediction was recomputed")
+_OF_PERFORMANCE: Final = {RollbackCause.PERFORMANCE, RollbackCause.RISK_BREACH}
+NO_PAPER: Final = Proof(ProofOutcome.NOT_EVIDENCED, "no paper log beside a predictions file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +80,15 @@ def _predictions(observed: Sequence[Observed]) -> Proof:
     silent = [each for each, n in zip(sessions, counts, strict=True) if not n]
     if silent:
         return Proof(
-            Found.REFUTED,
+            ProofOutcome.REFUTED,
             f"{len(silent)} of {period} have no journaled prediction, the first {silent[0].session}",
         )
     for key, what in (("symbols_lost", "lack predictions"), ("prediction_gaps", "hold predictions that are no number")):
         lacking = [each for each in sessions if _value(each, key) != 0]
         if lacking:
-            return Proof(Found.REFUTED, f"{len(lacking)} of {period} {what}, the first {lacking[0].session}")
+            return Proof(ProofOutcome.REFUTED, f"{len(lacking)} of {period} {what}, the first {lacking[0].session}")
     total = sum(int(n or 0) for n in counts)
-    return Proof(Found.PROVEN, f"{period}, {total:,} predictions; no symbol of the session before is missing")
+    return Proof(ProofOutcome.PROVEN, f"{period}, {total:,} predictions; no symbol of the session before is missing")
 
 
 def _value(observed: Observed, key: str) -> float | None:
@@ -105,7 +105,7 @@ def performance_breach(observed: Sequence[Observed], policy: Policy) -> str:
         fired = [explain(name, each, policy) for name in each.fired if cause(name) in _OF_PERFORMANCE]
         sharpe = next((r for r in each.readings if r.key == "rolling_sharpe_30d" and r.level == Level.CRITICAL), None)
         if not fired and sharpe is not None and sharpe.value is not None:
-            level = threshold(policy, sharpe.key, Kind.CRITICAL)
+            level = threshold(policy, sharpe.key, ThresholdKind.CRITICAL)
             fired = [f"rolling Sharpe ratio {level.shown(sharpe.value, '.2f')}, critical below {level.figure}"]
         if fired:
             return f"{session}: {'; '.join(fired)}"
@@ -121,7 +121,7 @@ def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
     moments = np.intersect1d(paper.timestamps, predictions.timestamps)
     if not moments.size:
         periods = f"predictions {_period(predictions.timestamps)}, paper log {_period(paper.timestamps)}"
-        return Proof(Found.NOT_COMPARABLE, f"{periods}, no moment in common")
+        return Proof(ProofOutcome.NOT_COMPARABLE, f"{periods}, no moment in common")
     inside = (predictions.timestamps >= start) & (predictions.timestamps <= end)
     made = _by_key(predictions.timestamps[inside], predictions.symbols[inside], predictions.prediction[inside])
     logged = set(_keys(paper))
@@ -140,7 +140,7 @@ def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
     if beside := sum(key not in made for key in _keys(paper)):
         said += f"; {beside:,} lines have no prediction to be held against"
     is_whole = made.keys() <= logged and not others and based == int(ordered.sum())
-    return Proof(Found.PROVEN if is_whole else Found.REFUTED, said)
+    return Proof(ProofOutcome.PROVEN if is_whole else ProofOutcome.REFUTED, said)
 
 
 def _by_key(

@@ -10,7 +10,7 @@ from typing import Final
 from signoff.domain.assessment import Assessment
 from signoff.domain.deployment import block_words, phase_blocked
 from signoff.domain.dossier import DeploymentType, Dossier
-from signoff.domain.events import NoticeSent, Phase, Signature, Verdict
+from signoff.domain.events import NoticeSent, Phase, Signature, Vote
 from signoff.domain.evidence import Evidence
 from signoff.domain.memo.document import Mark
 from signoff.domain.memo.standing import Standing
@@ -55,7 +55,7 @@ class Release:
         """Whether a signature approves this release as it stands."""
         manifest = self.standing.approved_manifest
         return (
-            signature.verdict in {Verdict.APPROVE, Verdict.CONDITIONAL}
+            signature.verdict in {Vote.APPROVE, Vote.CONDITIONAL}
             and signature.role in self.standing.required
             and (manifest is None or signature.subject == manifest)
         )
@@ -101,13 +101,13 @@ class Release:
             return Mark.REJECTED
         if not self.standing.is_approved:
             return Mark.PENDING
-        is_conditional = any(s.conditions or s.verdict is Verdict.CONDITIONAL for s in self.approvals)
+        is_conditional = any(s.conditions or s.verdict is Vote.CONDITIONAL for s in self.approvals)
         return Mark.CONDITIONAL if is_conditional else Mark.APPROVED
 
     @property
     def overrides(self) -> tuple[Signature, ...]:
         """The first override of each person."""
-        first = {s.person: s for s in reversed(self.standing.overrides) if s.verdict is Verdict.OVERRIDE}
+        first = {s.person: s for s in reversed(self.standing.overrides) if s.verdict is Vote.OVERRIDE}
         return tuple(s for s in self.standing.overrides if first.get(s.person) is s)
 
     @property

@@ -22,7 +22,7 @@ from signoff.domain.memo.markup import NO_PREVIOUS, checked_version, declared, l
 from signoff.domain.memo.promises import untrue
 from signoff.domain.memo.release import Release
 from signoff.domain.rollback_drill import Rehearsal, budget_in_words, left_in_words, step_in_words
-from signoff.domain.thresholds import Kind
+from signoff.domain.thresholds import ThresholdKind
 from signoff.domain.venue import NO_VENUE, VenueKind
 
 _FALLBACKS: Final = {
@@ -50,7 +50,9 @@ def rollback(release: Release) -> Section:
 
 
 def _occasions(release: Release) -> tuple[Block, ...]:
-    floor, days = (threshold(release.policy, key, Kind.TRIGGER) for key in ("rolling_sharpe_30d", "sharpe_days_below"))
+    floor, days = (
+        threshold(release.policy, key, ThresholdKind.TRIGGER) for key in ("rolling_sharpe_30d", "sharpe_days_below")
+    )
     occasions = (
         f"Performance falls below Sharpe {floor.figure} for {days.figure} days",
         "Critical bug or error discovered",

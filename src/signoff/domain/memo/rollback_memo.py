@@ -35,7 +35,7 @@ from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class RollbackStory:
     """The latest rollback of a release, cut out of the events of its stream and of those around it."""
 
     model: str
@@ -154,14 +154,16 @@ def compose_rollback(
     )
 
 
-def _story(deployment_id: str, model: str, version: str, restored: str | None, events: tuple[e.Recorded, ...]) -> Story:
+def _story(
+    deployment_id: str, model: str, version: str, restored: str | None, events: tuple[e.Recorded, ...]
+) -> RollbackStory:
     stream = f"deployment/{deployment_id}"
     own = [recorded for recorded in events if recorded.stream == stream]
     starts = [(at, r.event) for at, r in enumerate(own) if isinstance(r.event, e.RollbackStarted)]
     if not starts:
         raise ValueError(f"expected an event 'rollback_started' in {stream}, found none among {len(own)} events")
     position, start = starts[-1]
-    return Story(
+    return RollbackStory(
         model=model,
         version=version,
         restored_version=restored,
@@ -173,7 +175,7 @@ def _story(deployment_id: str, model: str, version: str, restored: str | None, e
     )
 
 
-def _tldr(story: Story) -> str:
+def _tldr(story: RollbackStory) -> str:
     phase = f" from {story.start.from_phase.value}" if story.start.from_phase else ""
     occasion = story.start.occasion.value.replace("_", " ")
     opening = (
@@ -192,7 +194,7 @@ def _tldr(story: Story) -> str:
     return f"{what} {_flat(story)}; {restored}, verified after {reverted.text}. {budget}"
 
 
-def _flat(story: Story) -> str:
+def _flat(story: RollbackStory) -> str:
     """On whose word the model is called flat, and after how long."""
     after = story.elapsed(e.Step.VERIFY_FLAT).text
     if story.attested is not None:
@@ -200,13 +202,13 @@ def _flat(story: Story) -> str:
     return f"Verified flat{'' if story.venue is None else story.venue.place} after {after}"
 
 
-def _halted(story: Story) -> str:
+def _halted(story: RollbackStory) -> str:
     """What stopped the model first: where there is no venue there is no fence, and the flags alone went off."""
     done = story.done(e.Step.FENCE)
     return "Flags off after" if done is not None and done[1].venue is VenueKind.NONE else "Fenced after"
 
 
-def _flat_after(story: Story) -> tuple[str, str]:
+def _flat_after(story: RollbackStory) -> tuple[str, str]:
     """The same as a figure of page one."""
     after = story.elapsed(e.Step.VERIFY_FLAT).text
     if story.attested is not None:
@@ -214,7 +216,7 @@ def _flat_after(story: Story) -> tuple[str, str]:
     return "Flat after", f"{after}, simulated" if story.venue is VenueKind.SIMULATED else after
 
 
-def _notices(story: Story) -> Iterator[str]:
+def _notices(story: RollbackStory) -> Iterator[str]:
     if story.stuck is not None:
         yield f"Stuck at {_step(story.stuck.step)}: {story.stuck.detail}. The model stays off."
     if (attested := story.attested) is not None:
@@ -227,7 +229,7 @@ def _notices(story: Story) -> Iterator[str]:
         yield f"Deadline breached: {_name(name)}, due {_time(story.due(name))}."
 
 
-def _what_happened(story: Story) -> Iterator[Block]:
+def _what_happened(story: RollbackStory) -> Iterator[Block]:
     start = story.start
     yield Fields(
         (
@@ -275,7 +277,7 @@ def _rests_on(reading: e.Reading, session: date) -> str:
     return ", ".join(part for part in (counted, needed, age) if part)
 
 
-def _steps(story: Story) -> Table:
+def _steps(story: RollbackStory) -> Table:
     columns = (
         Column("Step"),
         Column("Took", Align.RIGHT),
@@ -288,7 +290,7 @@ def _steps(story: Story) -> Table:
     return Table(columns, tuple(_step_row(story, step) for step in e.Step))
 
 
-def _step_row(story: Story, step: e.Step) -> tuple[Cell, ...]:
+def _step_row(story: RollbackStory, step: e.Step) -> tuple[Cell, ...]:
     due = story.due(DEADLINE_OF[step])
     minutes = None if due is None else (due - story.started.at).total_seconds() / 60
     budget = ABSENT if minutes is None else Cell(f"< {plain(round(minutes, 1))} min", is_figure=True)
@@ -311,7 +313,7 @@ def _step_row(story: Story, step: e.Step) -> tuple[Cell, ...]:
     )
 
 
-def _mark(story: Story, done: e.StepDone) -> Mark:
+def _mark(story: RollbackStory, done: e.StepDone) -> Mark:
     """A step passes when it was done; what a venue would answer for does not where there was none, or only a word."""
     if done.step is e.Step.VERIFY_FLAT and story.attested is not None:
         return Mark.CONDITIONAL
@@ -319,7 +321,7 @@ def _mark(story: Story, done: e.StepDone) -> Mark:
     return Mark.INCONCLUSIVE if is_blind else Mark.PASS
 
 
-def _orders_and_flags(story: Story) -> Iterator[Block]:
+def _orders_and_flags(story: RollbackStory) -> Iterator[Block]:
     yield Fields(
         (
             ("Fence", _seen(story, e.Step.FENCE)),
@@ -344,7 +346,7 @@ def _orders_and_flags(story: Story) -> Iterator[Block]:
     yield Table(columns, rows)
 
 
-def _seen(story: Story, step: e.Step) -> Cell:
+def _seen(story: RollbackStory, step: e.Step) -> Cell:
     done = story.done(step)
     if done is not None:
         return Cell(done[1].detail, mark=_mark(story, done[1]))
@@ -353,7 +355,7 @@ def _seen(story: Story, step: e.Step) -> Cell:
     return ABSENT
 
 
-def _flags(story: Story) -> Flags | None:
+def _flags(story: RollbackStory) -> Flags | None:
     """The flags that follow from the streams given, or None where one of them is not whole."""
     streams: dict[str, list[e.Recorded]] = {}
     for recorded in story.every:
@@ -371,7 +373,7 @@ def _flags(story: Story) -> Flags | None:
     return None if is_champion_missing else flags(story.model, deployments, latch)
 
 
-def _timeline(story: Story) -> Table:
+def _timeline(story: RollbackStory) -> Table:
     """From the last observation before the rollback on, over every stream that was given."""
     observed = [r.at for r in story.before if isinstance(r.event, e.Observed)]
     since = observed[-1] if observed else story.started.at
@@ -383,7 +385,7 @@ def _timeline(story: Story) -> Table:
     return Table((Column("When (UTC)"), Column("Who"), Column("Event"), Column("Detail")), rows)
 
 
-def _restored_digest(story: Story) -> Cell:
+def _restored_digest(story: RollbackStory) -> Cell:
     """The digest of the files that were restored, as the step on record says it."""
     if story.restored_version is None:
         return Cell("nothing was restored")
@@ -420,7 +422,7 @@ def _detail(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911 - one visible tabl
             return ""
 
 
-def _due(story: Story) -> Table:
+def _due(story: RollbackStory) -> Table:
     rows = tuple(
         (Cell(_name(d.name).capitalize()), Cell(_time(d.due), is_figure=True), *_state_of(story, d.name))
         for d in story.start.deadlines
@@ -428,7 +430,7 @@ def _due(story: Story) -> Table:
     return Table((Column("What"), Column("Due (UTC)"), Column("Done"), Column("Status", Align.RIGHT)), rows)
 
 
-def _state_of(story: Story, name: str) -> tuple[Cell, Cell]:
+def _state_of(story: RollbackStory, name: str) -> tuple[Cell, Cell]:
     """A deadline is met when its last step is done in time; the post-mortem has no event of its own and stays open."""
     last = next((step for step in reversed(e.Step) if DEADLINE_OF[step] == name), None)
     done = None if last is None else story.done(last)
@@ -438,12 +440,12 @@ def _state_of(story: Story, name: str) -> tuple[Cell, Cell]:
     return when, Cell("", mark=Mark.PENDING if done is None else Mark.PASS)
 
 
-def _open_questions(story: Story) -> Block:
+def _open_questions(story: RollbackStory) -> Block:
     questions = tuple(_questions(story))
     return Bullets(questions)
 
 
-def _questions(story: Story) -> Iterator[str]:
+def _questions(story: RollbackStory) -> Iterator[str]:
     if story.stuck is not None:
         yield f"How is {_step(story.stuck.step)} to be finished? Seen: {story.stuck.detail}"
     if story.done(e.Step.VERIFY_FLAT) is None:

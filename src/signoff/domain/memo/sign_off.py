@@ -14,22 +14,22 @@ from signoff.domain.memo.communication import NOT_EVIDENCED, unsent_before
 from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Mark, Paragraph, Section
 from signoff.domain.memo.governance import is_governance_ready, unevidenced
 from signoff.domain.memo.markup import ABSENT, MEMO_GATES, declared, gates_in_words, joined, lead_in, words
-from signoff.domain.memo.proof import Found, Proof
+from signoff.domain.memo.proof import Proof, ProofOutcome
 from signoff.domain.memo.release import Release
-from signoff.domain.policy import Certification, Policy
+from signoff.domain.policy import CertifiedSentence, Policy
 from signoff.domain.quantity import NOT_PROVIDED
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 
 _OBJECT: Final = {
-    Certification.GATES: "the gates",
-    Certification.RISK: "the risk assessment",
-    Certification.ROLLBACK: "the rollback plan",
-    Certification.MONITORING: "monitoring",
-    Certification.STAKEHOLDERS: "the stakeholders' notices",
-    Certification.GOVERNANCE: "governance",
+    CertifiedSentence.GATES: "the gates",
+    CertifiedSentence.RISK: "the risk assessment",
+    CertifiedSentence.ROLLBACK: "the rollback plan",
+    CertifiedSentence.MONITORING: "monitoring",
+    CertifiedSentence.STAKEHOLDERS: "the stakeholders' notices",
+    CertifiedSentence.GOVERNANCE: "governance",
 }
 # What no policy can accept without evidence: guards of their own look at them when the release starts.
-_ALWAYS: Final = (Certification.GATES, Certification.ROLLBACK)
+_ALWAYS: Final = (CertifiedSentence.GATES, CertifiedSentence.ROLLBACK)
 
 
 def sign_off(release: Release, *, last_updated: date | None) -> Section:
@@ -85,9 +85,10 @@ def _named(release: Release) -> Fields:
 
 def guarded(policy: Policy) -> str:
     """Which phase waits for which certification under this policy, and which it lets through without evidence."""
-    accepted = [c for c in Certification if c in policy.sign_off.accepted_not_evidenced and c not in _ALWAYS]
+    accepted = [c for c in CertifiedSentence if c in policy.sign_off.accepted_not_evidenced and c not in _ALWAYS]
     waiting = {
-        phase: joined(_OBJECT[c] for c in Certification if c.phase == phase and c not in accepted) or "none of these"
+        phase: joined(_OBJECT[c] for c in CertifiedSentence if c.phase == phase and c not in accepted)
+        or "none of these"
         for phase in ("shadow", "limited")
     }
     held = f"Shadow waits for {waiting['shadow']}; the limited phase waits for {waiting['limited']}."
@@ -102,7 +103,7 @@ def guarded(policy: Policy) -> str:
 
 def certified(release: Release) -> tuple[Certified, ...]:
     """Each certification as it goes on record: what speaks against it, and whether the evidence contradicts it."""
-    boxes = zip(Certification, certifications(release), strict=True)
+    boxes = zip(CertifiedSentence, certifications(release), strict=True)
     return tuple(
         Certified(
             certification=certification,
@@ -123,15 +124,15 @@ def accepted(release: Release) -> tuple[str, ...]:
     )
 
 
-def _is_contradicted(certification: Certification, release: Release) -> bool:
+def _is_contradicted(certification: CertifiedSentence, release: Release) -> bool:
     """Whether what was found says the opposite, which no policy accepts."""
     match certification:
-        case Certification.MONITORING:
+        case CertifiedSentence.MONITORING:
             return release.standing.links.get(release.dossier.plan.monitoring.dashboard) is False
-        case Certification.GOVERNANCE:
+        case CertifiedSentence.GOVERNANCE:
             candidate = release.evidence.candidate
             is_denied = candidate is not None and candidate.tags.get("governance_ready") == "false"
-            return is_denied or any(proof.found is Found.REFUTED for _, proof in _counts(release))
+            return is_denied or any(proof.found is ProofOutcome.REFUTED for _, proof in _counts(release))
         case _:
             return False
 
@@ -221,7 +222,7 @@ def _governance(release: Release) -> Iterator[str]:
         yield "the registry does not carry governance_ready=true"
     yield from unevidenced(release)
     for claim, proof in _counts(release):
-        if proof.found is not Found.PROVEN:
+        if proof.found is not ProofOutcome.PROVEN:
             yield f"{claim}, {proof.words}"
 
 

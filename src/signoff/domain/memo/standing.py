@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from signoff.domain.artifacts import PreviousCheck
-from signoff.domain.events import Barred, DeployerSigned, ItemDone, NoticeSent, Proof, Signature
+from signoff.domain.events import ActorProof, Barred, DeployerSigned, ItemDone, NoticeSent, Signature
 from signoff.domain.floor import Floor
 from signoff.domain.memo.proof import Trail
 from signoff.domain.policy import Role
@@ -41,6 +41,6 @@ class Standing:
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
     floor: Floor | None = None
-    done: tuple[tuple[ItemDone, datetime, Proof], ...] = ()
+    done: tuple[tuple[ItemDone, datetime, ActorProof], ...] = ()
     deployer: DeployerSigned | None = None
     started_by: str | None = None

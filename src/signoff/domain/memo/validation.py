@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from signoff.domain.assessment import CORRELATION_INTERVAL, MetricRow, MetricStatus, PaperSummary, PitStatus
-from signoff.domain.charts import Band, Chart, EquityChart, Line
+from signoff.domain.charts import Band, Chart, ChartLine, EquityChart
 from signoff.domain.costs import Costs
 from signoff.domain.evidence import SuiteName
 from signoff.domain.finding import Finding, Outcome
@@ -214,9 +214,9 @@ def _metric(row: MetricRow, *, is_initial: bool) -> tuple[Cell, ...]:
 def _equity(release: Release) -> EquityChart:
     curves, header = release.assessment.curves, release.dossier.header
     start, end = release.assessment.period
-    lines = [Line(versioned(header.version), curves.dates, curves.new, is_new=True)]
+    lines = [ChartLine(versioned(header.version), curves.dates, curves.new, is_new=True)]
     if curves.previous is not None and curves.previous_dates is not None:
-        old = Line(_previous(release), curves.previous_dates, curves.previous, is_new=False)
+        old = ChartLine(_previous(release), curves.previous_dates, curves.previous, is_new=False)
         lines.append(old)
     length = release.assessment.time.counted(curves.new.size)
     caption = f"Growth of 1, {release.evidence.costs}; with drawdown; n = {length}, {start} to {end}."

@@ -43,7 +43,7 @@ KIND: Final = "Kind"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class WorstLine:
     """One line of the memo that is red or missing."""
 
     word: str
@@ -51,7 +51,7 @@ class Line:
     subject: str
 
 
-def worst(sections: Iterable[Section]) -> tuple[Line, ...]:
+def worst(sections: Iterable[Section]) -> tuple[WorstLine, ...]:
     """Every such line, each once, in the memo's order."""
     found = (line for section in sections for line in _of_section(section))
     return tuple(dict.fromkeys(found))
@@ -70,7 +70,7 @@ def red_or_missing(release: Release, sections: Iterable[Section]) -> tuple[Block
     return (Fields(((count if lines else "Nothing red or missing", Cell("")), *rows)),)
 
 
-def _listed(word: str, lines: tuple[Line, ...]) -> str:
+def _listed(word: str, lines: tuple[WorstLine, ...]) -> str:
     """The lines of one word: `3.3 2020 COVID crash, Flash crash; 7.3 Closes`."""
     by_section: dict[str, list[str]] = {}
     for line in lines:
@@ -79,10 +79,10 @@ def _listed(word: str, lines: tuple[Line, ...]) -> str:
     return "; ".join(f"{section} {', '.join(subjects)}" for section, subjects in by_section.items())
 
 
-def _of_section(section: Section) -> Iterator[Line]:
+def _of_section(section: Section) -> Iterator[WorstLine]:
     for block in section.blocks:
         for word, subject in _of_block(block, section.number):
-            yield Line(word, section.number, _short(subject))
+            yield WorstLine(word, section.number, _short(subject))
     for inner in section.sections:
         yield from _of_section(inner)
 

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from signoff.domain.events import Level
-from signoff.domain.monitoring.drift import Reference
-from signoff.domain.monitoring.measurement import Baseline, DailyReturns, Features, Measurement, Predictions
+from signoff.domain.monitoring.drift import TrainingFeature
+from signoff.domain.monitoring.measurement import Baseline, DailyReturns, Features, Measurement, SessionPredictions
 from signoff.domain.monitoring.returns import Track, rolling_sharpe, var_exception
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ __all__ = [
     "Features",
     "Level",
     "Measurement",
-    "Predictions",
-    "Reference",
+    "SessionPredictions",
     "Track",
+    "TrainingFeature",
     "explain",
     "holds",
     "interim",

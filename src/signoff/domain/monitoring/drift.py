@@ -49,7 +49,7 @@ class Drift:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Reference:
+class TrainingFeature:
     """One feature in the training period: its values with their sessions, NaN where one is missing.
 
     What windows of the past showed is computed once for each length, since a pass over years of it is asked for daily.

@@ -16,9 +16,9 @@ from signoff.domain.events import Level, Observed, Reading
 from signoff.domain.live_metrics import LIVE_METRICS, LiveMetric, Table, reason, triggers
 from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.readings import NOT_YET, Figure
-from signoff.domain.monitoring.session import Session
+from signoff.domain.monitoring.session import MetricInputs
 from signoff.domain.policy import Policy
-from signoff.domain.thresholds import Kind
+from signoff.domain.thresholds import ThresholdKind
 
 
 def observe(
@@ -32,7 +32,7 @@ def observe(
 
     Sharpe ratios are in excess of `risk_free_pct` a year, which the release's dossier declared.
     """
-    session = Session(measured=measured, policy=policy, risk_free_pct=risk_free_pct)
+    session = MetricInputs(measured=measured, policy=policy, risk_free_pct=risk_free_pct)
     judged = tuple(_judged(session, table))
     readings, fired = tuple(each.reading for each in judged), _fired(judged, table)
     values = {reading.key: reading.value for reading in readings if reading.level != Level.UNKNOWN}
@@ -55,7 +55,7 @@ def observe(
 
 def interim(measured: Measurement, policy: Policy, open_until: datetime, table: Table = LIVE_METRICS) -> Observed:
     """The rules that act at once on a session that is still open; whatever they say, it does not count by it."""
-    judged = tuple(_judged(Session(measured=measured, policy=policy, is_open=True), table))
+    judged = tuple(_judged(MetricInputs(measured=measured, policy=policy, is_open=True), table))
     readings, fired = tuple(each.reading for each in judged), _fired(judged, table)
     return Observed(
         session=measured.session,
@@ -87,7 +87,7 @@ class _Judged:
     is_tripped: bool
 
 
-def _judged(session: Session, table: Table) -> Iterator[_Judged]:
+def _judged(session: MetricInputs, table: Table) -> Iterator[_Judged]:
     for row in table:
         if row.compute is None or (session.is_open and not row.while_open):
             continue
@@ -99,14 +99,14 @@ def _judged(session: Session, table: Table) -> Iterator[_Judged]:
             yield _held(row, found if isinstance(found, Figure) else Figure(value=found), session)
 
 
-def _held(row: LiveMetric, figure: Figure, session: Session) -> _Judged:
+def _held(row: LiveMetric, figure: Figure, session: MetricInputs) -> _Judged:
     """One figure held against every threshold of its row.
 
     An unknown one is held against them as far as it is sure, and keeps what is sure where that trips the trigger.
     """
     value = figure.at_least
     acts = row.trigger is not None and (row.while_open or session.has_data)
-    is_tripped = acts and _holds(row, Kind.TRIGGER, value, session.policy)
+    is_tripped = acts and _holds(row, ThresholdKind.TRIGGER, value, session.policy)
     level = _level(row, figure, session.policy)
     is_shown = is_tripped or level != Level.UNKNOWN or figure.known is not None
     return _Judged(
@@ -127,16 +127,16 @@ def _held(row: LiveMetric, figure: Figure, session: Session) -> _Judged:
 
 def _level(row: LiveMetric, figure: Figure, policy: Policy) -> Level:
     known = figure.known
-    if figure.is_critical or _holds(row, Kind.CRITICAL, figure.at_least, policy):
+    if figure.is_critical or _holds(row, ThresholdKind.CRITICAL, figure.at_least, policy):
         return Level.CRITICAL
     if known is None or (row.is_fault and known != 0):
         return Level.UNKNOWN
-    if row.trigger is not None and _holds(row, Kind.TRIGGER, known, policy):
+    if row.trigger is not None and _holds(row, ThresholdKind.TRIGGER, known, policy):
         return Level.CRITICAL
-    return Level.WARNING if _holds(row, Kind.WARNING, known, policy) else Level.OK
+    return Level.WARNING if _holds(row, ThresholdKind.WARNING, known, policy) else Level.OK
 
 
-def _holds(row: LiveMetric, kind: Kind, value: float | None, policy: Policy) -> bool:
+def _holds(row: LiveMetric, kind: ThresholdKind, value: float | None, policy: Policy) -> bool:
     found = row.threshold(policy, kind)
     return found is not None and value is not None and found.holds(value)
 
@@ -144,7 +144,7 @@ def _holds(row: LiveMetric, kind: Kind, value: float | None, policy: Policy) -> 
 def _detail(row: LiveMetric, figure: Figure, level: Level, policy: Policy) -> str:
     if level == Level.UNKNOWN and figure.known is None:
         return figure.because
-    critical = row.threshold(policy, Kind.CRITICAL)
+    critical = row.threshold(policy, ThresholdKind.CRITICAL)
     if figure.detail and critical is not None and level == Level.CRITICAL:
         return f"{figure.detail}, critical {critical.sign.word} {critical.figure}"
     return figure.detail or row.bounds(policy)

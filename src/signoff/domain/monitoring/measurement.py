@@ -12,9 +12,9 @@ import numpy as np
 
 from signoff.domain.evidence import Days, Floats, Instants, Symbols
 from signoff.domain.monitoring.cadence import bars, cadence_s
-from signoff.domain.monitoring.drift import Reference
+from signoff.domain.monitoring.drift import TrainingFeature
 from signoff.domain.monitoring.usual import Layout
-from signoff.domain.profiles import Approved, Pinned
+from signoff.domain.profiles import ApprovedProfile, Pinned
 
 NO_DAYS: Final[Days] = np.empty(0, dtype="datetime64[D]")
 NO_FLOATS: Final[Floats] = np.empty(0)
@@ -33,7 +33,7 @@ class DailyReturns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Predictions:
+class SessionPredictions:
     """The predictions of one session. `values` is None where they are not journaled; `errors` is 1, 0 or NaN."""
 
     timestamps: Instants = field(default_factory=lambda: NO_INSTANTS)
@@ -60,7 +60,7 @@ class Baseline:
     `cadence_s` is how far apart rows of a symbol are, and `pinned` what the file is known by.
     """
 
-    columns: Mapping[str, Reference] = field(default_factory=dict)
+    columns: Mapping[str, TrainingFeature] = field(default_factory=dict)
     symbols: frozenset[str] = frozenset()
     duplicates: int = 0
     cadence_s: float | None = None
@@ -78,7 +78,7 @@ class Baseline:
         """The rows of the training period in the order of time, every one of its columns a feature."""
         shared, cadence = Layout.of(sessions, symbols), cadence_s(timestamps, symbols)
         named = {
-            name: Reference(values=values, sessions=sessions, symbols=symbols, shared=shared)
+            name: TrainingFeature(values=values, sessions=sessions, symbols=symbols, shared=shared)
             for name, values in columns.items()
         }
         if symbols is None:
@@ -131,7 +131,7 @@ class Measurement:
     champion: DailyReturns | None = None
     backtest: DailyReturns | None = None
     expected: Days = field(default_factory=lambda: NO_DAYS)
-    predictions: Predictions = field(default_factory=Predictions)
+    predictions: SessionPredictions = field(default_factory=SessionPredictions)
     features: Features = field(default_factory=Features)
     baseline: Baseline = field(default_factory=Baseline)
     gross_exposure_pct: Floats = field(default_factory=lambda: NO_FLOATS)
@@ -140,4 +140,4 @@ class Measurement:
     earlier: Earlier = field(default_factory=Earlier)
     earlier_exposures: Floats = field(default_factory=lambda: NO_FLOATS)
     ahead: tuple[Ahead, ...] = ()
-    approved: Approved | None = None
+    approved: ApprovedProfile | None = None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from signoff.domain.evidence import Floats
 from signoff.domain.monitoring.cadence import bars
-from signoff.domain.monitoring.measurement import Predictions
+from signoff.domain.monitoring.measurement import SessionPredictions
 from signoff.domain.monitoring.readings import Figure, some, too_few
 
 MIN_PREDICTIONS: Final = 5
@@ -44,7 +44,7 @@ class Outcomes:
     def of(
         cls,
         session: date,
-        predictions: Predictions,
+        predictions: SessionPredictions,
         incomplete: str = "",
         needed: int = MIN_PREDICTIONS,
         apart_s: float = 0.0,

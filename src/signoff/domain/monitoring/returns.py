@@ -19,7 +19,7 @@ from signoff.domain.monitoring.readings import NOT_YET, Figure, as_date, newest,
 from signoff.domain.monitoring.usual import MIN_SESSIONS, range_of
 from signoff.domain.policy import Policy
 from signoff.domain.profiles import Range
-from signoff.domain.thresholds import Kind, LiveThreshold, Sign
+from signoff.domain.thresholds import LiveThreshold, Sign, ThresholdKind
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.performance import sharpe_ratio
 from signoff.stats.returns import as_lived
@@ -233,19 +233,19 @@ def var_exceptions(track: Track, policy: Policy) -> Exceptions:
 def sharpe_floor(policy: Policy) -> LiveThreshold:
     """The Sharpe ratio below which a session counts for the trigger."""
     return LiveThreshold(
-        key="rolling_sharpe_30d", kind=Kind.TRIGGER, sign=Sign.BELOW, value=policy.triggers.sharpe.below
+        key="rolling_sharpe_30d", kind=ThresholdKind.TRIGGER, sign=Sign.BELOW, value=policy.triggers.sharpe.below
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Streak:
+class LowSharpeStreak:
     """For how many sessions in a row the Sharpe ratio was below the floor by what is known, and what is not known."""
 
     days: int
     why: str
 
 
-def days_below(track: Track, policy: Policy) -> Streak:
+def days_below(track: Track, policy: Policy) -> LowSharpeStreak:
     """For how many sessions in a row the Sharpe ratio of the lived window has been below the trigger's floor.
 
     Sessions with fewer than the minimum of lived ones before them do not count.
@@ -263,10 +263,10 @@ def days_below(track: Track, policy: Policy) -> Streak:
         window = returns[first:end][-n:]
         value = rolling_sharpe(window - track.rate, window.size, policy.phases.sessions_a_year) if window.size else None
         if value is None:
-            return Streak(days=back, why=why or f"the {n} returns up to {as_date(day)} do not vary")
+            return LowSharpeStreak(days=back, why=why or f"the {n} returns up to {as_date(day)} do not vary")
         if not floor.holds(value):
-            return Streak(days=back, why=why)
-    return Streak(days=judged, why=why)
+            return LowSharpeStreak(days=back, why=why)
+    return LowSharpeStreak(days=judged, why=why)
 
 
 def daily_return(track: Track) -> Figure:

@@ -16,7 +16,7 @@ from signoff.domain.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Session:
+class MetricInputs:
     """The inputs of every metric. Sharpe ratios are in excess of `risk_free_pct` a year; `is_open` before the close."""
 
     measured: Measurement
