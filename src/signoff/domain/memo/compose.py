@@ -4,8 +4,8 @@ Composition states what the record holds. It computes no statistic, ticks nothin
 leaves out no line: what is missing reads "not provided".
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from signoff.domain.assessment import Assessment, PitStatus
 from signoff.domain.dossier import Dossier
@@ -41,6 +41,22 @@ from signoff.domain.venue import NO_VENUE, NOT_REHEARSED, VenueKind
 
 RISK_MATRIX = "attachments/risk_matrix.xlsx"
 
+Chapter = Callable[[Release], Section]
+CHAPTERS: Final[tuple[Chapter, ...]] = (
+    rationale,
+    validation,
+    risk,
+    plan,
+    rollback,
+    boundaries,
+    infrastructure,
+    governance,
+    communication,
+    success,
+    appendix,
+    sign_off,
+)
+
 
 def compose(
     dossier: Dossier,
@@ -51,16 +67,16 @@ def compose(
     *,
     evidence_digest: str,
     facts: Sequence[Quantity] | None = None,
-    last_updated: date | None = None,
+    chapters: Sequence[Chapter] | None = None,
 ) -> Memo:
     """The memo as it stands.
 
     `facts` are those of the assessment (`gates.facts`), for a summary that people wrote to be held against; without
-    them the memo says that nobody did. `last_updated` defaults to the day of the latest signature.
+    them the memo says that nobody did. `chapters` are those of the template, in its order, unless others are given.
     """
     release = Release(dossier=dossier, policy=policy, evidence=evidence, assessment=assessment, standing=standing)
     header = dossier.header
-    sections = _sections(release, last_updated or _last_signed(standing))
+    sections = tuple(chapter(release) for chapter in chapters or CHAPTERS)
     tldr, mark = written(dossier, policy, evidence, assessment, facts) if header.summary else (draft(release), "")
     return Memo(
         model=header.model,
@@ -85,28 +101,6 @@ def compose(
         colophon=_held_to(policy, standing.floor),
         certified=certified(release),
     )
-
-
-def _sections(release: Release, last_updated: date | None) -> tuple[Section, ...]:
-    return (
-        rationale(release),
-        validation(release),
-        risk(release),
-        plan(release),
-        rollback(release),
-        boundaries(release),
-        infrastructure(release),
-        governance(release),
-        communication(release),
-        success(release),
-        appendix(release),
-        sign_off(release, last_updated=last_updated),
-    )
-
-
-def _last_signed(standing: Standing) -> date | None:
-    signed = [s.signed_at.date() for s in (*standing.approvals, *standing.overrides)]
-    return max(signed, default=None)
 
 
 def _notices(release: Release) -> Iterator[str]:

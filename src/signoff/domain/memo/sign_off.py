@@ -5,7 +5,6 @@ An override lets a release go on; it does not make a gate pass, and the certific
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import date
 from typing import Final
 
 from signoff.domain.events import Certified, DeployerSigned, key_mark
@@ -32,9 +31,11 @@ _OBJECT: Final = {
 _ALWAYS: Final = (CertifiedSentence.GATES, CertifiedSentence.ROLLBACK)
 
 
-def sign_off(release: Release, *, last_updated: date | None) -> Section:
+def sign_off(release: Release) -> Section:
     """Chapter 12."""
     header = release.dossier.header
+    standing = release.standing
+    signed = max((s.signed_at.date() for s in (*standing.approvals, *standing.overrides)), default=None)
     return Section(
         "12",
         "Sign-off",
@@ -42,11 +43,11 @@ def sign_off(release: Release, *, last_updated: date | None) -> Section:
             lead_in("I certify that"),
             Checklist(certifications(release)),
             Paragraph(guarded(release.policy), is_note=True),
-            _deployer(release.standing.deployer) if release.standing.deployer else _named(release),
+            _deployer(standing.deployer) if standing.deployer else _named(release),
             Fields(
                 (
                     ("Document Version", words(header.document_version)),
-                    ("Last Updated", Cell(str(last_updated), is_figure=True) if last_updated else ABSENT),
+                    ("Last Updated", Cell(str(signed), is_figure=True) if signed else ABSENT),
                     ("Status", Cell(release.decision.value.capitalize(), mark=release.decision)),
                 )
             ),
