@@ -12,8 +12,8 @@ from math import sqrt
 import numpy as np
 
 from signoff.domain.evidence import Evidence, Returns, Source, Trials
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy
 
 REPETITIONS = int(sys.argv[1]) if len(sys.argv) > 1 else 200

@@ -7,7 +7,7 @@ import pytest
 
 from signoff.domain.deployment import State
 from signoff.domain.events import Phase
-from signoff.domain.finding import Outcome
+from signoff.domain.outcome import Outcome
 
 PAGE = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text()
 TERMS = [

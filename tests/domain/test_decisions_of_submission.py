@@ -15,7 +15,7 @@ from signoff.domain.errors import BadInputError, GuardError, NotFoundError, Refu
 from signoff.domain.events import Vote
 from signoff.domain.evidence import PitEvidence
 from signoff.domain.floor import Floor, Origin
-from signoff.domain.people import NamedPerson as Enrolled
+from signoff.domain.people import Person as Enrolled
 from signoff.domain.policy import ApprovalPolicy, OnUnknown, Policy, Role, Tier
 from signoff.domain.statement import Decision
 

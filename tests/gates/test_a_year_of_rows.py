@@ -6,9 +6,9 @@ from small_dossier import every_day, month_ends, returns, small, weekdays, weeks
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.track import less_than_a_year
+from signoff.domain.outcome import Outcome
 
 
 def year_of(exchange, year):

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from signoff.domain.finding import Comparison, Outcome
+from signoff.domain.finding import Comparison
 from signoff.domain.gates.metrics import metric_rows
 from signoff.domain.gates.verdict import GateMeasurement, Rule, guarded
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit, beside
 
 

@@ -7,8 +7,8 @@ from small_dossier import returns, small, weekdays
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.sessions import calendar_sessions
+from signoff.domain.outcome import Outcome
 
 
 def sessions(exchange, first="2016-01-04", last="2018-12-28"):

@@ -10,11 +10,11 @@ from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Returns, Source
-from signoff.domain.finding import Outcome
 from signoff.domain.frequency import Frequency
 from signoff.domain.gates.anomalies import _enough
 from signoff.domain.gates.comparable import comparable, compared_by
 from signoff.domain.gates.sessions import calendar_sessions
+from signoff.domain.outcome import Outcome
 
 SESSIONS = np.array(
     ExchangeCalendar().days("XNYS", *(np.datetime64(day).item() for day in ("2017-01-03", "2018-12-31"))),

@@ -7,8 +7,9 @@ import pytest
 from releases import trials
 
 from signoff.domain.dossier import PredictionKind
-from signoff.domain.finding import Outcome
 from signoff.domain.gates import GATES, assess
+from signoff.domain.gates.assess import OWN
+from signoff.domain.outcome import Outcome
 
 KEYS = ("spa", "dsr", "pbo", "walk_forward", "var", "point_in_time", "deflated_sharpe", "hansen_spa", "sessions")
 BY_KEY = dict(zip(KEYS, GATES, strict=True))
@@ -97,6 +98,15 @@ LAID_OUT = {
     "reversed view": lambda values: values[::-1].copy()[::-1],
     "big endian": lambda values: values.astype(">f8"),
 }
+
+
+def test_every_gate_is_defined_beside_its_function(evidence, dossier, policy):
+    for definition, gate in OWN:
+        finding = gate(evidence, dossier, policy)
+        assert (finding.key, finding.title) == (definition.key, definition.title)
+        assert getattr(policy.gates, definition.key).blocking == finding.is_blocking
+        names = {quantity.name.rpartition(".")[2] for quantity in finding.figures}
+        assert not definition.shown or names & {name for name, _ in definition.shown}
 
 
 def test_the_release_that_the_other_tests_break_passes_every_gate(evidence, dossier, policy):

@@ -8,13 +8,13 @@ import pytest
 from releases import backtest, good_predictions, predictions, trials
 
 from signoff.domain.dossier import PredictionKind
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.value_at_risk import rolling_forecasts, value_at_risk_compliance
 from signoff.domain.gates.walk_forward import walk_forward
+from signoff.domain.outcome import Outcome
 
 
 def figures(finding):

@@ -13,9 +13,9 @@ from signoff.adapters.evidence.bar_clocks import counted_bars
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.domain.bars import Bars
 from signoff.domain.evidence import Returns, Source
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.sessions import calendar_sessions
 from signoff.domain.gates.uncertainty import annual_ratio
+from signoff.domain.outcome import Outcome
 
 FIRST, LAST = date(2016, 1, 4), date(2018, 12, 31)
 

@@ -11,9 +11,9 @@ from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.sessions import calendar_sessions, differences
 from signoff.domain.gates.uncertainty import annual_ratio
+from signoff.domain.outcome import Outcome
 
 
 def sessions(exchange, first, last):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from releases import backtest, trials
 
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.memo.validation import _how
+from signoff.domain.outcome import Outcome
 from signoff.rendering.terminal import reasons
 from signoff.stats.crowds import crowd, poor
 from signoff.verbs.documents import gate_document

@@ -7,8 +7,8 @@ import pytest
 
 from signoff.domain.assessment import PitStatus
 from signoff.domain.evidence import PitAudit, PitFinding, Replayed, ReplayGap
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.point_in_time import point_in_time, point_in_time_integrity
+from signoff.domain.outcome import Outcome
 
 LEAK = PitFinding(feature="momentum_20", kind="truncation", first_date="2014-03-05", size=0.2)
 

@@ -7,10 +7,10 @@ import pytest
 from releases import asset_returns, backtest, predictions, source
 
 from signoff.domain.evidence import CodedSymbols, Evidence
-from signoff.domain.finding import Outcome
 from signoff.domain.gates import realized
 from signoff.domain.gates.realized import MOST_SAMPLED, sampled_agreement
 from signoff.domain.gates.spa import symmetric_accuracy
+from signoff.domain.outcome import Outcome
 
 ROWS = 1200
 LIMIT = 0.45

@@ -8,10 +8,10 @@ from releases import backtest, trials
 
 from signoff.domain.dossier import HighSharpe
 from signoff.domain.evidence import Evidence
-from signoff.domain.finding import Outcome
 from signoff.domain.frequency import Frequency
 from signoff.domain.gates import assess
 from signoff.domain.gates.value_at_risk import value_at_risk_compliance
+from signoff.domain.outcome import Outcome
 from signoff.domain.sampling import Sampling
 from signoff.rendering.terminal import reasons
 from signoff.verbs.documents import gate_document

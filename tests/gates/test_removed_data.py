@@ -9,11 +9,11 @@ import pytest
 from live_days import SYMBOLS, days, earlier, features, measured, predictions, reading, with_today
 
 from signoff.domain.assessment import MetricStatus, PitStatus
-from signoff.domain.finding import Outcome
 from signoff.domain.gates import assess
 from signoff.domain.monitoring import DailyReturns, Level, observe
 from signoff.domain.monitoring.measurement import Ahead, Earlier, Measurement
 from signoff.domain.monitoring.usual import Layout, usual
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy
 from signoff.domain.profiles import ApprovedProfile, Pinned
 

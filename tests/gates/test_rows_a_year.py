@@ -15,7 +15,6 @@ from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
-from signoff.domain.finding import Outcome
 from signoff.domain.frequency import Frequency
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
@@ -29,6 +28,7 @@ from signoff.domain.gates.value_at_risk import value_at_risk_compliance
 from signoff.domain.gates.walk_forward import walk_forward
 from signoff.domain.monitoring import DailyReturns, observe, rolling_sharpe
 from signoff.domain.monitoring.measurement import Measurement
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import DayCount, PhasePolicy, Policy
 from signoff.domain.sampling import Sampling, inferred
 

@@ -7,9 +7,9 @@ import pytest
 from releases import backtest, trials
 
 from signoff.domain.evidence import Evidence
-from signoff.domain.finding import Outcome
 from signoff.domain.frequency import Frequency
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
+from signoff.domain.outcome import Outcome
 from signoff.domain.sampling import Sampling, coverage
 
 THRESHOLD = 0.95

@@ -8,10 +8,10 @@ import pytest
 from releases import backtest, trials
 from scipy.stats import kurtosis, norm, skew
 
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.hansen_spa import hansen_spa
 from signoff.domain.gates.pbo import backtest_overfitting
+from signoff.domain.outcome import Outcome
 
 SESSIONS = 1600
 GATES = {"pbo": backtest_overfitting, "deflated_sharpe": deflated_sharpe, "hansen_spa": hansen_spa}

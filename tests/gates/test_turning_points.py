@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from releases import backtest, predictions
 
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.hansen_spa import hansen_spa
@@ -15,6 +14,7 @@ from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.value_at_risk import value_at_risk_compliance
 from signoff.domain.gates.walk_forward import walk_forward
+from signoff.domain.outcome import Outcome
 from signoff.stats.deflated import probabilistic_sharpe_ratio
 from signoff.stats.symmetry import wilson_lower_bound
 

@@ -7,8 +7,8 @@ from small_dossier import returns, small
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.domain.errors import BadInputError
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.sessions import calendar_sessions
+from signoff.domain.outcome import Outcome
 
 
 def sessions(exchange):

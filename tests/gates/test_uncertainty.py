@@ -9,7 +9,6 @@ from releases import backtest, paper_log, paper_row, source, weekdays
 from scipy import stats as reference
 
 from signoff.domain.evidence import Predictions
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.metrics import metric_rows
 from signoff.domain.gates.paper import paper_summary
 from signoff.domain.gates.regimes import regime_rows
@@ -17,6 +16,7 @@ from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.uncertainty import of_mean
 from signoff.domain.gates.value_at_risk import conditional_value_at_risk_figure
 from signoff.domain.gates.walk_forward import walk_forward
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit
 from signoff.rendering.terminal import metric_notes
 from signoff.stats import annual_sharpe, sharpe_error

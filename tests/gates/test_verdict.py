@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from signoff.domain.finding import Comparison, Outcome
+from signoff.domain.finding import Comparison
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Unit
 from signoff.stats.errors import InputError, InsufficientData
 

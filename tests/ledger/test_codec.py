@@ -30,7 +30,7 @@ from signoff.domain.events import (
     Step,
     Validated,
 )
-from signoff.domain.finding import Outcome
+from signoff.domain.outcome import Outcome
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode, encode_state
 

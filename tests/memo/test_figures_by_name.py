@@ -10,13 +10,13 @@ from pypdf import PdfReader
 from test_summary import FACTS
 
 from signoff.domain.evidence import Predictions, Returns, Trials
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.facts import facts
 from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.computed_lines import gates_line
 from signoff.domain.memo.document import Memo
 from signoff.domain.memo.summary import known_words, summary_contradictions, summary_figures
+from signoff.domain.outcome import Outcome
 from signoff.rendering.html import html
 from signoff.rendering.markdown import markdown
 from signoff.rendering.pdf import pdf

@@ -7,8 +7,9 @@ import pytest
 import sample
 from test_summary import WORDS, known
 
-from signoff.domain.finding import Comparison, Outcome
+from signoff.domain.finding import Comparison
 from signoff.domain.memo.claims import contradictions
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity
 
 BESIDE = (

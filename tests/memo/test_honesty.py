@@ -40,7 +40,6 @@ from signoff.domain.events import (
     Vote,
 )
 from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, ReportedTest, SuiteName, TrackedTable
-from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor, Origin
 from signoff.domain.frequency import Frequency
 from signoff.domain.isolation import IN_PLACE, Hazard, Protection
@@ -48,6 +47,7 @@ from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
 from signoff.domain.memo.lived import lived
 from signoff.domain.memo.proof import Proof, ProofOutcome, Trail, journaled
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role, tighten
 from signoff.domain.quantity import Quantity, Unit
 from signoff.domain.sampling import Sampling

@@ -6,9 +6,9 @@ import pytest
 import sample
 from test_summary import assessed
 
-from signoff.domain.finding import Outcome
 from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.summary import known_facts, known_words
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit, count
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import sample
 
-from signoff.domain.finding import Outcome
 from signoff.domain.memo.shared_causes import BELOW, shared_causes
+from signoff.domain.outcome import Outcome
 from signoff.rendering.html import html
 from signoff.rendering.markdown import markdown
 from signoff.rendering.once import once

@@ -14,7 +14,6 @@ from signoff.domain.dossier import DeploymentType, Grade, Risk
 from signoff.domain.events import ActorProof as Named
 from signoff.domain.events import Delivery, DeployerSigned, ItemDone, NoticeSent, Vote
 from signoff.domain.evidence import PitEvidence, PitFinding, ReportedTest, SuiteName, SuiteResult
-from signoff.domain.finding import Outcome
 from signoff.domain.memo.communication import unsent_before
 from signoff.domain.memo.document import Mark, Paragraph
 from signoff.domain.memo.plan import false_alarm_rate, rollback_triggers
@@ -22,6 +21,7 @@ from signoff.domain.memo.proof import NO_JOURNAL, Proof, ProofOutcome
 from signoff.domain.memo.risk import risk_level
 from signoff.domain.memo.sign_off import guarded
 from signoff.domain.memo.standing import Standing
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import CertifiedSentence, Policy, Role, SignOffPolicy
 from signoff.domain.shortened import shortened
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from test_figures_by_name import PBO_FAILS, parts
 
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.facts import facts
 from signoff.domain.memo.computed_lines import figures_line
 from signoff.domain.memo.summary import summary_contradictions, summary_figures
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import count
 
 SHORT = tuple(

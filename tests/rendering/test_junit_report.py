@@ -6,7 +6,8 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from signoff.adapters.junit import read_reports
-from signoff.domain.finding import Comparison, Finding, Outcome
+from signoff.domain.finding import Comparison, Finding
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity
 from signoff.rendering.junit_report import junit_report
 from signoff.verbs.documents import gate_document

@@ -10,8 +10,8 @@ from evidence_folder import load_evidence
 
 from signoff.adapters.documents import load_dossier, load_policy
 from signoff.domain.errors import BadInputError
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.spa import symmetric_accuracy
+from signoff.domain.outcome import Outcome
 
 DAYS = release_folder.weekdays(60)
 

@@ -33,12 +33,13 @@ from signoff.domain.evidence import (
     SuiteName,
     SuiteResult,
 )
-from signoff.domain.finding import Comparison, Finding, Outcome
+from signoff.domain.finding import Comparison, Finding
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Checklist, Fields, Memo, Section, Table
 from signoff.domain.memo.proof import Proof, ProofOutcome, Trail
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.standing import Standing
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, Unit, count, percent, relative_change
 from signoff.domain.rollback_drill import Rehearsal

@@ -9,8 +9,9 @@ from signoff.adapters.outside import Outside
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import NotTakenError, SignoffError, UnavailableError
 from signoff.domain.evidence import Evidence
-from signoff.domain.finding import Comparison, Finding, Outcome
+from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates import Gate
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit
 from signoff.ports.budget import Budget

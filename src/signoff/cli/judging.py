@@ -69,9 +69,9 @@ def verdict(
     prices: Annotated[File, said("Trades, NautilusTrader: closes as date, symbol, close.")] = None,
     fills: Annotated[File, said("NautilusTrader: the report of fills.")] = None,
 ) -> None:
-    from signoff.rendering.verdict import explained, lines  # noqa: PLC0415 - reading and judging tables loads slowly
-    from signoff.verdict.definitions import DEFINITIONS, thresholds_of  # noqa: PLC0415
-    from signoff.verdict.evaluation import KEYS, Asked, judge, policy_of, said_as  # noqa: PLC0415
+    from signoff.domain.gates.assess import DEFINITIONS  # noqa: PLC0415 - reading and judging tables loads slowly
+    from signoff.rendering.verdict import explained, lines  # noqa: PLC0415
+    from signoff.verdict.evaluation import Asked, judge, policy_of, said_as  # noqa: PLC0415
     from signoff.verdict.options import Options, gate_keys  # noqa: PLC0415
     from signoff.verdict.spoken import Face  # noqa: PLC0415
 
@@ -110,8 +110,8 @@ def verdict(
         document = found.document
         session.answer(document, *lines(document), *(() if html is None else (f"wrote {html}",)))
     else:
-        (key,) = gate_keys([explain], tuple(KEYS.values()))
-        thresholds = thresholds_of(key, policy_of(policy))
-        document = {**found.document, "explains": {**DEFINITIONS[key], "thresholds": list(thresholds)}}
-        session.answer(document, *explained(document, DEFINITIONS[key], thresholds))
+        (key,) = gate_keys([explain], tuple(DEFINITIONS))
+        words, thresholds = DEFINITIONS[key].words, policy_of(policy).gates.thresholds_of(key)
+        document = {**found.document, "explains": {**words, "thresholds": list(thresholds)}}
+        session.answer(document, *explained(document, words, thresholds))
     raise typer.Exit(0 if found.passed else 1)

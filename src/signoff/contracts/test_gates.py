@@ -10,8 +10,8 @@ from signoff.adapters.installed import held
 from signoff.contracts.small_release import dossier, evidence
 from signoff.contracts.tried import gates
 from signoff.domain.evidence import Evidence, Floats
-from signoff.domain.finding import Outcome
 from signoff.domain.gates import GATES, Gate
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy
 
 OWN = {gate.__name__: gate for gate in GATES}

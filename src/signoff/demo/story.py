@@ -32,9 +32,9 @@ from signoff.domain.decisions.notices import notices_due
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State
 from signoff.domain.errors import GuardError
 from signoff.domain.events import Observed, Phase, RollbackCause
-from signoff.domain.finding import Outcome
 from signoff.domain.gates.assess import Progress
 from signoff.domain.limits import Book, Order
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import budget_in_words, recovery_time_in_words
 from signoff.installation import Installation

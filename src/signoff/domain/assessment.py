@@ -11,7 +11,8 @@ from typing import Final
 
 from signoff.domain.charts import Chart
 from signoff.domain.evidence import Days, Floats
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity
 from signoff.domain.sampling import Sampling
 

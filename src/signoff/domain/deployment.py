@@ -27,8 +27,8 @@ from signoff.domain.events import (
     Step,
     Vote,
 )
-from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy, Role
 from signoff.domain.profiles import Pinned, Profile
 

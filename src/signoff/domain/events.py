@@ -13,8 +13,8 @@ from typing import Literal
 from signoff.domain.access import AccessRole, Permission
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.dossier import Commitments, DeploymentType
-from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import CertifiedSentence, Policy, Role, Tier
 from signoff.domain.profiles import Pinned, Profile
 from signoff.domain.venue import VenueKind

@@ -4,16 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from signoff.domain.charts import Chart
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity
-
-
-class Outcome(StrEnum):
-    """Only PASS is good. A gate without enough data is INCONCLUSIVE; a gate that broke is ERROR; both block."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-    ERROR = "error"
 
 
 class Comparison(StrEnum):

@@ -184,6 +184,11 @@ class GatePolicy(Strict):
     lowest_risk_free_pct: Annotated[float, Interval(ge=-2.0, le=0.0), HIGHER] = -1.0
     largest_sharpe: Annotated[float, Gt(0), Le(1000), LOWER] = 10.0
 
+    def thresholds_of(self, key: str) -> tuple[str, ...]:
+        """Every number and choice of a gate."""
+        gate = getattr(self, key)
+        return tuple(f"{one.name} {getattr(gate, one.name)}" for one in fields(gate))
+
 
 class OnUnknown(StrEnum):
     """What follows when it is not known whose work a release rests on."""

@@ -6,8 +6,9 @@
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
 from signoff.domain.assessment import MetricRow, MetricStatus
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
 from signoff.domain.names_of_gates import name_of
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity
 
 

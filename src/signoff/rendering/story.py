@@ -5,7 +5,7 @@ from typing import assert_never
 
 from signoff.domain import events as e
 from signoff.domain.artifacts import Pin
-from signoff.domain.finding import Outcome
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Unit, number
 from signoff.domain.rollback_drill import budget_in_words
 from signoff.domain.venue import NO_VENUE, VenueKind

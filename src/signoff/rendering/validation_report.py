@@ -8,9 +8,10 @@ from typing import Final
 
 from signoff.domain.assessment import Assessment
 from signoff.domain.evidence import Evidence
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
 from signoff.domain.memo.document import Align, Block, Cell, Column, Fields, Mark, Memo, Paragraph, Section, Table
 from signoff.domain.memo.markup import lead_in
+from signoff.domain.outcome import Outcome
 from signoff.rendering.attachments import report_footer
 from signoff.rendering.html import escape, page, sections_as_html
 from signoff.rendering.pdf import report

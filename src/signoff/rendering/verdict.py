@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from signoff.domain.charts import Chart
+from signoff.domain.gates.assess import DEFINITIONS
 from signoff.domain.memo.document import Align, Block, Cell, Column, Mark, Paragraph, Section
 from signoff.domain.memo.document import Table as Rows
 from signoff.rendering import palette
@@ -22,7 +23,7 @@ from signoff.rendering.words import escaped
 
 Document = Mapping[str, Any]
 TITLE: Final = "Verdict"
-OF_OVERFITTING: Final = ("pbo", "deflated_sharpe", "hansen_spa")
+OF_OVERFITTING: Final = tuple(key for key, gate in DEFINITIONS.items() if gate.is_of_trials)
 OF_RECORD: Final = ("equity", "sharpe")
 LEFT_OUT: Final = ("dsr", "pbo_scatter", "rolling_sharpe")
 """Pictures that a page can do without: each takes a fifth of a second, and `plot` still draws them."""

@@ -19,12 +19,13 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.evidence import Days, Evidence, Returns, Source
 from signoff.domain.finding import Finding as Judged
-from signoff.domain.finding import Outcome
 from signoff.domain.floor import BUILT_IN
-from signoff.domain.gates import GATES, Gate, assess
-from signoff.domain.gates.assess import silent
+from signoff.domain.gates import assess
+from signoff.domain.gates.assess import DEFINITIONS, OWN, silent
+from signoff.domain.gates.definition import GateDefinition
 from signoff.domain.gates.metrics import sharpe_comparison
 from signoff.domain.gates.sessions import differences
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity
 from signoff.verdict.options import Options, gate_keys
@@ -35,22 +36,6 @@ from signoff.verdict.undeclared import undeclared
 from signoff.verdict.understanding import BENCHMARK, Understood, in_days, joined, many_columns, of_benchmark, one_column
 
 HERE: Final = Path()
-OF_TRIALS: Final = ("pbo", "deflated_sharpe", "hansen_spa")
-OF_A_DOSSIER: Final = ("spa", "point_in_time")
-KEYS: Final[Mapping[Gate, str]] = dict(
-    zip(
-        GATES,
-        ("spa", "dsr", "pbo", "walk_forward", "var", "point_in_time", "deflated_sharpe", "hansen_spa", "sessions"),
-        strict=True,
-    )
-)
-_NEEDS: Final = {
-    "pbo": "--trials, the returns of every configuration that was tried, a column each",
-    "deflated_sharpe": "--trials, the returns of every configuration that was tried, a column each",
-    "hansen_spa": "--trials, the returns of every configuration that was tried, a column each",
-    "spa": "a dossier with the file predictions: what the model predicted, and what came (`signoff init`)",
-    "point_in_time": "a dossier that names the feature code and its inputs (`signoff init`)",
-}
 MOST_LOST: Final = 0.5
 """The share of a table that may be cut off so that two tables have the same days."""
 Progress = Callable[[str, int, int], None]
@@ -200,7 +185,7 @@ def said_as(error: SignoffError, face: Face) -> SignoffError:
 
 def judge(asked: Asked, options: Options, progress: Progress, face: Face) -> Verdict:
     """Read everything, then judge it."""
-    chosen = None if asked.gates is None else gate_keys(asked.gates, tuple(KEYS.values()))
+    chosen = None if asked.gates is None else gate_keys(asked.gates, tuple(DEFINITIONS))
     policy = policy_of(asked.policy)
     progress("reading the returns", 0, 4)
     own, trials, own_benchmark = _understood(asked, options)
@@ -213,7 +198,7 @@ def judge(asked: Asked, options: Options, progress: Progress, face: Face) -> Ver
     evidence = evidence_of(HERE, tables, declared)
     refuse_low_rate(HERE, declared, policy.gates)
     evidence = with_time(HERE, evidence, dossier, policy.phases)
-    judged = tuple(gate for gate, key in KEYS.items() if _is_judged(key, chosen, has_trials=trials is not None))
+    judged = tuple(gate for definition, gate in OWN if _is_judged(definition, chosen, has_trials=trials is not None))
     progress("judging", 2, 4)
     assessment = assess(evidence, dossier, policy, progress, gates=judged)
     progress("judged", 4, 4)
@@ -231,10 +216,10 @@ def policy_of(given: Policy | str | Path | None) -> Policy:
     return load_policy(Path(given)).value
 
 
-def _is_judged(key: str, chosen: Sequence[str] | None, *, has_trials: bool) -> bool:
-    if key in OF_A_DOSSIER or (key in OF_TRIALS and not has_trials):
+def _is_judged(gate: GateDefinition, chosen: Sequence[str] | None, *, has_trials: bool) -> bool:
+    if gate.is_of_dossier or (gate.is_of_trials and not has_trials):
         return False
-    return chosen is None or key in chosen
+    return chosen is None or gate.key in chosen
 
 
 def _given(data: Any, name: str, asked: Asked, options: Options) -> Given:  # noqa: ANN401 - any table
@@ -390,17 +375,18 @@ def _missing(
     face: Face,
 ) -> Iterator[Missing]:
     """The gates that were not judged, as each says itself what it lacks."""
-    for gate, key in KEYS.items():
+    for definition, gate in OWN:
+        key = definition.key
         if key in findings or (chosen is not None and key not in chosen):
             continue
         found = gate(*inputs)
         yield Missing(
             key=key,
             title=found.title,
-            needs=spoken(_NEEDS[key], face),
+            needs=spoken(definition.lacks, face),
             why=spoken(found.reason, face),
             is_blocking=found.is_blocking or chosen is not None,
-            is_of_dossier=key in OF_A_DOSSIER and chosen is None,
+            is_of_dossier=definition.is_of_dossier and chosen is None,
         )
 
 

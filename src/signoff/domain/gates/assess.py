@@ -1,6 +1,6 @@
 """A release's evidence held against the policy: every gate, and every figure beside the gates."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -8,29 +8,32 @@ from signoff.domain.assessment import Assessment, Curves
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence
-from signoff.domain.finding import Finding, Outcome
-from signoff.domain.gates.deflated_sharpe import deflated_sharpe
-from signoff.domain.gates.dsr import downside_sensitivity
+from signoff.domain.finding import Finding
+from signoff.domain.gates.definition import GateDefinition
+from signoff.domain.gates.deflated_sharpe import DEFLATED_SHARPE, deflated_sharpe
+from signoff.domain.gates.dsr import DSR, downside_sensitivity
 from signoff.domain.gates.figures import absent
-from signoff.domain.gates.hansen_spa import hansen_spa
+from signoff.domain.gates.hansen_spa import HANSEN_SPA, hansen_spa
 from signoff.domain.gates.high_sharpe import too_high, unused
 from signoff.domain.gates.inference import benchmark_summary, inference_latencies
 from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_comparison
 from signoff.domain.gates.paper import paper_summary
-from signoff.domain.gates.pbo import backtest_overfitting
-from signoff.domain.gates.point_in_time import point_in_time, point_in_time_integrity
+from signoff.domain.gates.pbo import PBO, backtest_overfitting
+from signoff.domain.gates.point_in_time import POINT_IN_TIME, point_in_time, point_in_time_integrity
 from signoff.domain.gates.reach import outside, with_reach
 from signoff.domain.gates.regimes import regime_contrasts, regime_rows
-from signoff.domain.gates.sessions import calendar_sessions
-from signoff.domain.gates.spa import symmetric_accuracy
+from signoff.domain.gates.sessions import SESSIONS, calendar_sessions
+from signoff.domain.gates.spa import SPA, symmetric_accuracy
 from signoff.domain.gates.stress import stress_rows
 from signoff.domain.gates.track import track_charts
 from signoff.domain.gates.value_at_risk import (
+    VAR,
     conditional_value_at_risk_figure,
     value_at_risk_compliance,
     value_at_risk_figure,
 )
-from signoff.domain.gates.walk_forward import walk_forward
+from signoff.domain.gates.walk_forward import WALK_FORWARD, walk_forward
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit
 from signoff.stats.returns import LARGEST, returns_up_to
@@ -38,19 +41,23 @@ from signoff.stats.returns import LARGEST, returns_up_to
 Gate = Callable[[Evidence, Dossier, Policy], Finding]
 Progress = Callable[[str, int, int], None]
 
-GATES: Final[tuple[Gate, ...]] = (
-    symmetric_accuracy,
-    downside_sensitivity,
-    backtest_overfitting,
-    walk_forward,
-    value_at_risk_compliance,
-    point_in_time_integrity,
-    deflated_sharpe,
-    hansen_spa,
-    calendar_sessions,
+OWN: Final[tuple[tuple[GateDefinition, Gate], ...]] = (
+    (SPA, symmetric_accuracy),
+    (DSR, downside_sensitivity),
+    (PBO, backtest_overfitting),
+    (WALK_FORWARD, walk_forward),
+    (VAR, value_at_risk_compliance),
+    (POINT_IN_TIME, point_in_time_integrity),
+    (DEFLATED_SHARPE, deflated_sharpe),
+    (HANSEN_SPA, hansen_spa),
+    (SESSIONS, calendar_sessions),
 )
+GATES: Final[tuple[Gate, ...]] = tuple(gate for _, gate in OWN)
+DEFINITIONS: Final[Mapping[str, GateDefinition]] = {definition.key: definition for definition, _ in OWN}
 
-OF_THE_RECORD: Final = frozenset({"dsr", "pbo", "walk_forward", "var", "deflated_sharpe", "hansen_spa"})
+
+def _is_of_record(finding: Finding) -> bool:
+    return finding.key in DEFINITIONS and DEFINITIONS[finding.key].is_of_record
 
 
 def silent(_step: str, _done: int, _total: int) -> None:
@@ -130,9 +137,9 @@ def _judged(
         if finding.key in keys:
             raise BadInputError(f"Expected one gate of the key {finding.key}, found two. Name each gate once.")
         keys.add(finding.key)
-        if finding.key in OF_THE_RECORD:
+        if _is_of_record(finding):
             finding = with_reach(finding, beyond, dossier)
-        yield high.on(finding) if high is not None and finding.key in OF_THE_RECORD else finding
+        yield high.on(finding) if high is not None and _is_of_record(finding) else finding
     progress("the figures beside the gates", len(gates), len(gates))
 
 
@@ -154,7 +161,7 @@ def _beside_each_other(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 def _with_left_out(finding: Finding, evidence: Evidence) -> Finding:
     """A verdict on the record says which of its rows were not judged."""
     notes = evidence.backtest.left_out
-    if not notes or finding.key not in OF_THE_RECORD:
+    if not notes or not _is_of_record(finding):
         return finding
     return replace(finding, reason=f"{finding.reason} Left out of {'; of '.join(notes)}.")
 

@@ -12,6 +12,7 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats, Returns, Trials
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.among_trials import shared_rows
+from signoff.domain.gates.definition import OF_TRIALS, GateDefinition
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.sessions import at_their_worst, hangs_on_missing
 from signoff.domain.gates.sub_families import SubFamily, junk, of_deflation
@@ -31,6 +32,30 @@ from signoff.stats.errors import InputError, InsufficientData
 
 MIN_BETS: Final = 2
 COARSER_LIMITS: Final = (0.9, 0.8, 0.7, 0.6, 0.5)
+
+
+DEFLATED_SHARPE: Final = GateDefinition(
+    key="deflated_sharpe",
+    title="Deflated Sharpe Ratio",
+    asks="Is this better than the best of N worthless trials?",
+    formula=(
+        "Φ((SR − SR₀)·√(T − 1) / √(1 − γ₃·SR + (γ₄ − 1)/4·SR²)), where SR₀ is the highest Sharpe ratio that "
+        "N independent trials without skill would be expected to show: √V·((1 − γ)·Φ⁻¹(1 − 1/N) + γ·Φ⁻¹(1 − "
+        "1/(N·e)))."
+    ),
+    paper="Bailey and López de Prado (2014), The deflated Sharpe ratio",
+    needs=OF_TRIALS,
+    names=r"deflat(?:ed|ion)(?:[\s-]+sharpe)?|multiple[\s-]test(?:s|ing)|selection bias",
+    shown=(("trials", "{} trials"), ("effective_trials", "{} effective"), ("trial_sharpe_variance", "V = {}")),
+    parts=(
+        ("without_crowd", "{} without the crowd"),
+        ("without_junk", "{} without junk"),
+        ("without_junk_and_crowd", "{} without junk and crowd"),
+        ("akin_alone", "{} by akin trials alone"),
+    ),
+    is_of_record=True,
+    is_of_trials=True,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,29 @@
 """Downside Sensitivity Ratio: whether the model loses harder than it gains."""
 
 from math import isfinite
+from typing import Final
 
 from signoff.domain.charts import HistogramChart, ReferenceLine
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.definition import OF_RETURNS, GateDefinition
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Unit, count, number
 from signoff.stats.downside import DownsideSensitivityRatio, downside_sensitivity_ratio
+
+DSR: Final = GateDefinition(
+    key="dsr",
+    title="DSR (Downside Sensitivity Ratio)",
+    asks="Are losses larger than gains?",
+    formula="√mean(min(r, 0)²) / √mean(max(r, 0)²)",
+    paper="none; it is the ratio of the two semi-deviations about zero",
+    needs=OF_RETURNS,
+    names=r"downside sensitivity|D[.·\s-]{1,2}S[.·\s-]{1,2}R",
+    is_of_record=True,
+)
 
 
 def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:

@@ -6,7 +6,8 @@ This is what `assessment.json` holds, and what a text that people wrote is check
 from collections.abc import Iterator
 
 from signoff.domain.assessment import Assessment, MetricRow, PaperSummary
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit, count
 
 

@@ -13,6 +13,7 @@ from signoff.domain.charts import HistogramChart, ReferenceLine, Shade
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.definition import OF_TRIALS, GateDefinition
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.trials import difference, judged_family, membership
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
@@ -21,6 +22,24 @@ from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.stats.bootstrap import RealityCheck, SuperiorPredictiveAbility, data_snooping
 
 _NAMED: Final = {"cash": "holding nothing", "previous": "the previous version"}
+
+
+HANSEN_SPA: Final = GateDefinition(
+    key="hansen_spa",
+    title="Superior Predictive Ability (Hansen)",
+    asks="Does the best of all trials beat the benchmark, or was it lucky?",
+    formula=(
+        "max over k of √T·mean(dₖ)/ωₖ, with dₖ the return of trial k over the benchmark's; its distribution "
+        "is that of the stationary bootstrap, centred where a trial is not clearly worse. The consistent "
+        "p-value counts."
+    ),
+    paper=("Hansen (2005), A test for superior predictive ability; White (2000), A reality check for data snooping"),
+    needs=OF_TRIALS,
+    names=r"Hansen(?:['’]s)?(?:\s+(?:SPA|test))?|superior predictive ability|reality check|data[\s-]snooping",
+    shown=(("trials", "{} trials"), ("repetitions", "{} resamples")),
+    is_of_record=True,
+    is_of_trials=True,
+)
 
 
 def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:

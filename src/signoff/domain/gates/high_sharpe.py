@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from signoff.domain.dossier import Dossier, HighSharpe
 from signoff.domain.evidence import Evidence
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
 from signoff.domain.gates.uncertainty import annual_ratio
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, number
 from signoff.stats.errors import StatisticsError

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
+from typing import Final
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from signoff.domain.charts import HistogramChart, ReferenceLine, ScatterChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.definition import OF_TRIALS, GateDefinition
 from signoff.domain.gates.sub_families import better_half, junk
 from signoff.domain.gates.trials import MIN_FAMILY, Bets, Family, bets_of, difference, judged_family, membership
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
@@ -19,6 +21,30 @@ from signoff.domain.sampling import Sampling
 from signoff.stats.overfitting import (
     ProbabilityOfBacktestOverfitting,
     probability_of_backtest_overfitting,
+)
+
+PBO: Final = GateDefinition(
+    key="pbo",
+    title="PBO (Probability of Backtest Overfitting)",
+    asks="Would the configuration that looked best have been below the median afterwards?",
+    formula=(
+        "Cut the rows into S blocks. For each of the C(S, S/2) halves choose the trial with the highest "
+        "Sharpe ratio. ω is its rank, of N + 1, in the other half, and λ = ln(ω / (1 − ω)). PBO is the share "
+        "of halves with λ ≤ 0."
+    ),
+    paper="Bailey, Borwein, López de Prado and Zhu (2015), The probability of backtest overfitting",
+    needs=OF_TRIALS,
+    names=r"P[.·\s-]{1,2}B[.·\s-]{1,2}O|(?:backtest[\s-]+)?over-?\s?fit\w*|CSCV",
+    shown=(
+        ("partitions", "{} partitions"),
+        ("trials", "{} trials"),
+        ("effective_trials", "{} effective"),
+        ("rows_trimmed", "{} rows trimmed"),
+        ("without_junk", "{} without junk"),
+    ),
+    parts=(("better_half", "{} over the better half"), ("as_tried", "{} with copies counted")),
+    is_of_record=True,
+    is_of_trials=True,
 )
 
 

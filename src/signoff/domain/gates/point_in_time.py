@@ -8,6 +8,7 @@ from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.dossier import Dossier, PitDeclaration
 from signoff.domain.evidence import Evidence, PitEvidence, PitFinding
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.definition import GateDefinition
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
@@ -18,6 +19,19 @@ RANGE_NOT_RECORDED: Final = "Which part of the record the replay speaks of was n
 MOST_NAMED: Final = 3
 SEED: Final = "gates.point_in_time.seed"
 NOT_RUN: Final = "The replay did not run; check validation.pit.compute and validation.pit.inputs in dossier.yaml."
+
+
+POINT_IN_TIME: Final = GateDefinition(
+    key="point_in_time",
+    title="Point-in-time Integrity",
+    asks="Does any feature use what was not yet known?",
+    formula="Features are computed again with the future removed and scrambled; none may move.",
+    paper="none; it is a replay",
+    needs="a dossier that names the feature code and its inputs",
+    names=r"point[\s-]in[\s-]time|PIT|look-?\s?ahead|leak(?:age|s|ed)?(?:-free)?",
+    shown=(("features", "{} features"), ("declared_features", "{} declared"), ("dates", "{} dates")),
+    is_of_dossier=True,
+)
 
 
 def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:

@@ -14,7 +14,8 @@ import numpy as np
 
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Days, Evidence
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
+from signoff.domain.outcome import Outcome
 
 MONTH_DAYS: Final = 31
 

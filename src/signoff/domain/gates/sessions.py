@@ -15,6 +15,7 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.frequency import Frequency
+from signoff.domain.gates.definition import GateDefinition
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded
 from signoff.domain.policy import Policy
@@ -25,6 +26,24 @@ from signoff.stats.sample import vector
 MOST_NAMED: Final = 5
 _METHOD_OF_BARS: Final = "; bars that a day lacks of those usual on its weekday count as parts of a day"
 _NAMED: Final = {"": "every weekday", WEEKDAYS: "every weekday (24/5)", EVERY_DAY: "every day (24/7)"}
+
+
+SESSIONS: Final = GateDefinition(
+    key="sessions",
+    title="Sessions of the Calendar",
+    asks="Does the record lack sessions, or have rows while the market is shut?",
+    formula="(sessions that are missing + rows while the market is shut) / sessions that the calendar names",
+    paper="none; it is a count",
+    needs="the returns with their dates; --calendar where the dates follow no calendar that is known",
+    names=r"(?:missing|absent) sessions|calendar (?:gate|check)s?",
+    shown=(
+        ("missing", "{} missing"),
+        ("while_shut", "{} while shut"),
+        ("expected", "of {}"),
+        ("bars_missing", "{} bars missing"),
+        ("short_days", "{} short days"),
+    ),
+)
 
 
 def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:

@@ -5,6 +5,7 @@ It tests symmetry, not skill: a coin passes it with enough tosses.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from signoff.domain.charts import Interval, IntervalChart, ReferenceLine
 from signoff.domain.dossier import Dossier, PredictionKind
 from signoff.domain.evidence import Evidence, Predictions
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.definition import GateDefinition
 from signoff.domain.gates.plausible import plausible_probabilities, plausible_scores
 from signoff.domain.gates.realized import Agreement, agreement, sampled_agreement
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded, has_and_needs
@@ -20,6 +22,23 @@ from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.domain.sampling import Days
 from signoff.stats.clusters import inferred_horizon
 from signoff.stats.symmetry import SymmetricPredictionAccuracy, symmetric_prediction_accuracy, wilson_bound
+
+SPA: Final = GateDefinition(
+    key="spa",
+    title="SPA (Symmetric Prediction Accuracy)",
+    asks="Does the model predict equally well in both directions?",
+    formula=("The lower of both sides' one-sided 95% Wilson bounds, on effective numbers of rows clustered by date."),
+    paper="Wilson (1927); Korn and Graubard (1998), Confidence intervals for proportions with small counts",
+    needs="a dossier with the file predictions: what the model predicted, and what came",
+    names=r"symmetric accuracy|S[.·\s-]{1,2}P[.·\s-]{1,2}A",
+    shown=(
+        ("long_predictions", "Wilson 95%, {} long"),
+        ("long_effective_n", "effective {}"),
+        ("short_predictions", "{} short"),
+        ("short_effective_n", "effective {}"),
+    ),
+    is_of_dossier=True,
+)
 
 
 def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:

@@ -17,6 +17,7 @@ from signoff.domain.evidence import Days, Evidence, Floats, Returns
 from signoff.domain.filled import Filled, idle
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.frequency import Frequency
+from signoff.domain.gates.definition import GateDefinition
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded, has_and_needs
@@ -35,6 +36,26 @@ from signoff.stats.value_at_risk import (
 MIN_FORECASTS: Final = 250
 FEWEST_BEFORE: Final = 100
 """Rows that a 95% quantile takes: five of them lie beyond it. Both minima count rows, however long a row is."""
+
+
+VAR: Final = GateDefinition(
+    key="var",
+    title="VaR Compliance",
+    asks="Is the risk within its limit, and was it forecast well?",
+    formula=(
+        "Value at risk of the record by the policy's method, within the limit; and the days on which a loss "
+        "was larger than its forecast: neither their number (LR of a binomial) nor their order (LR of a "
+        "Markov chain) is rejected."
+    ),
+    paper=(
+        "Kupiec (1995), Techniques for verifying risk measurement models; Christoffersen (1998), Evaluating "
+        "interval forecasts"
+    ),
+    needs="the returns: a window of forecasts, and days after it",
+    names=r"V[.·\s-]{1,2}a[.·\s-]{1,2}R|values?[\s-]at[\s-]risk|tail[\s-]risk|Kupiec|Christoffersen",
+    shown=(("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
+    is_of_record=True,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

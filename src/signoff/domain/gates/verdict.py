@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.charts import Chart
-from signoff.domain.finding import Comparison, Finding, Outcome
+from signoff.domain.finding import Comparison, Finding
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit, count, digits_apart, number
 from signoff.stats.errors import InputError, InsufficientData
 

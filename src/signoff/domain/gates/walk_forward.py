@@ -7,6 +7,7 @@ from signoff.domain.charts import BarChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.definition import GateDefinition
 from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import GateMeasurement, Lack, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
@@ -21,6 +22,24 @@ from signoff.stats.walk_forward import (
 )
 
 MIN_WINDOWS: Final = 10
+
+
+WALK_FORWARD: Final = GateDefinition(
+    key="walk_forward",
+    title="Walk-Forward Consistency",
+    asks="How many windows out of sample made money?",
+    formula="The share of consecutive windows whose compounded return is above 0, with 10 windows at least.",
+    paper="none; Pardo (2008), The evaluation and optimization of trading strategies, describes the practice",
+    needs="the returns: ten whole windows at least",
+    names=r"walk[\s-]?forward",
+    shown=(
+        ("windows", "{} windows"),
+        ("positive_windows", "{} positive"),
+        ("lowest", "lowest {} by the first day"),
+        ("highest", "highest {}"),
+    ),
+    is_of_record=True,
+)
 
 
 def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:

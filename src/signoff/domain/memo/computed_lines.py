@@ -9,9 +9,10 @@ from typing import Final
 
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import Header
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
 from signoff.domain.memo.markup import short_title, versioned
 from signoff.domain.memo.placeholders import PLACEHOLDER, is_word, printed
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity
 
 _OUTCOMES: Final = (

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from signoff.domain.finding import Comparison, Finding, Outcome
+from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.assess import DEFINITIONS
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, count
 
 # fmt: off
@@ -24,17 +26,6 @@ WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.FAIL: "fails",
     Outcome.INCONCLUSIVE: "is inconclusive",
     Outcome.ERROR: "ended in an error",
-}
-_SYNONYMS: Final[Mapping[str, str]] = {
-    "spa": r"symmetric accuracy|S[.·\s-]{1,2}P[.·\s-]{1,2}A",
-    "dsr": r"downside sensitivity|D[.·\s-]{1,2}S[.·\s-]{1,2}R",
-    "pbo": r"P[.·\s-]{1,2}B[.·\s-]{1,2}O|(?:backtest[\s-]+)?over-?\s?fit\w*|CSCV",
-    "var": r"V[.·\s-]{1,2}a[.·\s-]{1,2}R|values?[\s-]at[\s-]risk|tail[\s-]risk|Kupiec|Christoffersen",
-    "walk_forward": r"walk[\s-]?forward",
-    "deflated_sharpe": r"deflat(?:ed|ion)(?:[\s-]+sharpe)?|multiple[\s-]test(?:s|ing)|selection bias",
-    "hansen_spa": r"Hansen(?:['’]s)?(?:\s+(?:SPA|test))?|superior predictive ability|reality check|data[\s-]snooping",
-    "sessions": r"(?:missing|absent) sessions|calendar (?:gate|check)s?",
-    "point_in_time": r"point[\s-]in[\s-]time|PIT|look-?\s?ahead|leak(?:age|s|ed)?(?:-free)?",
 }
 
 
@@ -96,7 +87,7 @@ def _names(key: str, title: str) -> str:
         words = r"(?:['’]s)?[\s-]+".join(map(re.escape, re.split(r"[\s-]+", name)))
         is_common = re.fullmatch(r"[A-Z]?[a-z]+", name) is not None and title.partition(" ")[0] != name
         patterns.append(rf"{words}(?=\s+gates?\b)" if is_common and name != "var" else words)
-    patterns += [synonyms] if (synonyms := _SYNONYMS.get(key)) else []
+    patterns += [DEFINITIONS[key].names] if key in DEFINITIONS else []
     return rf"(?<![\w-])(?:{'|'.join(patterns)})(?!\w|-(?!gates?\b))"
 
 

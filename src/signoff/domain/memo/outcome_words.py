@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from signoff.domain.finding import Outcome
 from signoff.domain.memo.gate_names import NUMBERS, WORDS, Gate, named
+from signoff.domain.outcome import Outcome
 
 Named = tuple[int, int, Gate]
 _SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|\n")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
 
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
+from signoff.domain.outcome import Outcome
 
 BELOW: Final = "The cause stands below."
 _END: Final = re.compile("(?<=[.])\\s+(?=[A-Z0-9\N{MINUS SIGN}])")

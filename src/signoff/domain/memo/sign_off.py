@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import Final
 
 from signoff.domain.events import Certified, DeployerSigned, key_mark
-from signoff.domain.finding import Outcome
 from signoff.domain.memo.communication import NOT_EVIDENCED, unsent_before
 from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Mark, Paragraph, Section
 from signoff.domain.memo.governance import is_governance_ready, unevidenced
 from signoff.domain.memo.markup import ABSENT, MEMO_GATES, declared, gates_in_words, joined, lead_in, words
 from signoff.domain.memo.proof import Proof, ProofOutcome
 from signoff.domain.memo.release import Release
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import CertifiedSentence, Policy
 from signoff.domain.quantity import NOT_PROVIDED
 from signoff.domain.venue import NOT_REHEARSED, VenueKind

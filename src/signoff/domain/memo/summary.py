@@ -15,7 +15,6 @@ from signoff.domain.assessment import Assessment
 from signoff.domain.costs import Costs
 from signoff.domain.dossier import DeploymentType, Dossier
 from signoff.domain.evidence import CodedSymbols, Evidence, Predictions, RegisteredVersion
-from signoff.domain.finding import Outcome
 from signoff.domain.memo.changes import training_days
 from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.computed_lines import figures_line, gates_line
@@ -25,6 +24,7 @@ from signoff.domain.memo.placeholders import PLACEHOLDER, filled
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.significance import SIGNIFICANCE, claims_significance
 from signoff.domain.memo.signs import gives_sign
+from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 

@@ -10,7 +10,8 @@ from signoff.domain.assessment import CORRELATION_INTERVAL, MetricRow, MetricSta
 from signoff.domain.charts import Band, Chart, ChartLine, EquityChart
 from signoff.domain.costs import Costs
 from signoff.domain.evidence import SuiteName
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Finding
+from signoff.domain.gates.assess import DEFINITIONS
 from signoff.domain.gates.point_in_time import range_words
 from signoff.domain.memo.document import (
     Align,
@@ -45,6 +46,7 @@ from signoff.domain.memo.markup import (
 )
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.shared_causes import BELOW, SharedCause, shared_causes
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import NOT_PROVIDED, PLUS_MINUS, Quantity, signed_percent
 
 BACKTEST_REPORT: Final = "attachments/backtest_report.pdf"
@@ -65,55 +67,6 @@ _PIT_MARK: Final = {
     PitStatus.NOT_PROVIDED: Mark.NOT_PROVIDED,
 }
 IN_THE_MEMO: Final = frozenset({"pbo_logits", "var_exceptions"})
-# What page one says of how each gate was computed: a figure of the finding, and the words around it.
-_HOW: Final = {
-    "spa": (
-        ("long_predictions", "Wilson 95%, {} long"),
-        ("long_effective_n", "effective {}"),
-        ("short_predictions", "{} short"),
-        ("short_effective_n", "effective {}"),
-    ),
-    "dsr": (),
-    "pbo": (
-        ("partitions", "{} partitions"),
-        ("trials", "{} trials"),
-        ("effective_trials", "{} effective"),
-        ("rows_trimmed", "{} rows trimmed"),
-        ("without_junk", "{} without junk"),
-    ),
-    "walk_forward": (
-        ("windows", "{} windows"),
-        ("positive_windows", "{} positive"),
-        ("lowest", "lowest {} by the first day"),
-        ("highest", "highest {}"),
-    ),
-    "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
-    "point_in_time": (("features", "{} features"), ("declared_features", "{} declared"), ("dates", "{} dates")),
-    "deflated_sharpe": (
-        ("trials", "{} trials"),
-        ("effective_trials", "{} effective"),
-        ("trial_sharpe_variance", "V = {}"),
-    ),
-    "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
-    "sessions": (
-        ("missing", "{} missing"),
-        ("while_shut", "{} while shut"),
-        ("expected", "of {}"),
-        ("bars_missing", "{} bars missing"),
-        ("short_days", "{} short days"),
-    ),
-}
-
-# The same gate over a part of its family; page one shows it where the part has another verdict than the whole.
-_PARTS: Final = {
-    "pbo": (("better_half", "{} over the better half"), ("as_tried", "{} with copies counted")),
-    "deflated_sharpe": (
-        ("without_crowd", "{} without the crowd"),
-        ("without_junk", "{} without junk"),
-        ("without_junk_and_crowd", "{} without junk and crowd"),
-        ("akin_alone", "{} by akin trials alone"),
-    ),
-}
 
 
 def front(release: Release) -> tuple[Section, ...]:
@@ -282,9 +235,9 @@ def _how(finding: Finding, causes: tuple[SharedCause, ...]) -> str:
         own = next((one.own[finding.key] for one in causes if finding.key in one.own), None)
         return finding.reason if own is None else f"{BELOW} {own}".rstrip()
     known = {quantity.name.rpartition(".")[2]: quantity for quantity in finding.figures}
-    patterns = _HOW.get(finding.key) or ()
+    definition = DEFINITIONS.get(finding.key)
+    patterns, others = (definition.shown, definition.parts) if definition else ((), ())
     parts = [pattern.format(known[name].text) for name, pattern in patterns if name in known]
-    others = _PARTS.get(finding.key, ())
     turned = [text.format(known[name].text) for name, text in others if _turns(finding, known, name)]
     hangs = [f"the verdict hangs on the trials counted: {', '.join(turned)}"] if turned else []
     return ", ".join([*(parts or [f"n = {finding.n:,}"]), *hangs])
