@@ -100,8 +100,8 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
     """The probability that the true Sharpe ratio is above that of the luckiest of N trials without skill."""
     gate = policy.gates.deflated_sharpe
     rule = Rule(
-        key="deflated_sharpe",
-        title="Deflated Sharpe Ratio",
+        key=DEFLATED_SHARPE.key,
+        title=DEFLATED_SHARPE.title,
         comparison=Comparison.AT_LEAST,
         threshold=gate.threshold,
         unit=Unit.PROBABILITY,

@@ -30,8 +30,8 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
     """Root mean square of the losses over that of the gains, over every session of the backtest."""
     gate = policy.gates.dsr
     rule = Rule(
-        key="dsr",
-        title="DSR (Downside Sensitivity Ratio)",
+        key=DSR.key,
+        title=DSR.title,
         comparison=Comparison.AT_MOST,
         threshold=gate.threshold,
         unit=Unit.RATIO,

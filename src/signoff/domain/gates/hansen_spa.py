@@ -46,8 +46,8 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
     """The consistent p-value of Hansen (2005) over every distinct trial that is not the benchmark itself."""
     gate = policy.gates.hansen_spa
     rule = Rule(
-        key="hansen_spa",
-        title="Superior Predictive Ability (Hansen)",
+        key=HANSEN_SPA.key,
+        title=HANSEN_SPA.title,
         comparison=Comparison.BELOW,
         threshold=gate.threshold,
         unit=Unit.PROBABILITY,

@@ -117,8 +117,8 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
     """CSCV over every distinct configuration that was tried (Bailey, Borwein, López de Prado and Zhu 2015)."""
     gate = policy.gates.pbo
     rule = Rule(
-        key="pbo",
-        title="PBO (Probability of Backtest Overfitting)",
+        key=PBO.key,
+        title=PBO.title,
         comparison=Comparison.BELOW,
         threshold=gate.threshold,
         unit=Unit.PERCENT,

@@ -23,7 +23,7 @@ NOT_RUN: Final = "The replay did not run; check validation.pit.compute and valid
 
 POINT_IN_TIME: Final = GateDefinition(
     key="point_in_time",
-    title="Point-in-time Integrity",
+    title="Point-in-Time Integrity",
     asks="Does any feature use what was not yet known?",
     formula="Features are computed again with the future removed and scrambled; none may move.",
     paper="none; it is a replay",
@@ -38,8 +38,8 @@ def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy
     """No feature may move when the future is removed: a backtest of one that does says nothing about tomorrow."""
     gate = policy.gates.point_in_time
     rule = Rule(
-        key="point_in_time",
-        title="Point-in-Time Integrity",
+        key=POINT_IN_TIME.key,
+        title=POINT_IN_TIME.title,
         comparison=Comparison.AT_MOST,
         threshold=0,
         unit=Unit.COUNT,

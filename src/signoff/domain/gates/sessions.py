@@ -50,8 +50,8 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
     """The share of sessions that a table lacks or has while the market is shut, of the table with the most."""
     gate, time = policy.gates.sessions, evidence.backtest.time
     rule = Rule(
-        key="sessions",
-        title="Sessions of the Calendar",
+        key=SESSIONS.key,
+        title=SESSIONS.title,
         comparison=Comparison.AT_MOST,
         threshold=gate.limit_pct / 100,
         unit=Unit.PERCENT,

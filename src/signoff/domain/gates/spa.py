@@ -46,8 +46,8 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
     gate = policy.gates.spa
     neutral = dossier.validation.prediction.neutral
     rule = Rule(
-        key="spa",
-        title="SPA (Symmetric Prediction Accuracy)",
+        key=SPA.key,
+        title=SPA.title,
         comparison=Comparison.AT_LEAST,
         threshold=gate.threshold,
         unit=Unit.RATIO,

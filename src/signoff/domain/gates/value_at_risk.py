@@ -72,8 +72,8 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
     gate, time = policy.gates.var, evidence.backtest.time
     length = windowed(gate.window_sessions, forecast_window(gate, evidence.backtest), time)
     rule = Rule(
-        key="var",
-        title="VaR Compliance",
+        key=VAR.key,
+        title=VAR.title,
         comparison=Comparison.AT_LEAST,
         threshold=gate.limit_pct / 100,
         unit=Unit.PERCENT,

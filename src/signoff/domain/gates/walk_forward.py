@@ -48,8 +48,8 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
     rows = time.rows(gate.window_sessions)
     length = windowed(gate.window_sessions, rows, time)
     rule = Rule(
-        key="walk_forward",
-        title="Walk-Forward Consistency",
+        key=WALK_FORWARD.key,
+        title=WALK_FORWARD.title,
         comparison=Comparison.AT_LEAST,
         threshold=gate.threshold,
         unit=Unit.PERCENT,
