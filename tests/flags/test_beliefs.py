@@ -11,10 +11,10 @@ from signoff.adapters.store_memory import MemoryStore
 from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.record import Record, StreamChange, model_stream
 from signoff.desk.client import pinned
-from signoff.desk.leased_flags import LEASE_S, LeasedFlags
+from signoff.desk.leased_flags import LeasedFlags
 from signoff.domain.events import Killed
 from signoff.domain.flag_notices import DOMAINS, Format
-from signoff.domain.flags import Flags, Share
+from signoff.domain.flags import LEASE_S, Flags, Share
 
 FULL = {
     "model": "m",

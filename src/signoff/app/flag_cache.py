@@ -21,7 +21,7 @@ from signoff.domain.desks import desks
 from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import Killed
 from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, control_in
-from signoff.domain.flags import KILLED, Flags, killed, off
+from signoff.domain.flags import KILLED, LEASE_S, Flags, killed, off
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.recognition import Recognition, recognition
@@ -31,7 +31,6 @@ from signoff.ledger.text import encoded
 from signoff.ports.kills import Kill, KillJournal, Reach
 
 ALGORITHM: Final = "ed25519"
-LEASE_S: Final = 10
 # A record that was read this long ago may hold a model by now that it did not then.
 FRESH_S: Final = 10.0
 DEPLOYMENT: Final = deployment_stream("")

@@ -18,9 +18,9 @@ from urllib.parse import quote, urlencode, urlsplit
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from signoff.desk.leased_flags import CLOSED, LEASE_S, LeasedFlags, Verify
+from signoff.desk.leased_flags import CLOSED, LeasedFlags, Verify
 from signoff.domain.flag_notices import NEWEST
-from signoff.domain.flags import Flags
+from signoff.domain.flags import LEASE_S, Flags
 
 SILENCE_S: Final = 5.0
 FIRST_WAIT_S: Final = 0.1

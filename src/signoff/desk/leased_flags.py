@@ -20,9 +20,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, NoControlError, read_control
-from signoff.domain.flags import UNKNOWN, Flags, FlagState, closed, off
+from signoff.domain.flags import LEASE_S, UNKNOWN, Flags, FlagState, closed, off
 
-LEASE_S: Final = 10.0
 CLOSED: Final = FlagState.CLOSED
 LOGGED: Final = frozenset(10**n for n in range(10))
 log = logging.getLogger("signoff.desk")

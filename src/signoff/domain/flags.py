@@ -13,6 +13,8 @@ KillCount = NewType("KillCount", int)
 NO_KILL: Final = KillCount(0)
 FlagsRevision = NewType("FlagsRevision", int)
 """The revision of a model's flags, which orders carry. A count of kills is another number."""
+LEASE_S: Final = 10.0
+"""How long a desk may believe the flags that it has, in seconds from when they can have been made."""
 WHOLE_PCT: Final = 100
 MOST_LISTED: Final = 5
 

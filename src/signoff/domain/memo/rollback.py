@@ -3,6 +3,7 @@
 from typing import Final
 
 from signoff.domain.dossier import Fallback
+from signoff.domain.events import RollbackCause
 from signoff.domain.live_metrics import threshold
 from signoff.domain.memo.document import (
     Align,
@@ -42,25 +43,26 @@ def rollback(release: Release) -> Section:
             Section(
                 "5.1",
                 "Rollback Procedure",
-                (*_occasions(release), *_steps(release), *_flatness(release), *_rehearsal(release)),
+                (*_causes(release), *_steps(release), *_flatness(release), *_rehearsal(release)),
             ),
             Section("5.2", "Fallback Strategy", _fallback(release)),
         ),
     )
 
 
-def _occasions(release: Release) -> tuple[Block, ...]:
+def _causes(release: Release) -> tuple[Block, ...]:
     floor, days = (
         threshold(release.policy, key, ThresholdKind.TRIGGER) for key in ("rolling_sharpe_30d", "sharpe_days_below")
     )
-    occasions = (
-        f"Performance falls below Sharpe {floor.figure} for {days.figure} days",
-        "Critical bug or error discovered",
-        "Risk breach attributed to model",
-        "Regulatory or compliance issue",
-        "Business decision by leadership",
-    )
-    return lead_in("When to Rollback"), Bullets(occasions, is_numbered=True)
+    words = {
+        RollbackCause.PERFORMANCE: f"Performance falls below Sharpe {floor.figure} for {days.figure} days",
+        RollbackCause.ERROR: "Critical bug or error discovered",
+        RollbackCause.RISK_BREACH: "Risk breach attributed to model",
+        RollbackCause.COMPLIANCE: "Regulatory or compliance issue",
+        RollbackCause.BUSINESS: "Business decision by leadership",
+    }
+    causes = tuple(words[cause] for cause in RollbackCause if cause is not RollbackCause.REHEARSAL)
+    return lead_in("When to Rollback"), Bullets(causes, is_numbered=True)
 
 
 def _steps(release: Release) -> tuple[Block, ...]:
