@@ -92,9 +92,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "rollout",
             "The 30-day review: targets against what happened. Exit 1 unless every target was met.",
         ),
-        "post-mortem": Listed(
-            "rollout", "Put the post-mortem of a rollback on record; the policy says when it is due."
-        ),
+        "post-mortem": Listed("rollout", "Record the post-mortem of a rollback; the policy says when it is due."),
     },
     "Stop": {
         "kill": Listed(

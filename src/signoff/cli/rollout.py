@@ -447,7 +447,7 @@ def post_mortem(
     ] = "",
     revision: Revision = None,
 ) -> None:
-    """Put the post-mortem of a rollback on record; the policy says when it is due.
+    """Record the post-mortem of a rollback; the policy says when it is due.
 
     The root cause is a statement, and never the trigger's name; repeat the command to state it later.
 

@@ -388,7 +388,7 @@ class Verbs(Protocol):
 
     @plain(Permission.REVIEW, "POST /deployments/{identity}/post-mortem", body=bodies.PostMortemRequest, **ROLLOUT)
     def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> documents.ReleaseDocument:
-        """Put what was learned from a rollback on record; the policy says when it is due. The root cause may come later."""
+        """Record what was learned from a rollback; the policy says when it is due. The root cause may come later."""
         raise UnwrittenError
 
     @routed(Permission.EXPORT, "GET /export", **BY_HAND)
