@@ -292,10 +292,10 @@ def refusals(release: AssessedRelease) -> tuple[str, ...]:
             f"{dossier.header.deployment_date}, found {name} to end on {end} (tables that end after it: {len(late)}). "
             "No measurement can be later than the deployment: correct the date, or the file"
         )
-    problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, release.inputs.policy)]
+    problems += [f"{key}: {promise.text}" for key, promise in untrue_in_dossier(dossier, release.inputs.policy)]
     if dossier.header.summary:
-        found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
-        problems += [f"header.summary: {contradiction}" for contradiction in found]
+        against = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
+        problems += [f"header.summary: {contradiction}" for contradiction in against]
     return tuple(problems)
 
 
