@@ -453,7 +453,7 @@ class Installation:
     def kill_switch(self) -> KillSwitch:
         """The kill switch. It works without the record; the kill then waits in the journal."""
         if self.kill_drop is not None and self.kill_drop.is_for_guests:
-            shut = ShutStore(UnavailableError(f"The home {self.settings.home} is another account's."))
+            shut = ShutStore(UnavailableError(f"The home {self.settings.home} belongs to another account."))
             record = Record(cast("Store", shut), self.clock, proof=self.proof)
             return KillSwitch(record=record, orders=NoVenue(), journal=self.kills)
         return KillSwitch(

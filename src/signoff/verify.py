@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check one export folder; 0 intact, 1 tampered, 2 intact with a tail that no anchor covers, or bad input."""
     asked = argparse.ArgumentParser(
         prog="signoff-verify",
-        description="Re-hash every byte of an export, check every signature, replay the machine. Works offline.",
+        description="Hash every byte of an export, check every signature, replay every state. Works offline.",
         epilog="Example: signoff-verify audit-2020 --since audit-2019 --key 1a5f323a8bcdbc85",
     )
     asked.add_argument("export", type=Path, help="the folder that `signoff export` wrote")

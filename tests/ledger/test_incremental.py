@@ -217,13 +217,13 @@ def test_the_command_remembers_and_full_forgets(tmp_path, capsys):
         assert main(["people", "add", name, "--make-key", "--role", "cto", *home]) == 0
         assert main(["verify", *home]) in {0, 2}
     told = " ".join(capsys.readouterr().out.split())
-    assert "Read were the 1 events after the 1 that were verified before" in told
+    assert "Only the 1 event(s) after the 1 verified before were read" in told
     assert json.loads((tmp_path / "verified.json").read_bytes())["size"] == 2
     assert main(["verify", "--full", *home]) in {0, 2}
-    assert "Read were" not in capsys.readouterr().out
+    assert "verified before were read" not in capsys.readouterr().out
     (tmp_path / "verified.json").write_bytes(canonical({"size": 2}))
     assert main(["verify", *home]) in {0, 2}
-    assert "Read were" not in capsys.readouterr().out
+    assert "verified before were read" not in capsys.readouterr().out
 
 
 def test_the_store_in_memory_is_verified_as_well():

@@ -69,7 +69,7 @@ class KnownPeople:
         people = self._known
         if as_last_known:
             if (people := people or self._last_kept()) is None:
-                raise UnavailableError("The database does not answer, and who people are was never read; try again.")
+                raise UnavailableError("The database does not answer, and no people are cached; try again.")
             return people, True
         if people is not None and self.is_fresh:
             return people, False

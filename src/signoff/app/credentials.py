@@ -99,7 +99,7 @@ class Authenticators:
         person, site = self.record.people().named(name), self.site
         decisions.credentials.register_authenticator(person)
         if self.shelf.take(ASKED, _asked(name, challenge), self.record.now()) is None:
-            raise RefusedError("This challenge was not asked for here, was used, or is over. Begin again.")
+            raise RefusedError("This challenge is unknown, used or expired. Begin again.")
         registration = registration_text(attestation_object, client_data)
         try:
             credential = read_registration(

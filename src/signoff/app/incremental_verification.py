@@ -210,7 +210,7 @@ class _Check:
 
     def _chain_since(self) -> KeyChain | None:
         if self.chain is not None and not self.chain.to_bytes().decode().startswith(self.since.keys.rstrip("\n")):
-            self.audit.note(names.KEY, "the keys are not those that were verified before, with others after them")
+            self.audit.note(names.KEY, "the keys do not begin with those that were verified before")
         return self.chain
 
     def _replay(self) -> None:
@@ -284,6 +284,4 @@ class _Check:
         if self.since is NOTHING:
             return ()
         before = self.since.tree.size
-        return (
-            f"Read were the {self.passage.tree.size - before} events after the {before} that were verified before.",
-        )
+        return (f"Only the {self.passage.tree.size - before} event(s) after the {before} verified before were read.",)

@@ -229,7 +229,7 @@ def _has_pinned(release: Deployment, seen: RegisteredModel) -> bool:
 def _what_is_gone(name: str, release: Deployment) -> str:
     if release.bound is None:
         return f"no version of {name} has the tag version={release.version}"
-    return f"number {release.bound.number} of {name}, which it is bound to, has not the tag version={release.version}"
+    return f"number {release.bound.number} of {name}, which it is bound to, lacks the tag version={release.version}"
 
 
 def _again(releases: Iterable[Deployment], seen: RegisteredModel) -> list[str]:

@@ -70,7 +70,7 @@ def read_authenticator_data(content: bytes) -> AuthenticatorData:
     if rest:
         raise ValueError(f"{len(rest)} bytes follow the authenticator data")
     if flags & BACKED_UP and not flags & BACKUP_ELIGIBLE:
-        raise ValueError("a key that cannot be backed up is said to be backed up")
+        raise ValueError("a credential that cannot be backed up is marked as backed up")
     count = int.from_bytes(content[33:37])
     return AuthenticatorData(rp_id_hash=content[:32], flags=flags, sign_count=count, credential=credential)
 
@@ -138,22 +138,24 @@ def check_client_data(content: bytes, *, kind: str, challenge: bytes | None, ori
     """
     client_data = _client_data(content)
     if client_data.get("type") != kind:
-        raise TamperedError(f"The browser was asked for {client_data.get('type')!r}, and this takes {kind!r}.")
+        raise TamperedError(f"Expected client data of type {kind!r}, found {client_data.get('type')!r}.")
     if challenge is not None and client_data.get("challenge") != url_encoded(challenge):
-        raise TamperedError("The authenticator answered another challenge: it was touched for other words than these.")
+        raise TamperedError("The authenticator answered another challenge: it signed another statement.")
     if client_data.get("origin") != origin:
-        raise TamperedError(f"The authenticator was asked at {client_data.get('origin')!r}, and belongs to {origin!r}.")
+        raise TamperedError(f"Expected a request from {origin!r}, found one from {client_data.get('origin')!r}.")
     if client_data.get("crossOrigin", False) is not False or "topOrigin" in client_data:
-        raise TamperedError("The authenticator was asked by a page within another site's page.")
+        raise TamperedError(
+            "Expected a request from the site's own page, found one from a frame in another site's page."
+        )
 
 
 def _client_data(content: bytes) -> dict[str, Any]:
     try:
         client_data = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise TamperedError(f"The browser's part of the assertion is no JSON: {error}") from error
+        raise TamperedError(f"The browser's client data are not JSON: {error}") from error
     if not isinstance(client_data, dict):
-        raise TamperedError("The browser's part of the assertion is no JSON object.")
+        raise TamperedError("The browser's client data are not a JSON object.")
     return client_data
 
 

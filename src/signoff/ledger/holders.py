@@ -77,7 +77,7 @@ class Holders:
     def _check(self, event: CredentialEnrolled) -> None:
         check_registered(event)
         if {event.credential.id, event.credential.key_id} & self.taken:
-            raise TamperedError("It was enrolled before; one authenticator's credential is one person's, once.")
+            raise TamperedError("It was enrolled before; a credential belongs to one person and is enrolled once.")
         self._check_voucher(event, self.holder(event.name))
 
     def _check_voucher(self, event: CredentialEnrolled, holder: Holder) -> None:

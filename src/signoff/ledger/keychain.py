@@ -78,7 +78,7 @@ def parse_chain(content: bytes) -> KeyChain:
     """Parse a `key.pub` and verify every handover. TamperedError names the fault."""
     first, *rest = content.split(b"\n\n")
     if len(rest) % 2:
-        raise TamperedError("The key file is cut within a handover.")
+        raise TamperedError("The key file ends within a handover.")
     has_more = bool(rest)
     chain = KeyChain(first=_keys(first + b"\n" if has_more else first))
     for n in range(0, len(rest), 2):
@@ -95,7 +95,7 @@ def _keys(lines: bytes) -> Keys:
     if not keys or len(set(kinds)) < len(kinds) or kinds[0] is not next(iter(type(kinds[0]))):
         raise TamperedError("Expected an Ed25519 key, and at most one key of each further algorithm after it.")
     if any(key.name != keys[0].name for key in keys):
-        raise TamperedError("The keys of one time carry different names.")
+        raise TamperedError("The keys of one period have different names.")
     return keys
 
 

@@ -85,4 +85,4 @@ def _entry(fields: dict[str, object]) -> Entry:
         case {"path": str(path), "size": int(size), "sha256": str(sha256)} if not isinstance(size, bool):
             return Entry(path=path, size=size, sha256=sha256, is_kept=fields.get("kept") is not False)
         case _:
-            raise ValueError("an entry is not a path, a size and a sha256")
+            raise ValueError("expected an entry with path, size and sha256 (text, number, text), found another")

@@ -166,7 +166,7 @@ class Passage:
     def _check(self, recorded: Recorded) -> None:
         where, expected = place(recorded), self.revisions.get(recorded.stream, 0) + 1
         if recorded.revision != expected:
-            self.audit.note(where, f"revision {expected} was to follow")
+            self.audit.note(where, f"expected revision {expected}, found {recorded.revision}")
         self.revisions[recorded.stream] = recorded.revision
         self.signatories.learn(recorded)
         for problem in self.signatories.problems(recorded):
@@ -316,7 +316,7 @@ def check_states(content: bytes, replayed: Mapping[str, bytes] | None, audit: Au
     try:
         states = _states(content)
     except (ValueError, RecursionError, SignoffError) as error:
-        audit.note(STATES, f"these are no states: {error}")
+        audit.note(STATES, f"malformed states: {error}")
         return
     if replayed is None:
         return
@@ -423,7 +423,7 @@ def check_stamps(
     for name in sorted(name for name in names if name.startswith(ANCHORS) and name.endswith(STAMP)):
         note = name.removesuffix(STAMP)
         if note not in names:
-            audit.note(name, "the checkpoint that was stamped is not here")
+            audit.note(name, "the stamped checkpoint is missing")
         elif check_stamp is None:
             audit.leave(name, "the time stamp cannot be checked without its authority's root; give --tsa-root FILE")
         else:
@@ -441,17 +441,17 @@ def _check_files(source: FileSource, names: frozenset[str], events: Hashed, pass
     listed = {entry.path: (entry.size, entry.sha256) for entry in entries or ()}
     for name in sorted(names - {MANIFEST, NOTE}):
         if name not in _KNOWN and not name.startswith((ANCHORS, BLOBS)):
-            audit.note(name, "an export has no such file")
+            audit.note(name, "unexpected file in an export")
         hashed = events if name == EVENTS else _drained(source, name)
         _check_blob(name, hashed, audit)
         if name == TABLE and passage.table is not None and hashed.sha256 != passage.table.hexdigest():
-            audit.note(name, "its lines are not the ones that the events give")
+            audit.note(name, "its lines differ from the events")
         if entries is not None and listed.pop(name, None) != (hashed.size, hashed.sha256):
             audit.note(name, _UNLISTED)
     for name in sorted(listed):
         audit.note(name, _UNLISTED)
     if SUMS in names and content(source, SUMS) != sums_of(e for e in entries or () if e.path != SUMS):
-        audit.note(SUMS, "it does not list what the manifest lists")
+        audit.note(SUMS, "it lists other files than the manifest")
 
 
 _KNOWN: Final = frozenset({EVENTS, LEAVES, STATES, CHECKPOINT, KEY, MANIFEST, NOTE, *FOR_READING})
@@ -499,7 +499,7 @@ def check_leaves(
         return
     more = sum(1 for _ in passage.leaves)
     if more or leaves.rest:
-        audit.note(LEAVES, f"it has {more} hashes more than there are events, or a part of one")
+        audit.note(LEAVES, f"it has {more} more hashes than there are events, or an incomplete one")
     if not passage.unlike:
         return
     tree = Frontier()
@@ -607,5 +607,5 @@ def _states(content: bytes) -> dict[str, bytes]:
     if not isinstance(document, dict) or not all(isinstance(state, str) for state in document.values()):
         raise TamperedError("expected the state of each stream as text")
     if canonical(document) != content:
-        raise TamperedError("they are not in their canonical form")
+        raise TamperedError("the states are not in their canonical form")
     return {stream: state.encode() for stream, state in document.items()}

@@ -72,9 +72,9 @@ def _written(payload: object, signature: dict[str, object]) -> str:
 def _check_authenticator(data: AuthenticatorData, credential: Credential) -> None:
     _check_presence(data, credential.rp_id)
     if data.has(ATTESTED):
-        raise TamperedError("The authenticator made a credential, where it was to sign with one.")
+        raise TamperedError("Expected a signature by the authenticator, found a new credential.")
     if data.has(BACKUP_ELIGIBLE) != credential.is_backup_eligible:
-        raise TamperedError("Whether the key may be backed up is another than when it was enrolled.")
+        raise TamperedError("The credential's backup eligibility differs from the one at its enrolment.")
 
 
 def _check_presence(data: AuthenticatorData, rp_id: str) -> None:
@@ -159,7 +159,7 @@ def read_vouching(content: bytes) -> tuple[str, Credential]:
         predicate = json.loads(content)["predicate"]
         name, credential = str(predicate["person"]), decode_state(Credential, canonical(predicate["credential"]))
         if vouching_statement(name, credential) != content:
-            raise TamperedError("The statement says something else than that a credential is its person's.")
+            raise TamperedError("Expected a statement that a credential belongs to its person, found another.")
     except UNREADABLE as error:
         raise TamperedError(f"This is no statement about a credential: {error}") from error
     return name, credential

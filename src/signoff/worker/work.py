@@ -168,10 +168,10 @@ class Worker:
         """Log the failure with its traceback, and page people once it persists."""
         if not isinstance(error, SignoffError) and streak.failures == 1:
             log.warning("failed", extra=about(task=subject.task, of=subject.of or None), exc_info=error)
-        if not streak.is_to_be_told(now):
+        if not streak.needs_alert(now):
             return
         text = (
-            f"{subject} failed {streak.failures} times in a row, the last time by this: {described(error)} It is tried "
+            f"{subject} failed {streak.failures} times in a row, last with: {described(error)} It is tried "
             f"again every {streak.pause_s:g} s or sooner; everything else goes on."
         )
         # An unreachable registry is one alert, whichever releases need it.
@@ -182,9 +182,9 @@ class Worker:
         except BaseException as unheard:
             if not is_fault(unheard):
                 raise
-            log.warning("people could not be called", extra=about(task=subject.task, because=described(unheard)))
+            log.warning("people could not be paged", extra=about(task=subject.task, because=described(unheard)))
             return
-        self.streaks.told(subject, now)
+        self.streaks.alerted(subject, now)
 
     def _releases(self, task: str, done: Pass, *states: State) -> Iterator[tuple[TaskSubject, Deployment]]:
         """Releases in these states, oldest first; an unreadable one is reported and skipped."""
