@@ -246,13 +246,11 @@ class Assessor:
 
 def _version(registry: Registry, model: str, version: str, pin: Pin | None, *, binds: bool) -> RegisteredVersion | None:
     """A registered version with its files: the pinned one, else the latest with the version's tag."""
-    registered = (
-        registry.version(model, version) if pin is None else registry.version(model, version, number=pin.number)
-    )
-    if registered is None or not binds or registered.number is None:
-        return registered
-    artifacts = registry.artifacts(model, version, number=registered.number)
-    return registered if artifacts is None else replace(registered, pin=artifacts.pin, contents=artifacts.contents)
+    entry = registry.version(model, version) if pin is None else registry.version(model, version, number=pin.number)
+    if entry is None or not binds or entry.number is None:
+        return entry
+    artifacts = registry.artifacts(model, version, number=entry.number)
+    return entry if artifacts is None else replace(entry, pin=artifacts.pin, contents=artifacts.contents)
 
 
 def unbound(registry: Registry | None, release: AssessedRelease) -> str:
@@ -396,28 +394,28 @@ def _as_logged(version: RegisteredVersion | None) -> dict[str, object] | None:
 
 
 def as_kept(
-    version: Mapping[str, Any] | None, model: str, pin: Pin | None, contents: Mapping[str, bytes]
+    entry: Mapping[str, Any] | None, model: str, pin: Pin | None, contents: Mapping[str, bytes]
 ) -> RegisteredVersion | None:
     """A registered version as kept in `assessment.json`; missing fields are empty."""
-    if version is None:
+    if entry is None:
         return None
     return RegisteredVersion(
         model=model,
-        version=version["version"],
-        run_id=version["run_id"],
+        version=entry["version"],
+        run_id=entry["run_id"],
         experiment="",
-        parameters=version["parameters"],
-        metrics={name: float(value) for name, value in version["metrics"].items()},
-        features=tuple(version["features"]),
-        training_start=_day(version["training_start"]),
-        training_end=_day(version["training_end"]),
-        git_commit=version["git_commit"],
-        architecture=version["architecture"],
+        parameters=entry["parameters"],
+        metrics={name: float(value) for name, value in entry["metrics"].items()},
+        features=tuple(entry["features"]),
+        training_start=_day(entry["training_start"]),
+        training_end=_day(entry["training_end"]),
+        git_commit=entry["git_commit"],
+        architecture=entry["architecture"],
         tags={},
         aliases=(),
         artifacts=tuple(() if pin is None else (file.path for file in pin.files)),
         model_uri="",
-        number=version.get("number"),
+        number=entry.get("number"),
         pin=pin,
         contents=contents,
     )

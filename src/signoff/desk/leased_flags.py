@@ -152,26 +152,20 @@ class LeasedFlags:
         except NoControlError:
             self.refuse("no notice")
             return
-        belief = self._held.get(flags.model)
-        if belief is not None and (
-            flags.revision < belief.flags.revision or flags.kill_count < belief.flags.kill_count
-        ):
+        last = self._held.get(flags.model)
+        if last is not None and (flags.revision < last.flags.revision or flags.kill_count < last.flags.kill_count):
             self.refuse("a lower revision")
-        elif belief is not None and flags.revision == belief.flags.revision and not _agrees(belief, flags, form):
+        elif last is not None and flags.revision == last.flags.revision and not _agrees(last, flags, form):
             self.refuse("the same revision with other flags")
-            self._held[flags.model] = replace(belief, until=0.0)
+            self._held[flags.model] = replace(last, until=0.0)
         else:
             self._held[flags.model] = _belief(flags, until, form)
 
     def _renew(self, models: Mapping[str, Iterable[int]], until: float) -> None:
         for model, named in models.items():
-            belief = self._held.get(model)
-            if (
-                belief is not None
-                and tuple(named) == (belief.flags.kill_count, belief.flags.revision)
-                and belief.until > 0
-            ):
-                self._held[model] = replace(belief, until=max(until, belief.until))
+            last = self._held.get(model)
+            if last is not None and tuple(named) == (last.flags.kill_count, last.flags.revision) and last.until > 0:
+                self._held[model] = replace(last, until=max(until, last.until))
 
     def _stranger(self, model: str) -> Flags:
         if model not in self._strangers:
