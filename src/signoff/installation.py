@@ -1,4 +1,4 @@
-"""The only place that builds adapters and hands them to use cases."""
+"""Builds the adapters and passes them to use cases; no other module does."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -95,7 +95,7 @@ from signoff.ports.store import Store
 from signoff.ports.ttl_store import TtlStore
 from signoff.ports.venue import OpenOrder, OrderHalt
 
-# What reads tables takes as long to import as everything else, and a kill reads none.
+# Importing the table readers takes as long as importing everything else, and a kill needs none.
 if TYPE_CHECKING:
     from signoff.adapters.evidence.reader import FolderReader
     from signoff.adapters.live_folder import LiveFolder
@@ -103,13 +103,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A rollback waits for a registered model to be tried; its first five minutes hold whatever the model does.
+# A rollback waits at most this long for a registered model to run, so that it meets its first deadline of 5 minutes.
 MODEL_SECONDS: Final = 120.0
-# What says who may sign, what was signed, and who is known.
+# Files that decide who may sign, what was signed, and who is known.
 DECIDING = ("ledger.key", "ledger.pub", "people.known", "verified.json")
-# Folders that are written to, and so must lie in the home itself.
+# Folders that Signoff writes to; they must lie in the home itself and not be links.
 INSIDE = ("anchors", "blobs", "releases", "uploads", "live")
-# What another account could lock or read, and has no business with.
+# Files that other accounts must neither lock nor read.
 CLOSED = (
     "simulated_broker.lock",
     "simulated_broker.json",
@@ -120,14 +120,14 @@ CLOSED = (
 )
 MAX_VERIFIED = 64 << 20
 OBSERVING: Final = "observing"
-# For whom a server started a child: the child takes the name once, and may then act under it as authenticated.
+# The name for which a server started a child process. The child reads it once, and acts under it as authenticated.
 SENT_FOR: Final = "sent for"
-# A worker that runs once a day counts as one that observes.
+# A worker that runs once a day still counts as observing.
 OBSERVED_WITHIN: Final = timedelta(hours=26)
 
 
 class shared(cached_property[T]):  # noqa: N801 - named as what it extends
-    """A part that is built once and used by every request, unless the installation was given another in its place."""
+    """A part that is built once and shared by every request, unless another was passed in `given`."""
 
     def __get__(self, instance: "Installation | None", owner: type[Any] | None = None) -> T:  # type: ignore[override]
         """The part."""
@@ -143,7 +143,7 @@ def _shared() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Installation:
-    """Everything an installation can do, built on first use. `proof` is of the names of those who act by it."""
+    """All parts of an installation, built on first use. `proof` says how the names of its actors were proven."""
 
     settings: Settings
     clock: Clock = field(default_factory=WallClock)
@@ -153,13 +153,13 @@ class Installation:
     given: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def known_by(self, proof: ActorProof) -> "Installation":
-        """The same installation for those whose names rest on this."""
+        """The same installation for actors whose names have this proof."""
         return replace(self, proof=proof)
 
     def refuse_open_home(self) -> None:
-        """Refuse a home that others may write to, and what decides something in it and is somebody else's.
+        """Refuse a home that others may write to, and deciding files in it that another account owns.
 
-        Root refuses another account's home unless it was named: it lies in whatever folder the command is run in.
+        Root refuses another account's default home, since it depends on the folder in which the command is run.
         """
         home = self.settings.home
         if self.settings.is_default_home:
@@ -187,10 +187,10 @@ class Installation:
         )
 
     def _refuse_misplaced(self) -> None:
-        """Refuse to begin a second ledger where an earlier version took signs of the home's path for those of a URL."""
-        usual, known = self.settings.home / "signoff.db", self.settings.database
+        """Refuse a second ledger if an earlier version misread the home's path and put the ledger elsewhere."""
+        usual, database = self.settings.home / "signoff.db", self.settings.database
         misread = sqlite_file(f"sqlite:///{usual}") or usual
-        if misread == usual or known != sqlite_url(str(usual)) or usual.exists():
+        if misread == usual or database != sqlite_url(str(usual)) or usual.exists():
             return
         if misread.is_file() and any((self.settings.home / name).exists() for name in ("ledger.key", "ledger.pub")):
             raise UnavailableError(
@@ -202,14 +202,14 @@ class Installation:
         """Make the home and its folders for their owner alone, and close what an older version left open."""
         make_private(self.settings.home)
         for folder in (self.settings.blobs, self.settings.releases, self.settings.anchors):
-            with suppress(OSError):  # whoever writes there says what is in the way
+            with suppress(OSError):  # the code that writes there reports the error
                 make_private_inside(folder)
         for name in CLOSED:
             close_to_others(self.settings.home / name)
 
     @shared
     def shelf(self) -> TtlStore:
-        """What may expire: sessions, challenges, stored answers, leases."""
+        """The store of values that expire: sessions, challenges, stored answers, leases."""
         store = self.store
         return SqlTtlStore(store.database) if isinstance(store, SqlStore) else MemoryTtlStore()
 
@@ -227,7 +227,7 @@ class Installation:
 
     @property
     def public_chain(self) -> KeyChain:
-        """The public halves of the ledger's keys; no home is made for the question."""
+        """The public keys of the ledger; a missing home is not created."""
         if not self.is_there:
             raise NotFoundError(
                 f"Expected a ledger in {self.settings.home.absolute()}, found none, so that there is no key yet. Name "
@@ -237,11 +237,11 @@ class Installation:
 
     @cached_property
     def ledger_key(self) -> KeyFile:
-        """The key that signed when this process began: what it says to trading processes stays under one key."""
+        """The key that was current when this process began; all its notices to trading processes carry this one."""
         return self.ledger_keys.present
 
     def key_of(self, person: str, path: Path | None = None) -> KeyFile:
-        """A person's key, made on first use; in the home unless they keep it elsewhere."""
+        """A person's key, made on first use; it is in the home unless `path` is given."""
         return KeyFile.held(path or self.key_path(person))
 
     @cached_property
@@ -250,26 +250,26 @@ class Installation:
 
     @cached_property
     def accounts(self) -> Accounts:
-        """Who comes in by what."""
+        """Principals and their tokens."""
         return Accounts(self.record, KnownPeople(self.record, KeptFile(self.settings.home / "people.known")))
 
     @cached_property
     def authenticators(self) -> Authenticators:
-        """What people sign with in the browser."""
+        """The authenticators with which people sign in the browser."""
         provider = self.settings.oidc
         public_url = None if provider is None else provider.public_url
         return Authenticators(record=self.record, shelf=self.shelf, public_url=public_url)
 
     @shared
     def outside_registry(self) -> Outside:
-        """The registry as a place outside: one budget and one breaker for versions and runs."""
+        """The time budget and circuit breaker of the registry, shared by versions and runs."""
         return Outside(f"the model registry at {bare(self.settings.registry)}", self.settings.registry_budget)
 
     @shared
     def registry(self) -> Registry | None:
-        """The model registry, None where the extra is not installed or the registry does not exist.
+        """The model registry, None if the extra is not installed or the registry does not exist.
 
-        It is opened by the first call to it, so that no registry keeps a fence, a cancel or a kill from being done.
+        The first call opens it, so that a broken registry cannot delay a fence, a cancel or a kill.
         """
         if self._has_no_registry:
             return None
@@ -279,8 +279,8 @@ class Installation:
         from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
 
         quick = replace(self.sandbox, seconds=min(self.sandbox.seconds, MODEL_SECONDS))
-        known = self.settings
-        return MlflowRegistry.open(known.registry, quick, known.registry_budget, artifacts=known.artifacts)
+        settings = self.settings
+        return MlflowRegistry.open(settings.registry, quick, settings.registry_budget, artifacts=settings.artifacts)
 
     def benchmark(self, model: str, version: str, *, calls: int) -> Benchmark:
         """Measure a registered version on this machine, in a child process of its own."""
@@ -291,22 +291,26 @@ class Installation:
             )
         from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
 
-        known = self.settings
-        opened = MlflowRegistry.open(known.registry, self.sandbox, known.registry_budget, artifacts=known.artifacts)
+        settings = self.settings
+        opened = MlflowRegistry.open(
+            settings.registry, self.sandbox, settings.registry_budget, artifacts=settings.artifacts
+        )
         if opened is None:
-            raise UnavailableError(f"Expected a model registry at {bare(known.registry)}, found none there any more.")
+            raise UnavailableError(
+                f"Expected a model registry at {bare(settings.registry)}, found none there any more."
+            )
         return opened.benchmark(model, version, calls=calls, now=self.clock.now)
 
     @property
     def _has_no_registry(self) -> bool:
-        if find_spec("mlflow") is None:  # looked for, not imported, which takes over a second
+        if find_spec("mlflow") is None:  # not imported, since that takes over a second
             return True
         file = sqlite_file(self.settings.registry)
         return file is not None and not file.exists()
 
     @shared
     def runs(self) -> Runs | None:
-        """The runs behind the registry, None where there is none."""
+        """The experiment tracker beside the registry, None without a registry."""
         if self._has_no_registry:
             return None
         return GuardedRuns(self.outside_registry, self._opened_runs, "signoff.adapters.mlflow_runs")
@@ -314,8 +318,8 @@ class Installation:
     def _opened_runs(self) -> Runs | None:
         from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra
 
-        known = self.settings
-        return MlflowRuns.open(known.registry, known.registry_budget, artifacts=known.artifacts)
+        settings = self.settings
+        return MlflowRuns.open(settings.registry, settings.registry_budget, artifacts=settings.artifacts)
 
     @shared
     def reader(self) -> "FolderReader":
@@ -329,7 +333,7 @@ class Installation:
 
     @shared
     def broker(self) -> OrderHalt:
-        """The venue that was chosen by name, or none."""
+        """The venue that the settings name, or the one for "no venue connected"."""
         match self.settings.venue.name:
             case VenueKind.NONE:
                 return NoVenue()
@@ -342,7 +346,7 @@ class Installation:
 
     @cached_property
     def simulated_venue(self) -> SimulatedBroker:
-        """The book of the simulated venue, for whoever places orders into it; an installation asks its own venue."""
+        """The simulated venue's book, for callers that place orders into it; the installation itself uses `broker`."""
         return SimulatedBroker(self.settings.home / "simulated_broker.json")
 
     @cached_property
@@ -363,12 +367,12 @@ class Installation:
         return Policies(record=self.record, read=_read_policy)
 
     def policy_in_force(self) -> InForce:
-        """The policy that releases are held to; a home that is not there yet is not made for the question."""
+        """The policy in force; a missing home is not created."""
         return self.policies.in_force() if self.is_there else built_in()
 
     @property
     def is_there(self) -> bool:
-        """Whether this installation has begun: its store is open, or its ledger's key exists."""
+        """Whether this installation exists: its store is open, or its database or ledger key exists."""
         keys = (self.settings.home / name for name in ("ledger.key", "ledger.pub"))
         return (
             "store" in {*self.given, *vars(self)}
@@ -378,7 +382,7 @@ class Installation:
 
     @cached_property
     def sandbox(self) -> "Sandbox":
-        """Where code that comes with a dossier or from a registry runs: out of reach of all that is in the home."""
+        """The sandbox for code from a dossier or a registry; it cannot reach the home."""
         from signoff.adapters.sandbox.child import Sandbox, installed_packages  # noqa: PLC0415 - it reads tables
 
         home, foreign = self.settings.home, self.settings.foreign_code
@@ -400,13 +404,13 @@ class Installation:
 
     @cached_property
     def approvals(self) -> ApprovalRound:
-        known = self.settings
+        settings = self.settings
         return ApprovalRound(
             record=self.record,
             releases=self.releases,
             publisher=self.publisher,
             assessor=self.assessor,
-            commits=GitCommits(tuple(map(Path, known.repositories)) if known.is_sent else None),
+            commits=GitCommits(tuple(map(Path, settings.repositories)) if settings.is_sent else None),
         )
 
     @cached_property
@@ -427,29 +431,29 @@ class Installation:
 
     @shared
     def kills(self) -> KillFolders:
-        """Kills that the ledger does not hold yet."""
+        """The journal of kills that the ledger lacks."""
         return KillFolders.beside(self.settings.home, fallback=self.settings.kill_fallback, drop=self.kill_drop)
 
     @property
     def kill_drop(self) -> KillDrop | None:
-        """Where members of a group leave kills, None where no such folder is named."""
-        known = self.settings
-        if known.kill_drop is None:
+        """The folder where members of a group leave kills, None if the settings name none."""
+        settings = self.settings
+        if settings.kill_drop is None:
             return None
-        return KillDrop(folder=known.kill_drop, group=known.kill_group, home=known.home, now=self.clock.now)
+        return KillDrop(folder=settings.kill_drop, group=settings.kill_group, home=settings.home, now=self.clock.now)
 
     @cached_property
     def board(self) -> FlagCache:
-        """The flags of every model, as trading processes are told them."""
+        """The flags of every model, as trading processes receive them."""
         return FlagCache(
             self.record, self.kills, FlagSigner(key_id=self.ledger_key.key_id, sign=self.ledger_key.private.sign)
         )
 
     @property
     def kill_switch(self) -> KillSwitch:
-        """Stops a model also where the record cannot be opened; the kill then waits in the journal until it can."""
+        """The kill switch. It works without the record; the kill then waits in the journal."""
         if self.kill_drop is not None and self.kill_drop.is_for_guests:
-            shut = ShutStore(UnavailableError(f"The home {self.settings.home} is another account's."))
+            shut = ShutStore(UnavailableError(f"The home {self.settings.home} belongs to another account."))
             record = Record(cast("Store", shut), self.clock, proof=self.proof)
             return KillSwitch(record=record, orders=NoVenue(), journal=self.kills)
         return KillSwitch(
@@ -474,13 +478,13 @@ class Installation:
         return Record(cast("Store", ShutStore(shut)), self.clock, proof=self.proof)
 
     def for_request(self, caller: Caller) -> "Installation":
-        """The same installation for one caller: what it does carries their request and heeds what they expect."""
+        """The same installation for one caller, with their idempotency key and expected revision."""
         return replace(self, caller=caller, given={name: getattr(self, name) for name in _shared()})
 
     def with_parts(self, **parts: object) -> "Installation":
-        """The same installation with these parts in the place of those that it would build, as `store=MemoryStore()`.
+        """The same installation with these parts instead of its own, such as `store=MemoryStore()`.
 
-        What it shares among requests can be given: the store, the shelf, the registry, the broker and others.
+        Parts that requests share can be replaced: the store, the shelf, the registry, the broker and others.
         """
         if unknown := parts.keys() - _shared():
             raise TypeError(
@@ -489,14 +493,14 @@ class Installation:
         return replace(self, given={**self.given, **parts})
 
     def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
-        """The flags of each of these models by the record, and by kills in force that it does not hold yet."""
-        told = self.record.flags_of(models)
+        """The flags of these models from the record, and from kills in force that the record lacks."""
+        flags = self.record.flags_of(models)
         for kill in self.kills.pending():
             for model in models:
                 names = desks(self.record.deployments(model)) if kill.reach is Reach.DESK else frozenset[str]()
-                if told[model].state != KILLED and kill.covers(model, names):
-                    told[model] = killed(told[model], 1)
-        return told
+                if flags[model].state != KILLED and kill.covers(model, names):
+                    flags[model] = killed(flags[model], 1)
+        return flags
 
     def feed(self, model: str) -> "LiveFolder":
         """The journal of one model's trading process."""
@@ -512,44 +516,44 @@ class Installation:
 
     @shared
     def _baselines(self) -> dict[str, dict[tuple[object, ...], tuple[Baseline, frozenset[str]]]]:
-        """The training period of each model, as its file was last, kept while this process runs."""
+        """The training period of each model, as last read, cached in this process."""
         return {}
 
     @shared
     def _looks(self) -> dict[str, dict[tuple[object, ...], Measurement]]:
-        """What was last read of each model's open session, kept while this process runs."""
+        """The last reading of each model's open session, cached in this process."""
         return {}
 
     def watch(self, model: str) -> Watch:
-        """Monitoring of one model."""
+        """The monitoring of one model."""
         return Watch(record=self.record, feed=self.feed(model), calendar=ExchangeCalendar(), rollback=self.rollback)
 
     def sent_for(self, actor: str, until: timedelta) -> str:
-        """A secret by which a child that this process starts may act in the name of somebody who came in here."""
+        """A one-time secret with which a child process may act in the name of a person who signed in here."""
         secret, now = token_urlsafe(24), self.clock.now()
         self.shelf.put(SENT_FOR, digest(secret.encode()), actor.encode(), now + until)
         return secret
 
     def is_sent_for(self, actor: str) -> bool:
-        """Whether a server that knows this person started this process for them; its secret holds once."""
+        """Whether a server started this process for this person; the secret works once."""
         if not self.settings.sent or not self.is_there:
             return False
         return self.shelf.take(SENT_FOR, digest(self.settings.sent.encode()), self.clock.now()) == actor.encode()
 
     def say_observing(self, *, is_observing: bool) -> None:
-        """Leave word whether the last pass of a worker observed sessions, for who asks where things stand."""
+        """Note whether the last pass of a worker observed sessions, for `status`."""
         now = self.clock.now()
         self.shelf.put(OBSERVING, OBSERVING, str(is_observing).encode(), now + OBSERVED_WITHIN)
 
     def is_observing(self) -> bool:
-        """Whether a worker observes sessions here: its last pass did, and was not too long ago."""
+        """Whether a worker observes sessions: its last pass did, at most `OBSERVED_WITHIN` ago."""
         try:
             return self.shelf.get(OBSERVING, OBSERVING, self.clock.now()) == str(True).encode()
         except SignoffError:
             return False
 
     def stage(self) -> RehearsalSandbox:
-        """Where rehearsals play: nothing of production is touched."""
+        """The sandbox of rehearsals, which touch nothing of production."""
         return RehearsalSandbox(
             store=MemoryStore,
             orders=staged_orders if self.settings.venue.name == VenueKind.SIMULATED else lambda _: NoVenue(),
@@ -559,7 +563,7 @@ class Installation:
 
     @cached_property
     def notifier(self) -> Notifier:
-        """Where notices go: the webhook of whoever runs this, else a file in the home; calls to their pager, if any."""
+        """The receiver of notices: a webhook, else a file in the home; pages go to the pager, if there is one."""
         messenger, pager = self._messenger, self._pager
         return messenger if pager is None else BySeverity(calls=pager, notices=messenger)
 
@@ -581,12 +585,12 @@ class Installation:
 
     @cached_property
     def pacing(self) -> Pacing:
-        """How soon each receiver of notices and calls is asked again."""
+        """The waits before each receiver of notices and pages is tried again."""
         places = {Severity.PAGE: (self._pager or self._messenger).place, Severity.NOTICE: self._messenger.place}
         return Pacing(receivers=places, shelf=self.shelf, clock=self.clock, jitter=random)
 
     def deliver_notices(self, severities: tuple[Severity, ...] = IN_ORDER) -> tuple[int, tuple[str, ...]]:
-        """Send what is due, of these severities alone where any are given; how many were sent, and what went wrong."""
+        """Send due notices of these severities, or of all; returns how many were sent, and the problems."""
         attempts = self.settings.notice_attempts
         terms = Terms(attempts=attempts, jitter=random, pacing=self.pacing)
         sent, problems = deliver(self.record, self.notifier, severities=severities, terms=terms)
@@ -597,7 +601,7 @@ class Installation:
         return {name: b"".join(pieces) for name, pieces in self.export_pieces()}
 
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """The same a piece at a time, for ledgers that do not fit into memory."""
+        """Every file of an export in chunks, for ledgers that do not fit into memory."""
         return export(self.record, chain=self.ledger_keys.chain, anchors=self.anchored, sign=self.ledger_keys.sign_text)
 
     def verify(
@@ -608,7 +612,7 @@ class Installation:
         kept: Sequence[KeptCheckpoint] = (),
         check_stamp: StampCheck | None = None,
     ) -> Verification:
-        """Verify the ledger where it lives, from where it was verified last unless all of it is to be read."""
+        """Verify the ledger in its home; only what is new since the last verification, unless `is_full`."""
         place = self.settings.verified
         is_kept = place.exists() or place.is_symlink()
         since = NOTHING if is_full or kept or not is_kept else parse_verified(self._verified())
@@ -620,27 +624,30 @@ class Installation:
             check_stamp=check_stamp,
         )
         if verified is not None:
-            with suppress(OSError):  # a convenience: without it the next time reads everything
+            with suppress(OSError):  # without this file, the next verification reads everything
                 write_file(place, verified.to_bytes(), mode=PRIVATE_FILE)
         if is_full:
             result = replace(result, findings=(*result.findings, *self.altered_editions()))
         return self._held_against_registry(result)
 
     def altered_editions(self) -> Iterator[tuple[str, str]]:
-        """Files of kept editions that are not what was issued; a folder that is not here is not asked for."""
+        """Files of kept editions that differ from the issued ones; folders that are missing are skipped."""
         for state in self.record.deployments():
             here = [edition for edition, _ in state.editions if self.releases.folder(state.id, edition).is_dir()]
             for path in self.approvals.altered(state, here):
                 yield f"releases/{state.id}/{path}", "it was altered since its edition was issued"
 
     def _held_against_registry(self, result: Verification) -> Verification:
-        """The same, with what the registry has otherwise than the releases that are bound to it."""
+        """The result, with the differences between the registry and the bound releases."""
         stored = {each.stream: each.state for each in self.record.stored_in(*STAYS_TAKEN)}
-        told = tuple(held_against(deployments_in(stored), self.registry, ALIAS))
+        differences = tuple(held_against(deployments_in(stored), self.registry, ALIAS))
         return replace(
             result,
-            findings=(*result.findings, *((where, what) for where, what, is_known in told if is_known)),
-            inconclusive=(*result.inconclusive, *((where, what) for where, what, is_known in told if not is_known)),
+            findings=(*result.findings, *((where, what) for where, what, is_known in differences if is_known)),
+            inconclusive=(
+                *result.inconclusive,
+                *((where, what) for where, what, is_known in differences if not is_known),
+            ),
         )
 
     def _verified(self) -> bytes:
@@ -648,19 +655,19 @@ class Installation:
 
     @property
     def anchored(self) -> dict[str, bytes]:
-        """Checkpoints kept beside the database."""
+        """The checkpoints that are kept beside the database."""
         return read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
 
     def rotate_ledger_keys(self) -> KeyChain:
-        """New keys sign the ledger from its next event on; the chain of keys that is then in force."""
+        """Rotate the ledger's keys from its next event on; returns the new key chain."""
         return self.store.with_tree(self.ledger_keys.hand_over)
 
     def anchor(self) -> None:
-        """Copy the present checkpoint to where the database cannot reach."""
+        """Copy the present checkpoint to the anchors, out of the database's reach."""
         self._anchored(FileAnchor(self.settings.anchors))
 
     def anchor_to(self, target: str, *, tsa_root: Path | None = None) -> str:
-        """Keep the present checkpoint at a place that the operator names; where it is kept."""
+        """Anchor the present checkpoint at a place that the operator names; returns where."""
         where = self._anchored(anchor_at(target, beside=self.settings.anchors, tsa_root=tsa_root))
         if where is None:
             raise NotFoundError("Expected a ledger with events, found an empty one; there is nothing to anchor yet.")
@@ -674,21 +681,21 @@ class Installation:
         return anchor.add(checkpoint, claimed(checkpoint).size)
 
     def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> SigningPerson:
-        """Who signs in a role: the person named, or the only one enrolled in it."""
+        """The person who signs in a role: the named one, or the only one enrolled in it."""
         people = self.record.people().by_name
         if person is None:
-            holders = sorted(name for name, known in people.items() if role in known.roles)
+            holders = sorted(name for name, enrolled in people.items() if role in enrolled.roles)
             if len(holders) != 1:
-                found = ", ".join(holders) or "nobody"
+                names = ", ".join(holders) or "nobody"
                 raise NotFoundError(
-                    f"Expected one person enrolled as {role.value}, found {found}. Name the person with --as NAME, or "
+                    f"Expected one person enrolled as {role.value}, found {names}. Name the person with --as NAME, or "
                     f"enrol with `signoff people add NAME --role {role.value} --public-key FILE`."
                 )
             person = holders[0]
         return SigningPerson(person=person, role=role, signer=KeyFile.load(key or self.key_path(person)))
 
     def key_path(self, person: str) -> Path:
-        """Where a person's private key is kept unless they say otherwise."""
+        """The default path of a person's private key."""
         return self.settings.keys / f"{''.join(c if c.isalnum() else '-' for c in person.lower())}.pem"
 
 

@@ -1,8 +1,8 @@
-"""Standard output and standard error as the commands use them: what cannot be written there stops nothing.
+"""Standard output and standard error of the commands: an error of these streams stops no command.
 
-A command's exit code says what became of what was asked. A full disk, a closed pipe, a terminal that is gone or an
-encoding without some letter changes nothing about that, so that no error of a stream is raised here. What an encoding
-does not have is written as an escape.
+A command's exit code reports the result of the command. A full disk, a closed pipe, a lost terminal or a limited
+encoding must not change it, so no stream error is raised here. A character that the encoding lacks is written as an
+escape.
 """
 
 import io
@@ -17,7 +17,7 @@ ERROR: Final = 2
 
 
 class Unfailing(io.RawIOBase):
-    """A stream of this process that takes whatever is written; `problem` is why some of it went nowhere."""
+    """A stream that accepts every write; `problem` is why output was lost."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -29,15 +29,15 @@ class Unfailing(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        """The number by which the system knows it."""
+        """The file descriptor."""
         return self._number
 
     def isatty(self) -> bool:
-        """Whether people read it as it is written."""
+        """Whether the stream is a terminal."""
         return os.isatty(self._number)
 
     def write(self, content: object) -> int:
-        """Write all of it, or as much as the stream takes."""
+        """Write the text, or as much as the stream takes."""
         left = memoryview(bytes(content))  # type: ignore[call-overload]
         length = len(left)
         while left and self.problem is None:
@@ -51,10 +51,10 @@ class Unfailing(io.RawIOBase):
 
 
 def keep_streams() -> None:
-    """Let whatever this process prints from now on raise nothing.
+    """Replace this process's output streams by ones that raise no error.
 
-    A number that was closed is opened on nothing first: else the next file that is opened, a database say, would get
-    that number, and what is printed would be written into it.
+    A closed descriptor is first opened on the null device. Otherwise the next opened file, such as a database, would
+    get its number, and output would be written into it.
     """
     for number in (0, OUT, ERROR):
         try:
@@ -66,21 +66,21 @@ def keep_streams() -> None:
 
 
 def problem_of(stream: TextIO) -> OSError | None:
-    """Why some of what was written to a stream went nowhere; None where all of it was taken."""
+    """Why output of a stream was lost; None if none was."""
     stream.flush()
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     return raw.problem if isinstance(raw, Unfailing) else None
 
 
 def _occupy(number: int) -> None:
-    found = os.open(os.devnull, os.O_RDWR)
-    if found != number:
-        os.dup2(found, number)
-        os.close(found)
+    opened = os.open(os.devnull, os.O_RDWR)
+    if opened != number:
+        os.dup2(opened, number)
+        os.close(opened)
 
 
 def _kept(number: int, before: TextIO | None) -> TextIO:
-    """The same stream, in its encoding, that raises nothing."""
+    """The same stream, with its encoding, that raises no error."""
     if before is not None:
         with suppress(OSError, ValueError):
             before.flush()

@@ -1,9 +1,9 @@
-"""Registering a model so that Signoff can bind, verify and restore it; and fetching exactly what was approved.
+"""Register a model so that Signoff can bind, verify and restore it, and fetch exactly the approved bytes.
 
 A version consists of one folder in the artefacts of an MLflow run: the model, `feature_schema.json` with the names of
 its features in order, `inference.json` with its format, and a known input with the output that the model gave for it.
-`register` writes that layout, so that nobody need know it. `fetch` copies a pinned version into a folder of yours and
-refuses any other bytes: it is what a process that trades loads its model with.
+`register` writes this layout. `fetch` copies a pinned version into your folder and refuses any other bytes; a trading
+process loads its model with it.
 
 This module needs the extra `signoff[mlflow]`.
 """
@@ -55,7 +55,7 @@ CHECK_S: Final = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A trained model and what it gave.
+    """A trained model, with a known input and its output.
 
     `file` is the saved model, in one of the formats `lightgbm-text`, `xgboost-json` and `onnx`; for the format `python`
     it is the module, and `loader` names `module:function` in it. `beside` are further files that it needs. `features`
@@ -74,10 +74,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A version as it was registered: `pin` names its number, its run and every file with its SHA-256.
+    """A registered version: `pin` names its number, its run and every file with its SHA-256.
 
-    `known_output` says whether the model gave it: "checked" with the rows and what the model could not reach meanwhile,
-    else "not checked" and why.
+    `known_output` says whether the model reproduced it: "checked" with the rows and the model's isolation, else "not
+    checked" and why.
     """
 
     version: str
@@ -95,7 +95,7 @@ class Registered:
 
     @property
     def digest(self) -> str:
-        """The digest of all files together, which the memo of a release prints."""
+        """The digest over all files, which the memo of a release prints."""
         return self.pin.digest
 
 
@@ -116,7 +116,7 @@ def register(
     user: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Registered:
-    """Register a model under a version of its own, with all that Signoff reads; the number and digest it then has.
+    """Register a model under a new version, with all files that Signoff reads; returns its number and digest.
 
     `uri` names the tracking server or database. The files go to the run `run_id`, or to a new run of `experiment`
     (default: the model's name), which is made on first use with its artefacts in `artifacts` (default: beside the
@@ -141,8 +141,8 @@ def register(
         _lay_out(model, folder)
         files, _ = hashed(folder)
         checked = _known_output(model, folder)
-        if (known := _known(client, uri, name, version)) is not None:
-            return replace(_the_same(version, known, run_id, files), known_output=checked)
+        if (existing := _known(client, uri, name, version)) is not None:
+            return replace(_the_same(version, existing, run_id, files), known_output=checked)
         described = {
             "version": version,
             "architecture": architecture,
@@ -164,16 +164,16 @@ def register(
         client.log_artifacts(run_id, place, FOLDER)
         if is_own:
             client.set_terminated(run_id)
-        made = _made(client, name, version, run_id)
-    pin = Pin(model=name, number=int(made.version), run_id=run_id, files=files)
+        created = _made(client, name, version, run_id)
+    pin = Pin(model=name, number=int(created.version), run_id=run_id, files=files)
     return Registered(version=version, pin=pin, known_output=checked)
 
 
 def fetch(pin: Pin, into: Path, *, uri: str, artifacts: tuple[str, ...] = ()) -> Path:
-    """Copy the files of a pinned version into an empty folder; where the model then lies.
+    """Copy the files of a pinned version into an empty folder; returns the model's path.
 
-    Raises OtherBytesError, which names each file with the digest that was expected and the one that was found, where
-    the registry holds anything but the pinned bytes. Nothing of them is left then.
+    Raises OtherBytesError if the registry holds other bytes than the pinned ones; it names each file with the expected
+    and the found digest. No copied file is left then.
     """
     registry = MlflowRegistry.open(uri, artifacts=artifacts)
     if registry is None:
@@ -206,7 +206,7 @@ def pin_of(document: Mapping[str, Any]) -> Pin:
 
 
 def _client(uri: str) -> MlflowClient:
-    """A client; unlike for reading, a database file may be made."""
+    """A client that may create a database file, unlike clients for reading."""
     MLFLOW_DISABLE_TELEMETRY.set(True)  # type: ignore[no-untyped-call]
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # type: ignore[no-untyped-call]
     if (client := connected(uri)) is not None:
@@ -216,7 +216,7 @@ def _client(uri: str) -> MlflowClient:
 
 
 def _lay_out(model: Model, folder: Path) -> None:
-    """Write the folder of a version, each part checked."""
+    """Write the folder of a version and check each part."""
     _refuse_odd(model)
     for path in (model.file, *model.beside):
         if path.name in OWN or (folder / path.name).exists():
@@ -236,25 +236,25 @@ def _lay_out(model: Model, folder: Path) -> None:
 
 
 def _known_output(model: Model, folder: Path) -> str:
-    """Whether the model gives its known output on its known input; BadInputError where it gives another one."""
+    """Whether the known output was checked; BadInputError if the model gives another one."""
     try:
         with Sandbox(seconds=CHECK_S).start(folder) as child:
-            recorded, found = (np.frombuffer(part) for part in child.model(declared_in(folder)))
+            recorded, predicted = (np.frombuffer(part) for part in child.model(declared_in(folder)))
             ran = child.protection
     except SignoffError as error:
         return f"not checked: {error}"
-    if recorded.shape != found.shape:
+    if recorded.shape != predicted.shape:
         raise BadInputError(
-            f"{model.file}: expected {recorded.size} predictions for the known input, the model gave {found.size}. One "
-            "row gives one prediction."
+            f"{model.file}: expected {recorded.size} predictions for the known input, the model gave {predicted.size}. "
+            "One row gives one prediction."
         )
-    off = np.flatnonzero(~(np.abs(found - recorded) <= TOLERANCE))
+    off = np.flatnonzero(~(np.abs(predicted - recorded) <= TOLERANCE))
     if off.size:
         row = int(off[0])
         raise BadInputError(
             f"{model.file}: expected known_output as the model gives it for known_input, found a difference in "
             f"{off.size} of {recorded.size} rows, the first row {row}: known_output {recorded[row]:.9g}, the model "
-            f"{found[row]:.9g}. Give what the model gave, with the features in the model's order."
+            f"{predicted[row]:.9g}. Give what the model gave, with the features in the model's order."
         )
     return f"checked: {recorded.size} known rows; the model ran {ran.words}"
 
@@ -295,7 +295,7 @@ def _refuse_odd(model: Model) -> None:
 
 
 def _known(client: MlflowClient, uri: str, name: str, version: str) -> Pin | None:
-    """What is registered under this version already."""
+    """The pin that is already registered under this version, if any."""
     try:
         client.get_registered_model(name)
     except MlflowException as error:
@@ -304,25 +304,25 @@ def _known(client: MlflowClient, uri: str, name: str, version: str) -> Pin | Non
         return None
     database = sqlite_file(uri)
     registry = MlflowRegistry.open(uri, artifacts=() if database is None else (str(database.parent),))
-    held = None if registry is None else registry.artifacts(name, version)
-    return None if held is None else held.pin
+    artifacts = None if registry is None else registry.artifacts(name, version)
+    return None if artifacts is None else artifacts.pin
 
 
-def _the_same(version: str, known: Pin, run_id: str | None, files: tuple[Artifact, ...]) -> Registered:
-    """The version as it is registered already, where it is this very one."""
-    found = known.differences(files)
-    if not found and run_id in {None, known.run_id}:
-        return Registered(version=version, pin=known)
-    because = "; ".join(found[:3]) if found else f"expected its run {known.run_id}, found {run_id}"
+def _the_same(version: str, existing: Pin, run_id: str | None, files: tuple[Artifact, ...]) -> Registered:
+    """The existing version if it has the same files and run, else RefusedError."""
+    differences = existing.differences(files)
+    if not differences and run_id in {None, existing.run_id}:
+        return Registered(version=version, pin=existing)
+    because = "; ".join(differences[:3]) if differences else f"expected its run {existing.run_id}, found {run_id}"
     raise RefusedError(
-        f"{known.model} v{version} is registered already, as number {known.number}: {because}. A second registration "
-        "under one version is an alarm. Give this model a version of its own."
+        f"{existing.model} v{version} is registered already, as number {existing.number}: {because}. A second "
+        "registration under one version is an alarm. Give this model a version of its own."
     )
 
 
 def _experiment(client: MlflowClient, uri: str, name: str, artifacts: Path | None) -> str:
-    if (found := client.get_experiment_by_name(name)) is not None:
-        return str(found.experiment_id)
+    if (experiment := client.get_experiment_by_name(name)) is not None:
+        return str(experiment.experiment_id)
     database = sqlite_file(uri)
     if artifacts is None and database is not None:
         artifacts = database.resolve().parent / "artifacts"

@@ -1,6 +1,6 @@
-"""`signoff-verify`: an auditor's own check of an export, offline, with nothing of the server installed or trusted.
+"""`signoff-verify`: an auditor's own offline check of an export, without the server.
 
-It imports the ledger and the rules of the machine, and no database, document or web library.
+It imports the ledger and the rules of the state machine, and no database, document or web library.
 """
 
 import argparse
@@ -24,7 +24,7 @@ PIECE: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """An export as it lies in a folder, read a piece at a time."""
+    """An export in a folder, read in chunks."""
 
     root: Path
 
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check one export folder; 0 intact, 1 tampered, 2 intact with a tail that no anchor covers, or bad input."""
     asked = argparse.ArgumentParser(
         prog="signoff-verify",
-        description="Re-hash every byte of an export, check every signature, replay the machine. Works offline.",
+        description="Hash every byte of an export, check every signature, replay every state. Works offline.",
         epilog="Example: signoff-verify audit-2020 --since audit-2019 --key 1a5f323a8bcdbc85",
     )
     asked.add_argument("export", type=Path, help="the folder that `signoff export` wrote")
@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     asked.add_argument("--tsa-root", metavar="FILE", type=Path, help="root certificates (PEM) that time stamps need")
     asked.add_argument("--json", action="store_true", help="one JSON document instead of lines")
-    given = asked.parse_args(arguments)
-    folder: Path = given.export
+    options = asked.parse_args(arguments)
+    folder: Path = options.export
     if not folder.is_dir():
         sys.stderr.write(f"Expected an export folder, found nothing at {folder}.\n")
         return BAD_INPUT
@@ -70,19 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = verify_export(
             Folder(folder),
             replay,
-            expected_fingerprint=given.key,
-            kept=tuple(kept for path in given.since for kept in kept_at(path)),
-            check_stamp=stamps_by(given.tsa_root),
+            expected_fingerprint=options.key,
+            kept=tuple(checkpoint for path in options.since for checkpoint in kept_at(path)),
+            check_stamp=stamps_by(options.tsa_root),
         )
     except (SignoffError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
-    sys.stdout.write(f"{json.dumps(told(result), indent=1) if given.json else chr(10).join(lines(result))}\n")
+    sys.stdout.write(f"{json.dumps(told(result), indent=1) if options.json else chr(10).join(lines(result))}\n")
     return result.exit_code
 
 
 def run() -> None:
-    """The entry point of the console script; what cannot be printed changes no finding."""
+    """The entry point of the console script; an output error does not change the exit code."""
     keep_streams()
     code = main()
     sys.stdout.flush()
@@ -90,7 +90,7 @@ def run() -> None:
 
 
 def kept_at(path: Path) -> tuple[KeptCheckpoint, ...]:
-    """The checkpoints that somebody kept: one file, every file of a folder, or the one of an older export."""
+    """The checkpoints that an auditor kept: one file, every file of a folder, or the one of an older export."""
     if path.is_file():
         return (KeptCheckpoint(where=str(path), note=path.read_bytes()),)
     if (own := path / CHECKPOINT).is_file():
@@ -98,19 +98,19 @@ def kept_at(path: Path) -> tuple[KeptCheckpoint, ...]:
         return (
             KeptCheckpoint(where=str(path), note=own.read_bytes(), key=key.read_bytes() if key.is_file() else None),
         )
-    found = [p for p in sorted(path.iterdir()) if p.is_file() and p.suffix != STAMP] if path.is_dir() else []
-    if not found:
+    paths = [p for p in sorted(path.iterdir()) if p.is_file() and p.suffix != STAMP] if path.is_dir() else []
+    if not paths:
         raise BadInputError(f"Expected a checkpoint, a folder of them or an older export, found none at {path}.")
-    return tuple(KeptCheckpoint(where=str(note), note=note.read_bytes()) for note in found)
+    return tuple(KeptCheckpoint(where=str(note), note=note.read_bytes()) for note in paths)
 
 
 def stamps_by(root: Path | None) -> StampCheck | None:
-    """How time stamps are checked: by the roots in a file, or not at all without one."""
+    """The check of time stamps by the roots in a file; None without a file."""
     return None if root is None else Roots(root.read_bytes()).stamped_at
 
 
 def told(result: Verification) -> dict[str, object]:
-    """The result as one document."""
+    """The result as a JSON document."""
     return {
         "exit": result.exit_code,
         "events": result.events,
@@ -123,7 +123,7 @@ def told(result: Verification) -> dict[str, object]:
 
 
 def lines(result: Verification) -> tuple[str, ...]:
-    """The result for people."""
+    """The result as lines for people."""
     return (
         *(f"TAMPERED  {where}: {what}" for where, what in result.findings),
         *(f"UNCHECKED  {where}: {what}" for where, what in result.inconclusive),

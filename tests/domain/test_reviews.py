@@ -195,7 +195,7 @@ class TestCorrelationWithTheBacktest:
             (None, "not measured: backtest.parquet"),
             (LIVE + 0.0001, "not evidenced: the live returns are the backtest's own"),
             (BACKTEST[:-1], "1 of 12 lived sessions are not in backtest.parquet"),
-            (np.where(np.arange(12) == 4, np.nan, BACKTEST), "no number"),
+            (np.where(np.arange(12) == 4, np.nan, BACKTEST), "not a number"),
         ],
     )
     def test_without_one_that_says_something_the_target_is_not_met(self, tmp_path, backtest, words):

@@ -137,5 +137,5 @@ def test_a_name_that_two_packages_bring_is_refused(found, package, tmp_path, mon
     twin = tmp_path / "twin"
     toy_package.installed(twin, "toy_parts", toy=("venues", "wall"))
     toy_package.on_path(monkeypatch, twin, "toy_parts")
-    with pytest.raises(BadInputError, match="Expected one package to bring 'toy'"):
+    with pytest.raises(BadInputError, match="Expected one package to provide 'toy'"):
         house(tmp_path, "toy")

@@ -72,7 +72,7 @@ def test_a_revision_that_was_seen_is_held_to_at_a_server_and_at_home(own_server,
         capsys.readouterr()
         own = [] if asked is far else ["--as", "T. Haddad"]
         assert main(["rollout", "resume", LIVE, "--revision", seen, *asked, *own]) == 1
-        assert "somebody was faster" in " ".join(capsys.readouterr().err.split())
+        assert "another commit came first" in " ".join(capsys.readouterr().err.split())
         assert main(["rollout", "resume", LIVE, "--revision", str(int(seen) + 1), *asked, *own]) == 0
         capsys.readouterr()
 

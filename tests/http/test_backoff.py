@@ -12,7 +12,7 @@ from several_models import Several
 from signoff.domain.deployment import State
 from signoff.installation import Installation
 from signoff.worker import work
-from signoff.worker.backoff import LONGEST_S, STAYS_AFTER, TOLD_AGAIN_S, FailureStreak, Streaks, TaskSubject
+from signoff.worker.backoff import ALERT_AGAIN_S, LONGEST_S, STAYS_AFTER, FailureStreak, Streaks, TaskSubject
 from signoff.worker.lanes import Lanes
 from signoff.worker.work import Pass, Worker
 
@@ -34,10 +34,10 @@ def test_people_are_told_of_a_streak_once_it_stays_and_at_most_once_an_hour(paus
         now += pause
         streak = streaks.failed(subject, now)
         assert streak.failures == number
-        if streak.is_to_be_told(now):
+        if streak.needs_alert(now):
             assert number >= STAYS_AFTER
-            assert not told or now - told[-1] >= TOLD_AGAIN_S
-            streaks.told(subject, now)
+            assert not told or now - told[-1] >= ALERT_AGAIN_S
+            streaks.alerted(subject, now)
             told.append(now)
     assert bool(told) == (len(pauses) >= STAYS_AFTER)
 

@@ -203,7 +203,7 @@ def test_a_request_decided_on_an_old_revision_is_refused(own_server):
     assert client.post(f"{path}/pause", json={}, headers={"if-match": tag}).status_code == 200
     stale = client.post(f"{path}/resume", json={}, headers={"if-match": tag})
     assert stale.status_code == 412
-    assert "somebody was faster" in stale.json()["detail"]
+    assert "another commit came first" in stale.json()["detail"]
     assert client.post(f"{path}/resume", json={}).status_code == 200
 
 

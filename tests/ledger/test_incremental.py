@@ -95,7 +95,7 @@ def test_only_the_new_is_read_and_the_result_is_the_same(ours, since, monkeypatc
     assert (whole.findings, whole.events, whole.anchored) == ((), 9, 9)
     assert {**json.loads(verified.to_bytes()), "roots": None} == {**json.loads(again.to_bytes()), "roots": None}
     assert {asked.get("stream") for asked in read if asked.get("after") != 7} == {"people", STREAM}
-    assert "2 events after the 7 that were verified before" in part.summary
+    assert "2 event(s) after the 7 verified before" in part.summary
 
 
 def test_nothing_new_is_intact_and_reads_only_who_may_sign(ours, since):
@@ -183,7 +183,7 @@ def test_other_keys_than_before_are_found_and_a_handover_is_none(ours, since):
     ours.world.happens(STREAM, noticed("newer"))
     assert ours.verify(verified)[0].findings == ()
     stranger = Installation(ours.file.parent / "stranger")
-    assert "not those that were verified before" in said(stranger.verify(since)[0])
+    assert "do not begin with those that were verified before" in said(stranger.verify(since)[0])
 
 
 def test_an_old_event_that_nothing_new_leads_to_is_found_in_full_only(ours, since):
@@ -217,13 +217,13 @@ def test_the_command_remembers_and_full_forgets(tmp_path, capsys):
         assert main(["people", "add", name, "--make-key", "--role", "cto", *home]) == 0
         assert main(["verify", *home]) in {0, 2}
     told = " ".join(capsys.readouterr().out.split())
-    assert "Read were the 1 events after the 1 that were verified before" in told
+    assert "Only the 1 event(s) after the 1 verified before were read" in told
     assert json.loads((tmp_path / "verified.json").read_bytes())["size"] == 2
     assert main(["verify", "--full", *home]) in {0, 2}
-    assert "Read were" not in capsys.readouterr().out
+    assert "verified before were read" not in capsys.readouterr().out
     (tmp_path / "verified.json").write_bytes(canonical({"size": 2}))
     assert main(["verify", *home]) in {0, 2}
-    assert "Read were" not in capsys.readouterr().out
+    assert "verified before were read" not in capsys.readouterr().out
 
 
 def test_the_store_in_memory_is_verified_as_well():

@@ -127,7 +127,7 @@ def test_database_two_swapped_events_are_found(ours):
         ("UPDATE events SET body = ? WHERE seq = 3", (fourth,)),
         ("UPDATE events SET body = ? WHERE seq = 4", (third,)),
     )
-    assert "was to follow" in ours.says()
+    assert "expected revision" in ours.says()
 
 
 def test_database_a_rewritten_state_is_found(ours):

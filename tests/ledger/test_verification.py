@@ -187,7 +187,7 @@ def test_a_gap_in_a_stream_is_found_whatever_the_replay_says():
         )
     )
     result = verify_export(files, lambda _: {})
-    assert result.findings == (("people revision 2", "revision 1 was to follow"),)
+    assert result.findings == (("people revision 2", "expected revision 1, found 2"),)
 
 
 def test_an_old_key_that_was_replaced_does_not_sign_any_more():

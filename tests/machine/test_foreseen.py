@@ -79,5 +79,5 @@ def test_a_record_that_cannot_be_read_is_said_and_keeps_nothing_else_from_being_
 
     assert rounds.foreseen(FOLDER, release_of("m", "2", "1"), actor="quinn") == (
         "header.summary: it is not so",
-        "what is on record cannot be told: the ledger is locked",
+        "the record cannot be read: the ledger is locked",
     )

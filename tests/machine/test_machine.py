@@ -89,7 +89,7 @@ def the_old_champion_is_not_superseded(patch):
     real = rollout.StreamChange
     patch.setattr(
         rollout,
-        "Change",
+        "StreamChange",
         lambda stream, state, events: real(stream=stream, state=state, events=tuple(e for e in events if e)),
     )
 

@@ -309,7 +309,7 @@ def test_attempts_are_bounded():
 
     def always_late():
         tried.append(1)
-        raise StaleRevisionError("somebody was faster")
+        raise StaleRevisionError("another commit came first")
 
     with pytest.raises(StaleRevisionError):
         decided_again(always_late, attempts=3)

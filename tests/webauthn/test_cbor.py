@@ -52,7 +52,7 @@ def test_any_bytes_are_read_or_refused(content):
         b"\x19\x00\xff",
         b"\x1a\x00\x00\xff\xff",
         b"\x1b\x00\x00\x00\x00\xff\xff\xff\xff",
-        b"\x5f\x41a\xff",  # of a length not told beforehand
+        b"\x5f\x41a\xff",  # of indefinite length
         b"\xf9\x3c\x00",  # a fraction
         b"\xc0\x00",  # a tag
         b"\x42a",

@@ -1,6 +1,6 @@
-"""The approval round: submit, override, approve, reject, and say that a condition is met.
+"""The approval round: submit, override, approve, reject, clear a condition.
 
-Each request re-reads the files: any byte that differs from the manifest voids every signature.
+Each request reads the files again. A byte that differs from the manifest voids every signature.
 """
 
 import json
@@ -57,7 +57,7 @@ INPUTS = "assessed"
 SUBMITTED = "submitted"
 BEFORE_ROLLOUT = SIGNED | {State.VALIDATED}
 APPROVED = "approved"
-# A release is opened and validated by its first events.
+# The first two events of a release are Opened and Validated.
 BEGINNING = 2
 
 
@@ -74,22 +74,21 @@ class ApprovalRound:
     def submit(self, folder: Path, release: AssessedRelease, *, actor: str) -> Deployment:
         """Open a release, record its validation, and issue the memo for signature.
 
-        Not while a gate blocks or no rehearsal stands; with the override or the rehearsal, submit again.
-
-        The id follows from the bytes, so that a repeated or interrupted submission continues where it stopped.
+        No memo is issued while a gate blocks or the rehearsal is missing; submit again after the override or the
+        rehearsal. The id is derived from the files, so a repeated or interrupted submission continues where it stopped.
         """
         submission_errors(release)
-        identity = release.identity
-        decided_again(lambda: self._open(identity, folder, release, actor=actor))
-        state = self.record.deployment(identity)
-        if release.package.digest != state.package:  # it was submitted before, and its replay drawn with another seed
+        deployment_id = release.identity
+        decided_again(lambda: self._open(deployment_id, folder, release, actor=actor))
+        state = self.record.deployment(deployment_id)
+        if release.package.digest != state.package:  # submitted before, with another seed of the replay
             first = self.reassessed(state)
             decisions.submission.same_leaks(state, first.inputs.evidence.pit, release.inputs.evidence.pit)
             release = first
         return self._issue_if_free(state, release, actor=actor)
 
     def foreseen(self, folder: Path, release: AssessedRelease, *, actor: str) -> tuple[str, ...]:
-        """What a submission of this release would be refused for today; nothing is recorded."""
+        """The reasons why a submission of this release would be refused today; nothing is recorded."""
         asked: tuple[Callable[[], object], ...] = (
             lambda: decisions.submission.foreseen_policy(release.inputs.floor, self.assessor.in_force().floor),
             lambda: independence(self.record, self.commits, folder, release, actor=actor),
@@ -99,64 +98,64 @@ class ApprovalRound:
             if self.record.find(release.identity) is not None:
                 return refusals(release)
         except SignoffError as error:
-            return (*refusals(release), f"what is on record cannot be told: {error}")
-        return (*refusals(release), *(said for ask in asked if (said := _refused(ask))))
+            return (*refusals(release), f"the record cannot be read: {error}")
+        return (*refusals(release), *(refusal for ask in asked if (refusal := _refused(ask))))
 
-    def refuse_overriding_role(self, identity: str, role: Role) -> None:
-        """Refuse a role that may not override before anybody looks for a key."""
-        decisions.approvals.overriding_role(self.record.deployment(identity), role)
+    def refuse_overriding_role(self, deployment_id: str, role: Role) -> None:
+        """Refuse a role that may not override; it is checked before a key is asked for."""
+        decisions.approvals.overriding_role(self.record.deployment(deployment_id), role)
 
     def unsignable(self, folder: Path, release: AssessedRelease, *, actor: str) -> tuple[str, ...]:
-        """The roles that nobody could sign in, were this release submitted by `actor` today; nothing is recorded."""
+        """The roles without a possible signatory if `actor` submitted this release today; nothing is recorded."""
         try:
-            found = independence(self.record, self.commits, folder, release, actor=actor)
+            conflicts = independence(self.record, self.commits, folder, release, actor=actor)
             people = self.record.people().by_name.values()
-        except SignoffError:  # `foreseen` says it
+        except SignoffError:  # `foreseen` returns this error
             return ()
-        return unsignable(release.inputs.policy.approvals.required, people, found.barred, found.grounds)
+        return unsignable(release.inputs.policy.approvals.required, people, conflicts.barred, conflicts.grounds)
 
     def unsigned(self, state: Deployment) -> tuple[str, ...]:
-        """The roles that nobody enrolled can still sign a release in."""
+        """The open roles of a release that no enrolled person can sign in."""
         if state.state not in {State.VALIDATED, State.AWAITING_APPROVAL}:
             return ()
         signed = [signature.person for signature in state.approvals]
         people = [one for one in self.record.people().by_name.values() if not are_alike((one.name,), signed)]
         return unsignable(state.missing_roles, people, state.barred, state.grounds)
 
-    def _open(self, identity: str, folder: Path, release: AssessedRelease, *, actor: str) -> None:
-        """Put the release on record once; of two that are opened at the same time, one is refused.
+    def _open(self, deployment_id: str, folder: Path, release: AssessedRelease, *, actor: str) -> None:
+        """Record the release once; of two releases that are opened at the same time, one is refused.
 
-        They have no stream in common, so they meet at the key: the model's n-th release is opened once.
+        The two share no stream. They share the idempotency key, which numbers the releases of a model.
         """
-        if self.record.find(identity) is not None:
+        if self.record.find(deployment_id) is not None:
             return
         in_force = self.assessor.in_force()
         decisions.submission.under_the_policy_in_force(release.inputs.floor, in_force.floor)
-        found = independence(self.record, self.commits, folder, release, actor=actor)
-        opened = replace(_opened(self.record, release, identity, actor, found), floor=in_force.floor)
+        conflicts = independence(self.record, self.commits, folder, release, actor=actor)
+        opened = replace(_opened(self.record, release, deployment_id, actor, conflicts), floor=in_force.floor)
         if opened.deployment_type is DeploymentType.ROLLBACK:
             self._works(opened)
-        self._keep(identity, INPUTS, release.files)
+        self._keep(deployment_id, INPUTS, release.files)
         self.record.store.put_blob(release.package.to_bytes())
-        self.releases.remember_origin(identity, folder, release.inputs.files)
+        self.releases.remember_origin(deployment_id, folder, release.inputs.files)
         validated = _validated(self.record, self.assessor, release)
         self.record.commit(
-            StreamChange(stream=deployment_stream(identity), state=None, events=(opened, validated)),
+            StreamChange(stream=deployment_stream(deployment_id), state=None, events=(opened, validated)),
             actor=actor,
             key=opening_key(self.record, opened.model),
             unchanged=((POLICY, in_force.revision),),
         )
 
     def _works(self, opened: Opened) -> None:
-        """A version that is redeployed in a hurry must load and run today."""
+        """Refuse a rollback deployment whose version does not load and run today."""
         registry, name = self.publisher.registry, opened.registered_model or opened.model
         before = _live_before(self.record, opened)
         check = None if registry is None else checked(registry, name, opened.version, before)
         decisions.submission.redeployable(opened.model, opened.version, check)
 
-    def override(self, identity: str, signatory: SigningPerson, *, reason: str) -> Deployment:
-        """Sign for the gates that block; with the last signature needed, the memo is issued."""
-        state = self.record.deployment(identity)
+    def override(self, deployment_id: str, signatory: SigningPerson, *, reason: str) -> Deployment:
+        """Sign an override of the gates that block; the last signature needed issues the memo."""
+        state = self.record.deployment(deployment_id)
         decisions.approvals.independent(state, self.record.people().named(signatory.person))
         release = self.reassessed(state)
         now = self.record.now()
@@ -167,39 +166,39 @@ class ApprovalRound:
             if decisions.approvals.stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
                 return self._issue_if_free(state, release, actor=signatory.person)
             self.record.decide(
-                identity,
+                deployment_id,
                 lambda present: decisions.approvals.sign_override(present, signature, now),
                 actor=signatory.person,
                 verb=f"override:{signatory.role}",
             )
-        return self._issue_if_free(self.record.deployment(identity), release, actor=signatory.person)
+        return self._issue_if_free(self.record.deployment(deployment_id), release, actor=signatory.person)
 
     def to_sign(self, state: Deployment) -> tuple[Path | None, tuple[GateResult, ...]]:
-        """Where the memo lies that an approval is a signature over, and what the gates were when it was validated."""
+        """The path of the memo that approvals sign, and the gates' results at validation."""
         memo = self.releases.folder(state.id, SUBMITTED) / "deployment_memo.pdf"
-        told = self.record.told({deployment_stream(state.id)}, limit=BEGINNING)
-        results = [recorded.event.results for _, recorded in told if isinstance(recorded.event, Validated)]
+        history = self.record.told({deployment_stream(state.id)}, limit=BEGINNING)
+        results = [recorded.event.results for _, recorded in history if isinstance(recorded.event, Validated)]
         return memo if memo.is_file() else None, results[-1] if results else ()
 
     def approve(
         self,
-        identity: str,
+        deployment_id: str,
         signatory: SigningPerson,
         *,
         conditions: tuple[str, ...] = (),
         manifest: str | None = None,
     ) -> Deployment:
-        """Sign the manifest in a role, with conditions or without. What this person signed already stands.
+        """Sign the manifest in a role, with or without conditions. Signing the same again changes nothing.
 
-        `manifest` is the one that the person was shown; another is refused.
+        `manifest` is the one that the person was shown. If it is no longer the release's, the signature is refused.
         """
-        state = self.record.deployment(identity)
+        state = self.record.deployment(deployment_id)
         decisions.approvals.independent(state, self.record.people().named(signatory.person))
         package = self.package(state)
         if state.state in SIGNED and state.approvals and package.changed:
             voided = ApprovalsVoided(changed=package.changed)
-            self.record.append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
-            state = self.record.deployment(identity)
+            self.record.append(state, (voided,), actor=signatory.person, key=f"void:{deployment_id}:{state.revision}")
+            state = self.record.deployment(deployment_id)
         verdict = Vote.CONDITIONAL if conditions else Vote.APPROVE
         signature = sign(
             self.record, _decision(state, verdict, manifest or state.manifest or "", conditions=conditions), signatory
@@ -220,16 +219,16 @@ class ApprovalRound:
             and decisions.approvals.stands(signature, state.approvals)
         ):
             self.record.decide(
-                identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}", effects=self._announced
+                deployment_id, decide, actor=signatory.person, verb=f"approve:{signatory.role}", effects=self._announced
             )
-        state = self.record.deployment(identity)
+        state = self.record.deployment(deployment_id)
         if state.state is State.APPROVED:
             self.publish_approved(state, actor=signatory.person, release=next(iter(again), None))
-        return self.record.deployment(identity)
+        return self.record.deployment(deployment_id)
 
     def statement(
         self,
-        identity: str,
+        deployment_id: str,
         *,
         person: str,
         role: Role,
@@ -237,10 +236,10 @@ class ApprovalRound:
         conditions: tuple[str, ...] = (),
         reason: str = "",
     ) -> bytes:
-        """What this person would sign now, for one who signs elsewhere and presents the envelope."""
-        state = self.record.deployment(identity)
+        """The statement that this person has to sign, for those who sign elsewhere and present the envelope."""
+        state = self.record.deployment(deployment_id)
         if verdict is Vote.OVERRIDE:
-            self.refuse_overriding_role(identity, role)
+            self.refuse_overriding_role(deployment_id, role)
         if verdict is not Vote.REJECT:
             decisions.approvals.independent(state, self.record.people().named(person))
         subject = {
@@ -250,32 +249,32 @@ class ApprovalRound:
         decision = _decision(state, verdict, subject or "", conditions=conditions, reason=reason)
         return prepare(self.record, decision, person=person, role=role)
 
-    def reject(self, identity: str, signatory: SigningPerson, *, reason: str) -> Deployment:
-        """End a release before its rollout; it sticks."""
-        state = self.record.deployment(identity)
+    def reject(self, deployment_id: str, signatory: SigningPerson, *, reason: str) -> Deployment:
+        """Reject a release before its rollout; a rejection is final."""
+        state = self.record.deployment(deployment_id)
         subject = state.manifest or state.package or ""
         signature = sign(self.record, _decision(state, Vote.REJECT, subject, reason=reason), signatory)
         if state.rejection is not None and decisions.approvals.stands(signature, (state.rejection,)):
             return state
         return self.record.decide(
-            identity,
+            deployment_id,
             lambda now: decisions.approvals.reject(now, signature),
             actor=signatory.person,
             verb=f"reject:{signatory.role}",
         )
 
-    def meet(self, identity: str, *, person: str, role: Role, condition: str, note: str) -> Deployment:
-        """Say that a condition of one's own approval is met."""
+    def meet(self, deployment_id: str, *, person: str, role: Role, condition: str, note: str) -> Deployment:
+        """Clear a condition that this role set."""
         self.record.people().holding(person, role)
         return self.record.decide(
-            identity,
+            deployment_id,
             lambda now: decisions.approvals.meet_condition(now, role, condition, person, note),
             actor=person,
             verb=f"meet:{role}",
         )
 
     def publish_approved(self, state: Deployment, *, actor: str, release: AssessedRelease | None = None) -> Path:
-        """Write the edition of the memo that carries every signature, beside the one that was signed."""
+        """Write the approved edition of the memo, with every signature, beside the edition that was signed."""
         self.publisher.attach(state, self.releases.read(state.id, SUBMITTED))
         release = release or self.reassessed(state)
         edition = self.publisher.publish(release, state)
@@ -288,12 +287,12 @@ class ApprovalRound:
         return folder
 
     def reassessed(self, state: Deployment) -> AssessedRelease:
-        """The release computed again from its inputs as submitted; other bytes or other figures are refused."""
+        """Assess the submitted inputs again; refuse other bytes and other figures."""
         refuse_other_bytes(self.publisher.registry, state)
         return self._repeated(state, self._fixed(state))
 
     def living_memo(self, state: Deployment) -> dict[str, bytes]:
-        """The living memo; where the registry cannot be asked, from what was kept when the release was validated."""
+        """The living memo; without the registry, it uses the versions kept at validation."""
         try:
             release, unreached = self.reassessed(state), ""
         except SignoffError as error:
@@ -306,18 +305,18 @@ class ApprovalRound:
         return self.publisher.living(release, state, unreached=unreached)
 
     def altered(self, state: Deployment, editions: Iterable[str] = (APPROVED, SUBMITTED)) -> tuple[str, ...]:
-        """Files of these editions that are not, byte for byte, what was issued, and files that are gone."""
-        kept = dict(state.editions)
+        """Files of these editions that differ from the issued ones, or are missing."""
+        issued = dict(state.editions)
         return tuple(
-            f"{edition}/{found}"
+            f"{edition}/{path}"
             for edition in editions
-            if edition in kept
-            for found in self._altered(state.id, edition, kept[edition])
+            if edition in issued
+            for path in self._altered(state.id, edition, issued[edition])
         )
 
-    def _altered(self, identity: str, edition: str, manifest: str) -> tuple[str, ...]:
+    def _altered(self, deployment_id: str, edition: str, manifest: str) -> tuple[str, ...]:
         try:
-            files = dict(self.releases.read(identity, edition))
+            files = dict(self.releases.read(deployment_id, edition))
             issued = self.record.store.blob(manifest)
         except (SignoffError, OSError) as error:
             return (f"{MANIFEST} (cannot be compared: {error})",)
@@ -336,10 +335,10 @@ class ApprovalRound:
         return release
 
     def _versions(self, state: Deployment) -> KeptVersions:
-        """What the registry said when the release was validated, from the files that were kept then."""
+        """The registry's versions at validation, from the kept files."""
         blob = self.record.store.blob
         entries = {entry.path: entry for entry in parse(blob(state.package or "")).entries}
-        said = json.loads(blob(entries[ASSESSMENT].sha256))["registry"]
+        versions = json.loads(blob(entries[ASSESSMENT].sha256))["registry"]
         contents = {
             path.removeprefix(ARTIFACTS): blob(entry.sha256)
             for path, entry in entries.items()
@@ -348,37 +347,37 @@ class ApprovalRound:
         name = state.registry_name
         return KeptVersions(
             has_registry=state.unbound != NO_REGISTRY,
-            candidate=as_kept(said["candidate"], name, state.bound, contents),
-            champion=as_kept(said["champion"], name, state.bound_previous, {}),
+            candidate=as_kept(versions["candidate"], name, state.bound, contents),
+            champion=as_kept(versions["champion"], name, state.bound_previous, {}),
         )
 
     def _fixed(self, state: Deployment) -> Fixed:
-        """What the validation put on record: pins, and the environment that the replay ran in."""
+        """What the validation recorded: the pins, and the environment of the replay."""
         if state.unbound == BEFORE_BINDING:
             return Fixed(binds=False)
         entries = parse(self.record.store.blob(state.package or "")).entries
-        kept = next((entry.sha256 for entry in entries if entry.path == ENVIRONMENT), None)
-        environment = None if kept is None else self.record.store.blob(kept)
+        sha256 = next((entry.sha256 for entry in entries if entry.path == ENVIRONMENT), None)
+        environment = None if sha256 is None else self.record.store.blob(sha256)
         return Fixed(bound=state.bound, bound_previous=state.bound_previous, environment=environment)
 
     def _drawn_again(self, state: Deployment) -> AssessedRelease:
-        """The release as validated, which a replay on other dates does not contradict.
+        """Replay the features on other dates, refuse other leaks, and return the release as validated.
 
-        The dates of the first replay have been known since; whoever wrote the features could not know the second's.
+        The author of the features may know the dates of the first replay, and cannot know those of the second.
         """
         release = self.reassessed(state)
-        found = self.assessor.drawn_again(self.releases.folder(state.id, INPUTS) / "inputs", release)
-        decisions.submission.same_leaks(state, release.inputs.evidence.pit, found)
+        second = self.assessor.drawn_again(self.releases.folder(state.id, INPUTS) / "inputs", release)
+        decisions.submission.same_leaks(state, release.inputs.evidence.pit, second)
         return release
 
     def package(self, state: Deployment) -> decisions.guards.Package:
-        """The signed files as they are on disk now, and before the rollout the folder they came from as well."""
+        """How the files on disk differ from the signed ones; before the rollout, the submitted folder too."""
         if state.manifest is None:
             return decisions.guards.Package(manifest="", changed=(MANIFEST,))
         files = dict(self.releases.read(state.id, SUBMITTED))
-        kept = files.pop(MANIFEST, b"")
+        on_disk = files.pop(MANIFEST, b"")
         signed = self.record.store.blob(state.manifest)
-        changed = differences(parse(signed), files) + ((MANIFEST,) if kept != signed else ())
+        changed = differences(parse(signed), files) + ((MANIFEST,) if on_disk != signed else ())
         if state.state not in LIVE:
             changed += self._changed_at_origin(state, files)
         return decisions.guards.Package(manifest=state.manifest, changed=changed)
@@ -405,20 +404,20 @@ class ApprovalRound:
         return self.record.deployment(state.id)
 
     def unrehearsed(self, state: Deployment) -> tuple[str, ...]:
-        """What keeps the last rehearsal of the model from standing for this release; empty when nothing does."""
+        """Why the model's last rehearsal does not count for this release; empty when it does."""
         return decisions.approvals.rehearsal_objections(state, self._rehearsal(state), self.record.now())
 
     def _rehearsal(self, state: Deployment) -> Rehearsal | None:
         latch = self.record.latch(state.model)
         return None if latch is None else latch.rehearsal
 
-    def _keep(self, identity: str, edition: str, files: dict[str, bytes]) -> Path:
+    def _keep(self, deployment_id: str, edition: str, files: dict[str, bytes]) -> Path:
         for content in files.values():
             self.record.store.put_blob(content)
-        return self.releases.write(identity, edition, files)
+        return self.releases.write(deployment_id, edition, files)
 
     def _announced(self, state: Deployment, events: tuple[AnyEvent, ...]) -> tuple[Effect, ...]:
-        """The notices of T-24h, which the last signature that is needed brings along."""
+        """The notices of T-24h, sent with the last signature needed."""
         is_last = any(isinstance(event, Approved) for event in events)
         return before_deployment(state, self.record.now()) if is_last else ()
 
@@ -439,7 +438,7 @@ def _decision(
 
 
 def _validated(record: Record, assessor: Assessor, release: AssessedRelease) -> Validated:
-    """The validation as it goes on record, with the pins of what was validated and of what it falls back to."""
+    """The validation to be recorded, with the pins of the validated version and of the one it falls back to."""
     candidate, champion = release.inputs.evidence.candidate, release.inputs.evidence.champion
     bound = None if candidate is None else candidate.pin
     bound_previous = None if champion is None else champion.pin
@@ -457,7 +456,7 @@ def _validated(record: Record, assessor: Assessor, release: AssessedRelease) -> 
 
 
 def _live_before(record: Record, opened: Opened) -> Pin | None:
-    """The pin under which a version was live before, where it was bound then."""
+    """The pin of the version's last bound release, None without one."""
     mine = [d for d in record.deployments(opened.model) if d.version == opened.version and d.bound is not None]
     return mine[-1].bound if mine else None
 
@@ -468,7 +467,7 @@ def opening_key(record: Record, model: str) -> str:
 
 
 def _refused(ask: Callable[[], object]) -> str:
-    """Why a question of the submission would be answered with no, "" where it would not."""
+    """The message of the SignoffError that `ask` raises, "" if it raises none."""
     try:
         ask()
     except SignoffError as error:
@@ -476,25 +475,27 @@ def _refused(ask: Callable[[], object]) -> str:
     return ""
 
 
-def _opened(record: Record, release: AssessedRelease, identity: str, actor: str, found: Independence) -> Opened:
+def _opened(
+    record: Record, release: AssessedRelease, deployment_id: str, actor: str, conflicts: Independence
+) -> Opened:
     dossier = release.inputs.dossier
     header = dossier.header
     champion = _champion_checked(record, release)
     return Opened(
-        deployment=identity,
+        deployment=deployment_id,
         model=header.model,
         version=header.version,
         previous_version=header.previous_version,
         previous_deployment=champion.id if champion else None,
         deployment_type=header.deployment_type,
         submitted_by=actor,
-        barred=found.barred,
+        barred=conflicts.barred,
         policy=release.inputs.policy,
         undertakings=dossier.undertakings,
         dossier_digest=release.package.digest,
         registered_model=dossier.registered_model,
-        grounds=found.grounds,
-        unread=(*found.unread, *found.unnamed),
+        grounds=conflicts.grounds,
+        unread=(*conflicts.unread, *conflicts.unnamed),
         desk=header.desk,
     )
 

@@ -37,7 +37,7 @@ ASSESSMENT: Final = "assessment.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptVersions:
-    """What the registry said of the release when it was validated, for when it cannot be asked again."""
+    """The registry's versions at validation, used when the registry is unreachable."""
 
     has_registry: bool
     candidate: RegisteredVersion | None
@@ -46,9 +46,9 @@ class KeptVersions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierValidation:
-    """What an earlier validation fixed, which an assessment that repeats it takes as it was.
+    """What an earlier validation recorded, and a repeated assessment takes over.
 
-    A release that an older Signoff validated `binds` nothing: neither artefacts nor environment are in its package.
+    `binds` is False for a release validated by an older Signoff: its package has no artefacts and no environment.
     """
 
     bound: Pin | None = None
@@ -59,7 +59,7 @@ class EarlierValidation:
 
 
 class FeatureReplay(Protocol):
-    """Recomputes features with the future removed; running the users' own code is the adapter's business."""
+    """Recomputes features with the future removed. The adapter runs the users' code."""
 
     def __call__(
         self,
@@ -74,13 +74,13 @@ class FeatureReplay(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AssessedRelease:
-    """A release as assessed: what was given, what the gates say, and the digest that a signature can rest on."""
+    """An assessed release: its inputs, the gates' findings, and the package that signatures cover."""
 
     inputs: Inputs
     assessment: Assessment
     figures: tuple[Quantity, ...]
     environment: bytes | None = None
-    """The environment of the replay as it was put on record when the release was validated."""
+    """The environment of the replay, as recorded at validation."""
     binds: bool = True
 
     @property
@@ -90,16 +90,16 @@ class AssessedRelease:
 
     @property
     def files(self) -> dict[str, bytes]:
-        """The inputs as given, the registered version's files, the code and environment of the replay, every figure.
+        """The submitted inputs, the registered version's files, the code and environment of the replay, every figure.
 
         `assessment.json` holds each number that a memo may print.
         """
-        given = {f"{INPUTS}{name}": content for name, content in self.inputs.files.items()}
-        return {**given, **self._ran, **self._registered, ASSESSMENT: figures_json(self)}
+        submitted = {f"{INPUTS}{name}": content for name, content in self.inputs.files.items()}
+        return {**submitted, **self._ran, **self._registered, ASSESSMENT: figures_json(self)}
 
     @property
     def unkept(self) -> tuple[Entry, ...]:
-        """Files of the registered version that are too large to be kept: their digests stand for them alone."""
+        """Files of the registered version that are too large to keep; the package holds only their digests."""
         bound, contents = self.bound, self._registered
         if bound is None:
             return ()
@@ -124,7 +124,7 @@ class AssessedRelease:
 
     @property
     def _ran(self) -> dict[str, bytes]:
-        """The feature code that the replay ran, where it is no input of the folder, and what it could import."""
+        """The feature code that the replay ran and the folder lacks, and the environment it ran in."""
         pit = self.inputs.evidence.pit
         if pit is None or not self.binds:
             return {}
@@ -148,9 +148,9 @@ class AssessedRelease:
 
     @property
     def identity(self) -> str:
-        """What the release is known by.
+        """The deployment id.
 
-        The seed of its replay, which is drawn anew each time, and the environment of the replay are no part of it.
+        It does not depend on the seed of the replay, which is drawn anew each time, nor on the replay's environment.
         """
         files = {**self.files, ASSESSMENT: figures_json(self, seed=0)}
         files.pop(ENVIRONMENT, None)
@@ -159,7 +159,7 @@ class AssessedRelease:
 
     @property
     def replay_seed(self) -> int:
-        """The seed that its point-in-time replay was drawn with, 0 where there was none."""
+        """The seed of the point-in-time replay, 0 without a replay."""
         return 0 if self.inputs.evidence.pit is None else self.inputs.evidence.pit.seed
 
 
@@ -167,8 +167,8 @@ class AssessedRelease:
 class Assessor:
     """Reads, measures and judges dossier folders. Nothing is written.
 
-    `in_force` is the installation's policy. A submission is held to it; anything else may bring a trial policy. `gates`
-    judge in this order.
+    `in_force` is the installation's policy. It applies to a submission; a mere check may use a trial policy. `gates`
+    run in this order.
     """
 
     reader: InputReader
@@ -187,9 +187,9 @@ class Assessor:
         seed: int | None = None,
         validated: EarlierValidation | None = None,
     ) -> AssessedRelease:
-        """One folder, all the way to its findings.
+        """Assess one folder.
 
-        `seed` repeats the replay of an earlier assessment, and `validated` says what that one fixed.
+        `seed` repeats the replay of an earlier assessment; `validated` is what that assessment recorded.
         """
         progress("reading dossier, policy and evidence", 0, 4)
         inputs = self.reader.read(folder, policy, self.in_force, is_submission=is_submission)
@@ -211,20 +211,23 @@ class Assessor:
         )
 
     def drawn_again(self, folder: Path, release: AssessedRelease) -> PitEvidence:
-        """The replay of an assessed release on other dates."""
+        """Replay an assessed release on other dates."""
         evidence = release.inputs.evidence
         return self.replay_features(
             folder, release.inputs.dossier.validation.pit, evidence.predictions, record=evidence
         )
 
     def inputs(self, folder: Path) -> Inputs:
-        """What a folder declares and measures, held to the policy in force."""
+        """Read what a folder declares and measures, with the policy in force."""
         return self.reader.read(folder, None, self.in_force, is_submission=True)
 
     def _registered(self, inputs: Inputs, validated: EarlierValidation) -> Evidence:
-        if (kept := validated.kept) is not None:
+        if (versions := validated.kept) is not None:
             return replace(
-                inputs.evidence, has_registry=kept.has_registry, candidate=kept.candidate, champion=kept.champion
+                inputs.evidence,
+                has_registry=versions.has_registry,
+                candidate=versions.candidate,
+                champion=versions.champion,
             )
         if self.registry is None:
             return inputs.evidence
@@ -242,33 +245,33 @@ class Assessor:
 
 
 def _version(registry: Registry, model: str, version: str, pin: Pin | None, *, binds: bool) -> RegisteredVersion | None:
-    """A registered version with its files: the one that is pinned, else the latest that has the version's tag."""
-    found = registry.version(model, version) if pin is None else registry.version(model, version, number=pin.number)
-    if found is None or not binds or found.number is None:
-        return found
-    held = registry.artifacts(model, version, number=found.number)
-    return found if held is None else replace(found, pin=held.pin, contents=held.contents)
+    """A registered version with its files: the pinned one, else the latest with the version's tag."""
+    entry = registry.version(model, version) if pin is None else registry.version(model, version, number=pin.number)
+    if entry is None or not binds or entry.number is None:
+        return entry
+    artifacts = registry.artifacts(model, version, number=entry.number)
+    return entry if artifacts is None else replace(entry, pin=artifacts.pin, contents=artifacts.contents)
 
 
 def unbound(registry: Registry | None, release: AssessedRelease) -> str:
-    """Why the artefacts of a release are not bound; empty where they are."""
+    """Why the artefacts of a release are not bound; empty if they are."""
     if release.inputs.evidence.candidate is None:
         return NO_REGISTRY if registry is None else NOT_REGISTERED
     return ""
 
 
 def _refuse_other_code(inputs: Inputs, ran: PitEvidence | None) -> None:
-    """Refuse feature code that was replaced between the reading that is signed and the replay that ran it."""
+    """Refuse feature code that changed between the reading of the inputs and the replay."""
     for path, content in ({} if ran is None else ran.code).items():
         if path in inputs.files and inputs.files[path] != content:
             raise BadInputError(
                 f"{path}: expected the feature code as it was read (sha256 {digest(inputs.files[path])}), found other "
-                f"bytes when the replay ran it (sha256 {digest(content)}). Check again once nobody writes to it."
+                f"bytes when the replay ran it (sha256 {digest(content)}). Check again once the file no longer changes."
             )
 
 
 def refusals(release: AssessedRelease) -> tuple[str, ...]:
-    """What may be checked freely, and what `memo` and `submit` refuse: each with its key."""
+    """The problems that `check` reports and that `memo` and `submit` refuse, each with its key."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
     problems = [
         f"rationale.justifications.{category}: {_needs_words(category, evidence)}"
@@ -285,34 +288,34 @@ def refusals(release: AssessedRelease) -> tuple[str, ...]:
         problems.append(
             "header.deployment_date: expected measurements that end by the deployment on "
             f"{dossier.header.deployment_date}, found {name} to end on {end} (tables that end after it: {len(late)}). "
-            "Nobody has them before they happen: correct the date, or the file"
+            "No measurement can be later than the deployment: correct the date, or the file"
         )
-    problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, release.inputs.policy)]
+    problems += [f"{key}: {promise.text}" for key, promise in untrue_in_dossier(dossier, release.inputs.policy)]
     if dossier.header.summary:
-        found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
-        problems += [f"header.summary: {contradiction}" for contradiction in found]
+        against = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
+        problems += [f"header.summary: {contradiction}" for contradiction in against]
     return tuple(problems)
 
 
 def named_figures(release: AssessedRelease) -> tuple[Quantity, ...]:
-    """Every figure that the summary may ask for by its name."""
+    """Every figure that the summary may name."""
     inputs = release.inputs
     return summary_figures(inputs.dossier, inputs.policy, inputs.evidence, release.assessment, release.figures)
 
 
 def computed_lines(release: AssessedRelease) -> tuple[str, ...]:
-    """What the memo prints under the summary. At this point no override can exist."""
+    """The lines that the memo prints under the summary. No override can exist at this point."""
     inputs = release.inputs
     return computed(inputs.dossier, inputs.policy, inputs.evidence, release.assessment, release.figures)
 
 
 def submission_errors(release: AssessedRelease) -> None:
-    """Raise BadInputError for what must not be submitted."""
+    """Raise BadInputError if the release has problems that a submission refuses."""
     decisions.submission.without_problems(release.inputs.dossier, refusals(release))
 
 
 def _needs_words(category: Category, evidence: Evidence) -> str:
-    """Why a category needs its justification: it changed, or nobody can compare it."""
+    """Why a category needs a justification: it changed, or it cannot be compared."""
     name = category.replace("_", " ")
     if (because := is_declared(evidence)) is not None:
         return f"{because}, and nothing is declared of {name}. Write what changed, or that nothing did"
@@ -320,9 +323,9 @@ def _needs_words(category: Category, evidence: Evidence) -> str:
 
 
 def figures_json(release: AssessedRelease, *, seed: int | None = None) -> bytes:
-    """Every computed figure with unit, sample and source: where a reader finds each number of the memo.
+    """Every computed figure of the memo with its unit, sample and source, as JSON.
 
-    `seed` stands in for the one that the replay was drawn with.
+    `seed` replaces the seed of the replay.
     """
     shown = (count(SEED, seed) if q.name == SEED and seed is not None else q for q in release.figures)
     return canonical(
@@ -367,13 +370,13 @@ def figures_json(release: AssessedRelease, *, seed: int | None = None) -> bytes:
 
 
 def _drawn_with(seed: int, method: str, drawn: int) -> str:
-    """How a gate was measured, with another seed in the place of the one that was drawn."""
+    """How a gate was measured, with `seed` in place of the drawn seed."""
     named = f"seed {drawn}"
     return f"{method.removesuffix(named)}seed {seed}" if method.endswith(named) else method
 
 
 def _as_logged(version: RegisteredVersion | None) -> dict[str, object] | None:
-    """What the registry says of a version and does not change when documents are attached to it."""
+    """The part of a registered version that attaching documents does not change."""
     if version is None:
         return None
     return {
@@ -391,39 +394,39 @@ def _as_logged(version: RegisteredVersion | None) -> dict[str, object] | None:
 
 
 def as_kept(
-    said: Mapping[str, Any] | None, model: str, pin: Pin | None, contents: Mapping[str, bytes]
+    entry: Mapping[str, Any] | None, model: str, pin: Pin | None, contents: Mapping[str, bytes]
 ) -> RegisteredVersion | None:
-    """A registered version as `assessment.json` kept it; what is not in there is empty."""
-    if said is None:
+    """A registered version as kept in `assessment.json`; missing fields are empty."""
+    if entry is None:
         return None
     return RegisteredVersion(
         model=model,
-        version=said["version"],
-        run_id=said["run_id"],
+        version=entry["version"],
+        run_id=entry["run_id"],
         experiment="",
-        parameters=said["parameters"],
-        metrics={name: float(value) for name, value in said["metrics"].items()},
-        features=tuple(said["features"]),
-        training_start=_day(said["training_start"]),
-        training_end=_day(said["training_end"]),
-        git_commit=said["git_commit"],
-        architecture=said["architecture"],
+        parameters=entry["parameters"],
+        metrics={name: float(value) for name, value in entry["metrics"].items()},
+        features=tuple(entry["features"]),
+        training_start=_day(entry["training_start"]),
+        training_end=_day(entry["training_end"]),
+        git_commit=entry["git_commit"],
+        architecture=entry["architecture"],
         tags={},
         aliases=(),
         artifacts=tuple(() if pin is None else (file.path for file in pin.files)),
         model_uri="",
-        number=said.get("number"),
+        number=entry.get("number"),
         pin=pin,
         contents=contents,
     )
 
 
-def _day(said: str) -> date | None:
-    return None if said == "None" else date.fromisoformat(said)
+def _day(text: str) -> date | None:
+    return None if text == "None" else date.fromisoformat(text)
 
 
 def _plain(value: float | None) -> float | str | None:
-    """JSON knows no infinity; it is written as a word."""
+    """The number; an infinity as a word, which JSON lacks."""
     if value is None or value in {float("inf"), float("-inf")} or value != value:  # noqa: PLR0124 - NaN
         return None if value is None else str(value)
     return json.loads(json.dumps(float(value)))  # type: ignore[no-any-return]

@@ -1,6 +1,6 @@
-"""Taking the ledger out, and checking it: every byte re-hashed, every signature verified, the machine replayed.
+"""Export and verify the ledger: every byte is hashed, every signature verified, every state replayed.
 
-The ledger is read a page at a time, as of one checkpoint; what is added meanwhile is left for the next time.
+The ledger is read in pages, as of one checkpoint. Events added meanwhile are left for the next export.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ BATCH: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A ledger as of one checkpoint, as the files that an export holds; nothing of it is held but the states."""
+    """A ledger as of one checkpoint, as the files of an export; only the states are in memory."""
 
     record: Record
     chain: KeyChain
@@ -45,7 +45,7 @@ class Snapshot:
         return claimed(self.checkpoint).size
 
     def names(self) -> Collection[str]:
-        """Every file, in the order in which an export is written."""
+        """Every file, in the order of an export."""
         return (
             *self.for_reading,
             names.EVENTS,
@@ -82,7 +82,7 @@ class Snapshot:
                 yield self.for_reading.get(name, b"")
 
     def rows(self, after: int = 0) -> Iterator[LedgerRow]:
-        """The events that the checkpoint covers; and any beyond that no later checkpoint covers either."""
+        """The events that the checkpoint covers, and any later ones that no checkpoint covers."""
         size = self.size
         for row in self.record.store.rows(after=after):
             if row.seq > size and row.seq <= claimed(self.record.store.checkpoint() or self.checkpoint).size:
@@ -93,7 +93,7 @@ class Snapshot:
         try:
             return self.record.store.blob(digest)
         except TamperedError:
-            return b""  # its hash then says that it is not what it was
+            return b""  # its hash then shows that it was altered
 
 
 def snapshot(record: Record, *, chain: KeyChain, anchors: Mapping[str, bytes]) -> Snapshot:
@@ -118,7 +118,7 @@ def snapshot(record: Record, *, chain: KeyChain, anchors: Mapping[str, bytes]) -
 def export(
     record: Record, *, chain: KeyChain, anchors: Mapping[str, bytes], sign: SignText
 ) -> Iterator[tuple[str, Iterable[bytes]]]:
-    """Every file of an export in pieces, ready to be written; read each file whole before the next."""
+    """Every file of an export in chunks, ready to be written; read each file whole before the next."""
     taken = snapshot(record, chain=chain, anchors=anchors)
     story = _story(taken)
     for_reading = {names.README: readme(story.releases), names.INDEX: index_pdf(story)}
@@ -146,13 +146,13 @@ def verify(
 
 
 def _story(taken: Snapshot) -> LedgerStory:
-    """What the index tells: the releases, and the kills of every model."""
+    """The contents of the index page: the releases, and the kills of every model."""
     states = (state for stream, state in taken.states.items() if stream.startswith("deployment/"))
     releases = tuple(sorted((decode_state(Deployment, s) for s in states), key=lambda d: (d.opened_at, d.id)))
-    said = claimed(taken.checkpoint)
+    checkpoint = claimed(taken.checkpoint)
     return LedgerStory(
-        events=said.size,
-        root=said.root.hex(),
+        events=checkpoint.size,
+        root=checkpoint.root.hex(),
         fingerprints=taken.chain.fingerprints,
         releases=releases,
         kills=tuple(r for r in _of_models(taken) if isinstance(r.event, Killed)),
@@ -166,7 +166,7 @@ def _of_models(taken: Snapshot) -> Iterator[Recorded]:
 
 
 def _batched(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines a thousand at a time: a piece for each would cost more than it carries."""
+    """The lines joined in batches of a thousand, as a chunk for each line would be slow."""
     batch: list[bytes] = []
     for line in lines:
         batch.append(line)

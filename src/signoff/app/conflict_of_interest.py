@@ -1,7 +1,7 @@
-"""Whose work a release rests on: asked of the dossier, the commits, the experiment tracker and the record of tokens.
+"""Conflicts of interest of a release, from the dossier, the commits, the experiment tracker and the record of tokens.
 
-What was declared stays, and what is read is added to it. Declared commits that cannot be read keep a release from
-being submitted unless the policy lets the memo tell it (`approvals.unread_commits`).
+Names that are read are added to the declared ones. A release whose declared commits cannot be read is refused, unless
+the policy lets the memo state it instead (`approvals.unread_commits`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,22 +23,22 @@ Span = tuple[str | None, str]
 def independence(
     record: Record, commits: Commits, folder: Path, release: AssessedRelease, *, actor: str
 ) -> Independence:
-    """Who may not sign for this release. RefusedError when that cannot be told well enough for the policy."""
+    """Who may not sign this release. RefusedError if the policy requires sources that could not be read."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
     wrote, unread = _written(commits, folder, dossier, evidence)
     traces = (*_submitted(record, actor), *_declared(dossier), *wrote, *_tracked(evidence))
     enrolled = {person.name: person.known_as for person in record.people().by_name.values()}
-    found = Independence(
+    result = Independence(
         grounds=grounds_of(_with_addresses(traces, dossier), enrolled),
         unread=unread,
         unnamed=tuple(_unnamed(evidence)),
     )
-    decisions.submission.whose_work_is_known(found, release.inputs.policy.approvals)
-    return found
+    decisions.submission.whose_work_is_known(result, release.inputs.policy.approvals)
+    return result
 
 
 def _submitted(record: Record, actor: str) -> Iterator[Trace]:
-    """Who submits, and who ever issued a token to them: it may have been revoked while the release was assessed."""
+    """Who submits, and who ever issued a token to them, even one that was revoked during the assessment."""
     yield Trace(known_as=(actor,), because=Because.SUBMITTED, source=actor)
     for recorded in record.history(PEOPLE):
         match recorded.event:
@@ -72,7 +72,7 @@ def _tracked(evidence: Evidence) -> Iterator[Trace]:
 
 
 def _unnamed(evidence: Evidence) -> Iterator[str]:
-    """Tracked evidence whose maker the tracker does not know."""
+    """Tracked evidence without a known author."""
     if evidence.candidate is not None and not evidence.candidate.users:
         yield f"run {evidence.candidate.run_id[:8]}, which the registered version comes from, names no user"
     for table in evidence.tracked:
@@ -83,7 +83,7 @@ def _unnamed(evidence: Evidence) -> Iterator[str]:
 def _written(
     commits: Commits, folder: Path, dossier: Dossier, evidence: Evidence
 ) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
-    """The authors of the declared commits, and what keeps them from being all."""
+    """The authors of the declared commits, and the commits that could not be read."""
     declared = dossier.governance.commits
     if declared is None:
         return (), ()
@@ -93,16 +93,16 @@ def _written(
     if not spans:
         unread.append("governance.commits.until is missing, and the model registry knows no commit of this version")
     for since, until in spans:
-        said = until if since is None else f"{since}..{until}"
+        span = until if since is None else f"{since}..{until}"
         try:
             written = commits.between(folder / declared.repository, since, until)
         except UnavailableError as error:
-            unread.append(f"the authors of {said}: {error}")
+            unread.append(f"the authors of {span}: {error}")
             if isinstance(error, TooSlowError):
                 break
             continue
         if written.commits == 0:
-            unread.append(f"the authors of {said}: {declared.repository} has no commit in this range")
+            unread.append(f"the authors of {span}: {declared.repository} has no commit in this range")
         span = written.until[:12] if written.since is None else f"{written.since[:12]}..{written.until[:12]}"
         for author, count in written.authors.items():
             source = f"{count} of the {written.commits} commit(s) {span}"
@@ -111,7 +111,7 @@ def _written(
 
 
 def _spans(dossier: Dossier, evidence: Evidence) -> tuple[Span, ...]:
-    """The declared range, and the one between the registered versions: a narrower declaration hides nobody."""
+    """The declared commits, and those between the registered versions: a narrow declaration hides no author."""
     declared = dossier.governance.commits
     assert declared is not None
     before = None if evidence.champion is None else evidence.champion.git_commit
@@ -122,7 +122,7 @@ def _spans(dossier: Dossier, evidence: Evidence) -> tuple[Span, ...]:
 
 
 def _with_addresses(traces: Iterable[Trace], dossier: Dossier) -> Iterator[Trace]:
-    """The traces, with the names that the dossier gives the addresses in them."""
+    """The traces, with the dossier's names for their e-mail addresses."""
     contacts = dossier.appendix.contacts
     named = {p.email.casefold(): p.name for p in (dossier.header.deployed_by, contacts.owner, contacts.tech_lead)}
     for trace in traces:

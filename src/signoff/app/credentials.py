@@ -1,7 +1,8 @@
-"""The authenticators that a person signs with, beside or instead of a key in a file: made, vouched for, withdrawn.
+"""The authenticators that people sign with, beside or instead of a key file: register, vouch for, withdraw.
 
-A browser makes a credential; it counts once its person has vouched for it with what they held before, at once for a
-person who never held anything (`ledger/holders`). Until then it waits here, and the person compares its key id.
+A browser makes a credential. It counts once its person has vouched for it with an earlier key or authenticator. A
+person without credentials may enrol the first one unvouched (`ledger/holders`). Until then it waits here, and the
+person compares its key id.
 """
 
 from dataclasses import dataclass
@@ -31,14 +32,14 @@ TO_VOUCH: Final = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where people sign in the browser; credentials belong to it."""
+    """The site where people sign in the browser; credentials are bound to it."""
 
     id: str
     origin: str
 
     @classmethod
     def at(cls, public_url: str) -> "Site":
-        """The site of this address. BadInputError where browsers have no authenticators: at bare addresses."""
+        """The site of this URL. BadInputError for IP addresses, where browsers offer no authenticators."""
         parts = urlsplit(public_url)
         host = parts.hostname or ""
         try:
@@ -53,7 +54,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A credential that a browser made and its person has not vouched for yet."""
+    """A credential that its person has not vouched for yet."""
 
     name: str
     credential: Credential
@@ -61,13 +62,13 @@ class Waiting:
 
     @property
     def statement(self) -> bytes:
-        """What its person signs to vouch for it."""
+        """The statement that its person signs to vouch for it."""
         return vouching_statement(self.name, self.credential)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticators:
-    """What people do to their own authenticators, each act recorded. `public_url` is None where nobody signs in."""
+    """People's recorded changes of their own authenticators. `public_url` is None without a browser sign-in."""
 
     record: Record
     shelf: TtlStore
@@ -78,13 +79,13 @@ class Authenticators:
         """The site that credentials are made for."""
         if self.public_url is None:
             raise NotFoundError(
-                "Authenticators are used in the browser, and nobody can sign in here: no identity provider is set up; "
+                "Authenticators need a sign-in in the browser. Expected an identity provider, found none; "
                 "SIGNOFF_OIDC_ISSUER names one."
             )
         return Site.at(self.public_url)
 
     def ask(self, name: str) -> bytes:
-        """A challenge to make a credential with; it works once."""
+        """A challenge for making a credential; it works once."""
         self.record.people().named(name)
         _ = self.site
         challenge = token_bytes(32)
@@ -94,11 +95,11 @@ class Authenticators:
     def register(
         self, name: str, *, attestation_object: bytes, client_data: bytes, challenge: str, label: str
     ) -> Waiting | None:
-        """Take the credential that a browser made. It counts at once, or waits for its person to vouch for it."""
+        """Register the credential that a browser made. It counts at once, or waits for its person to vouch for it."""
         person, site = self.record.people().named(name), self.site
         decisions.credentials.register_authenticator(person)
         if self.shelf.take(ASKED, _asked(name, challenge), self.record.now()) is None:
-            raise RefusedError("This challenge was not asked for here, was used, or is over. Begin again.")
+            raise RefusedError("This challenge is unknown, used or expired. Begin again.")
         registration = registration_text(attestation_object, client_data)
         try:
             credential = read_registration(
@@ -114,12 +115,12 @@ class Authenticators:
         return waiting
 
     def waiting(self, name: str) -> Waiting | None:
-        """The credential of this person that waits, None when there is none."""
+        """The person's waiting credential, None without one."""
         content = self.shelf.get(WAITING, digest(name.encode()), self.record.now())
         return None if content is None else decode_state(Waiting, content)
 
     def vouch(self, name: str, envelope: str) -> Credential:
-        """Let the credential that waits count: the envelope is signed with what its person held before."""
+        """Vouch for the waiting credential: the person's earlier key or authenticator signed the envelope."""
         waiting = self.waiting(name)
         if waiting is None:
             raise NotFoundError(f"No authenticator of {name} waits to be vouched for; make one at /credentials.")
@@ -127,10 +128,10 @@ class Authenticators:
         self.shelf.drop(WAITING, digest(name.encode()))
         return waiting.credential
 
-    def withdraw(self, name: str, identity: str, *, reason: str) -> Person:
-        """Let an authenticator sign no more; what it signed stands."""
-        event = decisions.credentials.withdraw_authenticator(self.record.people().named(name), identity, reason)
-        self._commit(event, actor=name, key=f"uncredential:{identity}")
+    def withdraw(self, name: str, credential_id: str, *, reason: str) -> Person:
+        """Withdraw an authenticator; its earlier signatures stay valid."""
+        event = decisions.credentials.withdraw_authenticator(self.record.people().named(name), credential_id, reason)
+        self._commit(event, actor=name, key=f"uncredential:{credential_id}")
         return self.record.people().named(name)
 
     def _enrol(self, waiting: Waiting, *, voucher: str) -> None:

@@ -1,7 +1,6 @@
-"""Deadlines of rollbacks: what was missed goes on record once, and one that is stuck calls for people until it moves.
+"""Deadlines of rollbacks: a breach is recorded once, and a stuck rollback pages people until it moves.
 
-Everything follows from absolute times on record, so that this may run as often as one likes, by any number of workers,
-after any restart.
+Everything follows from absolute times on record, so any number of workers may run this at any time.
 """
 
 from typing import Final
@@ -19,29 +18,29 @@ WATCHED: Final = (*RETREATING, State.ROLLED_BACK)
 
 
 def check_deadlines(record: Record, *, actor: str = "deadlines") -> tuple[tuple[str, DeadlineBreached], ...]:
-    """Record every breach that is not on record yet, and repeat the calls that are due; what was breached, by id."""
-    found: list[tuple[str, DeadlineBreached]] = []
+    """Record every new breach, and repeat the pages that are due; returns the breaches by deployment id."""
+    breaches: list[tuple[str, DeadlineBreached]] = []
     for state in record.in_states(*WATCHED):
-        found += [(state.id, breach) for breach in check_deadline(record, state, actor=actor)]
-    return tuple(found)
+        breaches += [(state.id, breach) for breach in check_deadline(record, state, actor=actor)]
+    return tuple(breaches)
 
 
 def check_deadline(record: Record, state: Deployment, *, actor: str) -> tuple[DeadlineBreached, ...]:
-    """The same of one release."""
+    """Check the deadlines of one release."""
     late = _breaches(record, state.id, actor=actor)
     _call(record, state, actor=actor)
     return late
 
 
-def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBreached, ...]:
+def _breaches(record: Record, deployment_id: str, *, actor: str) -> tuple[DeadlineBreached, ...]:
     def commit() -> tuple[DeadlineBreached, ...]:
-        state = record.deployment(identity)
+        state = record.deployment(deployment_id)
         late = decisions.rollback.overdue(state, record.now())
         record.append(
             state,
             late,
             actor=actor,
-            key=f"overdue:{identity}:{state.revision}",
+            key=f"overdue:{deployment_id}:{state.revision}",
             effects=tuple(call(state, f"deadline {d.name} missed", f"it was due {d.due.isoformat()}") for d in late),
         )
         return late

@@ -1,10 +1,9 @@
-"""The flags of every model in memory, as trading processes are told them: signed, ordered, and ahead of the database.
+"""The flags of every model in memory, as trading processes receive them: signed, ordered, and ahead of the database.
 
-The board follows the ledger, event by event. A kill is on it at once, whatever the database does; while the database is
-away it keeps what it knew last and says for how long. A ledger that answers and cannot be read has moved on to nobody
-knows what: the board then tells of kills and of nothing else, so that leases run out. Every notice carries the boot of
-its server and a tick of that server's monotonic clock, so that a reader can tell an old notice from a new one without
-trusting any wall clock.
+The cache follows the ledger, event by event. A kill enters it at once, with or without the database. While the database
+is unreachable, the cache keeps its last flags and says how old they are. If the ledger is unreadable, it publishes only
+kills, and all leases expire. Every notice carries its server's boot id and a tick of that server's monotonic clock, so
+that a reader recognises old notices without a wall clock.
 """
 
 from collections import Counter
@@ -31,7 +30,7 @@ from signoff.ledger.text import encoded
 from signoff.ports.kills import Kill, KillJournal, Reach
 
 ALGORITHM: Final = "ed25519"
-# A record that was read this long ago may hold a model by now that it did not then.
+# A model may have been added since a reading that is older than this.
 FRESH_S: Final = 10.0
 DEPLOYMENT: Final = deployment_stream("")
 MODEL: Final = model_stream("")
@@ -47,9 +46,9 @@ class FlagSigner:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReading:
-    """What the ledger said since the reading before: how far it went, the states that moved, the kills they hold.
+    """What changed in the ledger since the last reading: its size, the changed states, the recorded kills.
 
-    `over` are kills of models that were settled as parts of wider ones before this reading began.
+    `over` are kills of single models that were settled as parts of wider kills before this reading.
     """
 
     size: int
@@ -59,7 +58,7 @@ class LedgerReading:
 
 
 class FlagCache:
-    """Flags by model; `refresh` asks the database, `listen` the journal, everything else only memory."""
+    """Flags by model. `refresh` reads the database, `listen` the journal; all other methods read memory."""
 
     def __init__(self, record: Record, journal: KillJournal, seal: FlagSigner) -> None:
         self._record, self._journal, self._seal = record, journal, seal
@@ -82,7 +81,7 @@ class FlagCache:
 
     @property
     def boot(self) -> str:
-        """Which run of which server this is."""
+        """The id of this run of the server."""
         return self._boot
 
     @property
@@ -93,72 +92,72 @@ class FlagCache:
 
     @property
     def is_known(self) -> bool:
-        """Whether the record was read, and could be at the last attempt; where not, every model is off."""
+        """Whether the last attempt to read the record succeeded; if not, every model is off."""
         return self._good_at is not None and self._is_readable
 
     def models(self) -> tuple[str, ...]:
         """Every model that has flags."""
-        return tuple(told.model for told in self.told())
+        return tuple(flags.model for flags in self.told())
 
     def told(self) -> tuple[Flags, ...]:
         """The flags of every model, by name."""
         with self._lock:
-            return tuple(told for _, told in sorted(self._told.items()) if self._counts(told))
+            return tuple(flags for _, flags in sorted(self._told.items()) if self._counts(flags))
 
     def flags(self, model: str) -> Flags | None:
-        """The flags of a model, None when it is unknown."""
+        """The flags of a model, None if it is unknown."""
         with self._lock:
-            told = self._told.get(model)
-            return told if told is not None and self._counts(told) else None
+            flags = self._told.get(model)
+            return flags if flags is not None and self._counts(flags) else None
 
     def releases(self) -> tuple[Deployment, ...]:
-        """Every release as the record had it last."""
+        """Every release, as of the last reading."""
         with self._lock:
             return tuple(state for state in self._states.values() if isinstance(state, Deployment))
 
     def recognised(self, name: str) -> Recognition:
-        """What is known of a name by what was read last; unknown is said only of a record that can be read now."""
+        """What the last reading knows of a name; it is called unknown only if the record can be read now."""
         with self._lock:
             states = tuple(self._states.values())
         releases = {state.id: state.model for state in states if isinstance(state, Deployment)}
         rehearsed = {
             state.model for state in states if isinstance(state, KillSwitchState) and state.rehearsal is not None
         }
-        found = recognition(name, releases, frozenset(rehearsed))
+        result = recognition(name, releases, frozenset(rehearsed))
         is_fresh = self.is_known and (age_s := self.age_s) is not None and age_s <= FRESH_S
-        return found if is_fresh or found.is_known else replace(found, is_known=None, models=None)
+        return result if is_fresh or result.is_known else replace(result, is_known=None, models=None)
 
     def latch(self, model: str) -> KillSwitchState | None:
-        """A model's latch as the record had it last; a kill that is in force may be ahead of it."""
+        """A model's kill switch as of the last reading; a kill in force may be ahead of it."""
         with self._lock:
-            found = self._states.get(model_stream(model))
-            return found if isinstance(found, KillSwitchState) else None
+            state = self._states.get(model_stream(model))
+            return state if isinstance(state, KillSwitchState) else None
 
     def ordered(self) -> tuple[Kill, ...]:
-        """Kills that are in force and that the record, as it was read last, does not hold."""
+        """Kills in force that the last reading of the record lacks."""
         with self._lock:
             return tuple(self._pending.values())
 
     @property
     def unrecorded(self) -> int:
-        """How many orders to stop are in force and not on record; one of many models counts once."""
+        """The number of kills in force that are not on record; a kill of many models counts once."""
         with self._lock:
             parts = set(self._parts.values())
             return len(self._wide) + sum(name not in parts for name in self._pending)
 
     def stopped_by(self, kill: Kill) -> tuple[str, ...]:
-        """The known models that a kill stops."""
+        """The models here that a kill stops."""
         with self._lock:
             return self._stopped_by(kill)
 
     def kill(self, kill: Kill) -> tuple[str, ...]:
-        """Put a kill in force; the models whose flags it changed."""
+        """Put a kill in force; returns the models whose flags changed."""
         return self._ordered((kill,))
 
     def listen(self) -> tuple[str, ...]:
-        """Put in force what other processes of this home wrote into the journal; it waits for no database.
+        """Put in force the kills that other processes of this home journaled; needs no database.
 
-        A kill of many models that is no longer there was recorded for each of them.
+        A kill of many models leaves the journal once it is recorded for each of them.
         """
         pending = self._journal.pending()
         with self._lock:
@@ -171,14 +170,14 @@ class FlagCache:
         return self._ordered(pending)
 
     def collect(self) -> tuple[str, ...]:
-        """Let the journal take what was left for it; it is put in force as all that others wrote there."""
+        """Move handed-over kills into the journal; `listen` puts them in force."""
         self._journal.collect()
         return ()
 
     def refresh(self) -> tuple[str, ...]:
-        """Read what the ledger says now; the models whose flags changed. A database away changes none.
+        """Read the ledger; returns the models whose flags changed. An unreachable database changes none.
 
-        A kill stays in force here until the state that holds it has been read, whatever became of its file.
+        A kill stays in force until a state that holds it was read, even if its file is gone.
         """
         with self._reading:
             try:
@@ -191,27 +190,27 @@ class FlagCache:
             return self._kept(reading)
 
     def lose(self) -> tuple[str, ...]:
-        """Tell of nothing but kills until the ledger can be read again; the models that are no longer told of."""
+        """Publish only kills until the ledger is readable again; returns the models that are no longer published."""
         with self._lock:
             was_readable, self._is_readable = self._is_readable, False
             return tuple(sorted(self._told)) if was_readable else ()
 
     def notice(self, model: str, form: Format = NEWEST) -> bytes:
-        """The signed control of one model, as canonical JSON."""
-        told = self.flags(model) or self._unknown(model)
-        return self._signed(form, {**self._stamp(), "control": control_in(form, told)})
+        """The signed flags of one model, as canonical JSON."""
+        flags = self.flags(model) or self._unknown(model)
+        return self._signed(form, {**self._stamp(), "control": control_in(form, flags)})
 
     def heartbeat(self, models: Iterable[str], form: Format = NEWEST) -> bytes:
-        """A signed sign of life that names the revision of each model, so that a notice held back shows."""
-        known = {m: [told.kill_count, told.revision] for m in models if (told := self.flags(m)) is not None}
-        return self._signed(form, {**self._stamp(), "models": known})
+        """A signed heartbeat with the revision of each model, so that a reader sees that a notice was withheld."""
+        revisions = {m: [flags.kill_count, flags.revision] for m in models if (flags := self.flags(m)) is not None}
+        return self._signed(form, {**self._stamp(), "models": revisions})
 
     def greeting(self, nonce: str, form: Format = NEWEST) -> bytes:
-        """The signed beginning of one connection: it answers the reader's nonce, so that no recording can stand in."""
+        """The signed greeting of one connection. It carries the reader's nonce, so a recording cannot replace it."""
         return self._signed(form, {**self._stamp(), "nonce": nonce, "lease_s": LEASE_S, "known": self.is_known})
 
     def _unknown(self, model: str) -> Flags:
-        """The flags of a model that is not known here: off, and killed where everything is."""
+        """The flags of an unknown model: off, or killed while a kill of everything is in force."""
         with self._lock:
             kills = sum(kill.reach is Reach.ALL for kill in self._wide.values())
         return killed(off(model), kills) if kills else off(model)
@@ -220,16 +219,16 @@ class FlagCache:
         now = self._record.clock.monotonic()
         return {"boot": self._boot, "tick_ms": round(1000 * (now - self._began)), "at": self._record.now().isoformat()}
 
-    def _signed(self, form: Format, said: Mapping[str, object]) -> bytes:
-        payload = canonical(said)
+    def _signed(self, form: Format, body: Mapping[str, object]) -> bytes:
+        payload = canonical(body)
         signature = encoded(self._seal.sign(DOMAINS[form] + payload))
         return canonical(
             {"payload": payload.decode(), "algorithm": ALGORITHM, "keyid": self._seal.key_id, "sig": signature}
         )
 
-    def _counts(self, told: Flags) -> bool:
-        """Whether these flags may be told: what cannot be read any more is not known, and a kill always is."""
-        return self._is_readable or told.state == KILLED
+    def _counts(self, flags: Flags) -> bool:
+        """Whether these flags may be published: all while the ledger is readable, else only kills."""
+        return self._is_readable or flags.state == KILLED
 
     def _ordered(self, kills: Collection[Kill]) -> tuple[str, ...]:
         with self._lock:
@@ -240,13 +239,13 @@ class FlagCache:
             return self._retold(self._in_force((*single, *self._new_parts())))
 
     def _in_force(self, kills: Iterable[Kill]) -> set[str]:
-        """Count these kills unless they are counted, or on record; the models that they stop. The lock is held."""
+        """Add kills that are neither counted nor on record; returns the models that they stop. Needs the lock."""
         new = {kill.id: kill for kill in kills if kill.id not in self._recorded and kill.id not in self._pending}
         self._pending |= new
         return {kill.model for kill in new.values()}
 
     def _new_parts(self) -> list[Kill]:
-        """What the kills of many models mean for models of which they were not told yet. The lock is held."""
+        """The parts of wide kills for models that were unknown when these kills began. Needs the lock."""
         new: list[Kill] = []
         if self._is_parted:
             return new
@@ -259,16 +258,16 @@ class FlagCache:
         return new
 
     def _stopped_by(self, kill: Kill) -> tuple[str, ...]:
-        known = self._streams.keys() | self._told.keys()
+        models = self._streams.keys() | self._told.keys()
         is_any = kill.reach is Reach.ALL
-        return tuple(sorted(model for model in known if is_any or kill.covers(model, self._desks(model))))
+        return tuple(sorted(model for model in models if is_any or kill.covers(model, self._desks(model))))
 
     def _desks(self, model: str) -> frozenset[str]:
         states = (self._states[stream] for stream in self._streams.get(model, ()))
         return desks(state for state in states if isinstance(state, Deployment))
 
     def _read(self) -> LedgerReading:
-        """Read on from the last reading, or from nothing where the ledger is no longer the one that was read then."""
+        """Read on from the last reading, or from the start if the ledger was replaced."""
         try:
             return self._read_on()
         except IllegalHistoryError:
@@ -276,41 +275,41 @@ class FlagCache:
         try:
             return self._read_on()
         except IllegalHistoryError as error:
-            raise TamperedError(f"The ledger tells what cannot have happened: {error}") from error
+            raise TamperedError(f"The ledger has an impossible history: {error}") from error
 
     def _read_on(self) -> LedgerReading:
-        """The states, and exactly which kills they hold.
+        """Read the new states, and exactly the kills that they hold.
 
-        A kill that is on record when asked for is in what is read after that. One that is recorded later is either
-        among the events that are read, or not in the states.
+        A kill that is on record when queried is in the states read afterwards. A kill that is recorded later is either
+        among the events read, or not in the states.
         """
         store = self._record.store
         with self._lock:
             over = frozenset(self._over)
             doubtful = self._pending.keys() - (self._asked if self._size >= 0 else set[str]())
-        recorded = {identity for identity in doubtful if store.request_of(recorded_as(identity)) is not None}
-        size, known, moved = store.size(), self._states, dict[str, Deployment | KillSwitchState]()
+        recorded = {kill_id for kill_id in doubtful if store.request_of(recorded_as(kill_id)) is not None}
+        size, states, moved = store.size(), self._states, dict[str, Deployment | KillSwitchState]()
         is_anew = not 0 <= self._size <= size
         if is_anew:
-            known = moved = self._every_state()
+            states = moved = self._every_state()
             recorded |= self._recorded_parts(moved.values())
         else:
             size = self._size
         for row in store.rows(after=size):
-            told, size = decode(row.body), row.seq
-            if isinstance(told.event, Killed):
-                recorded.add(told.event.kill)
-            before = moved.get(told.stream) or known.get(told.stream)
-            is_held = is_anew and before is not None and told.revision <= before.revision
-            if told.stream.startswith((DEPLOYMENT, MODEL)) and not is_held:
-                state = fold_of(told.stream)(before, told)
+            event, size = decode(row.body), row.seq
+            if isinstance(event.event, Killed):
+                recorded.add(event.event.kill)
+            before = moved.get(event.stream) or states.get(event.stream)
+            is_held = is_anew and before is not None and event.revision <= before.revision
+            if event.stream.startswith((DEPLOYMENT, MODEL)) and not is_held:
+                state = fold_of(event.stream)(before, event)
                 assert isinstance(state, Deployment | KillSwitchState)
-                moved[told.stream] = state
+                moved[event.stream] = state
         self._asked |= doubtful
         return LedgerReading(size, moved, frozenset(recorded), over)
 
     def _recorded_parts(self, states: Iterable[Deployment | KillSwitchState]) -> set[str]:
-        """The parts of pending kills of many models that were recorded before this board first read these states."""
+        """The parts of pending wide kills that were recorded before the cache first read these states."""
         released: dict[str, list[Deployment]] = {}
         for state in states:
             released.setdefault(state.model, []).extend([state] if isinstance(state, Deployment) else [])
@@ -320,15 +319,15 @@ class FlagCache:
         return {part for part in parts if self._record.store.request_of(recorded_as(part)) is not None}
 
     def _every_state(self) -> dict[str, Deployment | KillSwitchState]:
-        found: dict[str, Deployment | KillSwitchState] = {}
+        states: dict[str, Deployment | KillSwitchState] = {}
         for stored in self._record.store.streams(DEPLOYMENT):
-            found[stored.stream] = decode_state(Deployment, stored.state)
+            states[stored.stream] = decode_state(Deployment, stored.state)
         for stored in self._record.store.streams(MODEL):
-            found[stored.stream] = decode_state(KillSwitchState, stored.state)
-        return found
+            states[stored.stream] = decode_state(KillSwitchState, stored.state)
+        return states
 
     def _kept(self, reading: LedgerReading) -> tuple[str, ...]:
-        """Tell what was read; the states and the kills that they hold change at the same moment."""
+        """Publish a reading; the states and the kills that they hold change at once."""
         with self._lock:
             self._size = reading.size
             self._states |= reading.states
@@ -347,16 +346,18 @@ class FlagCache:
             return changed if was_readable else tuple(sorted(self._told))
 
     def _retold(self, models: Iterable[str]) -> tuple[str, ...]:
-        """Tell the flags of these models anew; which of them changed. The lock is held."""
+        """Compute the flags of these models again; returns those that changed. Needs the lock."""
         kills = Counter(kill.model for kill in self._pending.values())
         changed = []
         for model in sorted(models):
             states = [self._states[stream] for stream in self._streams.get(model, ())]
             released = [state for state in states if isinstance(state, Deployment)]
-            said = flags(model, released, next((state for state in states if isinstance(state, KillSwitchState)), None))
+            present = flags(
+                model, released, next((state for state in states if isinstance(state, KillSwitchState)), None)
+            )
             if kills[model]:
-                said = killed(said, kills[model])
-            if self._told.get(model) != said:
-                self._told[model] = said
+                present = killed(present, kills[model])
+            if self._told.get(model) != present:
+                self._told[model] = present
                 changed.append(model)
         return tuple(changed)

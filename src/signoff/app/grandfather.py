@@ -1,7 +1,7 @@
-"""Recording a version that was live before Signoff came.
+"""Adopt a version that was live before Signoff.
 
-It becomes the champion that a release can replace and fall back to. It was never validated here, and every page that
-shows it says so; since it puts a version into force, it takes as many people as an override.
+It becomes the champion, which a release can replace and fall back to. It was not validated here, and every page that
+shows it says so. An adoption puts a version into force, so it takes as many people as an override.
 """
 
 import json
@@ -31,9 +31,9 @@ WAITS: Final = timedelta(days=1)
 def adopt(
     record: Record, adoption: Adoption, signatories: tuple[SigningPerson, ...], registry: Registry | None = None
 ) -> Deployment:
-    """Record the live version, signed by the people given. Repeating it changes nothing."""
-    if (known := record.find(adoption.deployment)) is not None:
-        return known
+    """Record the live version, signed by `signatories`. Repeating it changes nothing."""
+    if (release := record.find(adoption.deployment)) is not None:
+        return release
     decisions.adoption.adopt(adoption, record.deployments(adoption.model), [s.role for s in signatories])
     decisions.adoption.by_enough(adoption, [s.person for s in signatories])
     return _recorded(record, adoption, tuple(sign(record, _decision(adoption), s) for s in signatories), registry)
@@ -42,16 +42,16 @@ def adopt(
 def countersign(
     record: Record, shelf: TtlStore, adoption: Adoption, signatory: SigningPerson, registry: Registry | None = None
 ) -> Deployment | None:
-    """One person's signature of several, who need not be in one room; None while others are missing.
+    """Add one person's signature of several; None while others are missing.
 
-    A signature waits for the others for a day, and counts only if its person still holds role and key by then.
+    A signature waits a day for the others, and counts only if its person then still holds the role and key.
     """
-    if (known := record.find(adoption.deployment)) is not None:
-        return known
+    if (release := record.find(adoption.deployment)) is not None:
+        return release
     decisions.adoption.adopt(adoption, record.deployments(adoption.model), [signatory.role])
     name, now = digest(canonical([adoption.model, adoption.version, adoption.reason])), record.now()
-    kept = shelf.get(KIND, name, now)
-    earlier = tuple(decode_state(Signature, text.encode()) for text in json.loads(kept or b"[]"))
+    waiting = shelf.get(KIND, name, now)
+    earlier = tuple(decode_state(Signature, text.encode()) for text in json.loads(waiting or b"[]"))
     people = record.people().by_name
     valid = (s for s in earlier if s.person in people and s.role in people[s.person].roles)
     others = tuple(s for s in valid if s.person != signatory.person and people[s.person].key_id == s.key_id)
@@ -65,12 +65,12 @@ def countersign(
 
 
 def adoption_statement(record: Record, adoption: Adoption, *, person: str, role: Role) -> bytes:
-    """What this person would sign in this role now."""
+    """The statement that this person has to sign in this role."""
     return prepare(record, _decision(adoption), person=person, role=role)
 
 
 def _decision(adoption: Adoption) -> Decision:
-    """What every signature of an adoption says, whoever signs."""
+    """The decision that every signature of an adoption states."""
     return Decision(
         verdict=Vote.ADOPT,
         subject=digest(f"{adoption.model}:{adoption.version}".encode()),
@@ -106,11 +106,11 @@ def _recorded(
 
 
 def _bound(registry: Registry | None, adoption: Adoption) -> tuple[Pin | None, str]:
-    """The adopted version's files as the registry holds them now; why there are none, where there are none."""
+    """The adopted version's pin as of now, or why there is none."""
     if registry is None:
         return None, NO_REGISTRY
-    found = registry.version(adoption.model, adoption.version)
-    if found is None or found.number is None:
+    registered = registry.version(adoption.model, adoption.version)
+    if registered is None or registered.number is None:
         return None, NOT_REGISTERED
-    held = registry.artifacts(adoption.model, adoption.version, number=found.number)
-    return (None, NOT_REGISTERED) if held is None else (held.pin, "")
+    artifacts = registry.artifacts(adoption.model, adoption.version, number=registered.number)
+    return (None, NOT_REGISTERED) if artifacts is None else (artifacts.pin, "")

@@ -1,4 +1,4 @@
-"""What the live data of a release are held against: what was approved of it, as the record has it."""
+"""The approved profile of a release, with which its live data are compared."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from signoff.domain.profiles import ApprovedProfile, Profile
 
 
 def profile_of(evidence: Evidence) -> Profile:
-    """What the registry and the evidence say of a version, kept with its validation."""
+    """The profile of a version from the registry and the evidence, recorded with its validation."""
     features = () if evidence.candidate is None else evidence.candidate.features
     rows = evidence.predictions
     if rows is None or not rows.timestamps.size:
@@ -26,7 +26,7 @@ def profile_of(evidence: Evidence) -> Profile:
 
 
 def approved(record: Record, model: str, version: str) -> ApprovedProfile | None:
-    """What the newest release of a version was approved with; None where no release of it is on record."""
+    """The profile of a version's newest release; None without a release."""
     every = sorted(record.deployments(model), key=age)
     mine = [release for release in every if release.version == version]
     if not mine:

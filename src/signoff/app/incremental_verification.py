@@ -1,10 +1,10 @@
-"""Verifying a ledger where it lives: all of it, or only what is new since it was verified last.
+"""Verify a ledger in its home: all of it, or only what is new since the last verification.
 
-What is kept from one time to the next is the tree's right edge, and for each stream its revision and the digest of its
-state. New events go on from there, so that an old event, state or key that does not lead to them is found without being
-read again. What is not found that way: an old event altered in the database while the signed tree still names the true
-one, and an old blob; `--full` reads these too. Whatever is found, everything is read once more, to name it. The record
-is no evidence: whoever can write to the home can write it, and auditors verify exports, which never use it.
+Between verifications the home keeps the tree's right edge, and each stream's revision and digest of its state. New
+events must continue these, so an old event, state or key that does not lead to them is found without reading it again.
+Two faults are not found this way: an old event altered in the database while the signed tree holds the true one, and an
+altered old blob. `--full` reads both. After any finding everything is read again, to name the fault. The kept record is
+no evidence, since whoever writes to the home can change it. Auditors verify exports, which never use it.
 """
 
 import json
@@ -44,13 +44,13 @@ from signoff.ledger.verification import (
     read_chain,
 )
 
-# Another one whenever states gain fields: what an older Signoff kept of them is then read anew, not taken for altered.
+# Raise this whenever states gain fields: states kept by an older Signoff are then read again and not called altered.
 FORMAT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedStream:
-    """A stream as it was verified: its revision, the digest of its state as it lay there, and as its events gave it."""
+    """A verified stream: its revision, and the digests of its stored state and of the state that its events give."""
 
     revision: int
     lying: str
@@ -59,7 +59,7 @@ class VerifiedStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """Up to where a ledger was verified."""
+    """How far a ledger was verified."""
 
     tree: Frontier = field(default_factory=Frontier)
     keys: str = ""
@@ -67,7 +67,7 @@ class Verified:
     streams: Mapping[str, VerifiedStream] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """As it is kept."""
+        """The record as kept in the home."""
         return canonical(
             {
                 "format": FORMAT,
@@ -85,14 +85,14 @@ NOTHING: Final = Verified()
 
 
 def parse_verified(content: bytes) -> Verified:
-    """The record as it was kept; nothing when it is none, and then everything is read."""
+    """The kept record; `NOTHING` if it is malformed, so that everything is read."""
     try:
-        said = json.loads(content)
+        record = json.loads(content)
         read = Verified(
-            tree=Frontier(said["size"], tuple(bytes.fromhex(node) for node in said["edge"])),
-            keys=said["keys"],
-            roots={int(size): bytes.fromhex(root) for size, root in said["roots"].items()},
-            streams={name: VerifiedStream(*seen) for name, seen in said["streams"].items()},
+            tree=Frontier(record["size"], tuple(bytes.fromhex(node) for node in record["edge"])),
+            keys=record["keys"],
+            roots={int(size): bytes.fromhex(root) for size, root in record["roots"].items()},
+            streams={name: VerifiedStream(*seen) for name, seen in record["streams"].items()},
         )
         is_whole = read.to_bytes() == content and len(read.tree.edge) == read.tree.size.bit_count()
     except (ValueError, KeyError, TypeError, AttributeError, SignoffError):
@@ -108,7 +108,7 @@ def verify_ledger(
     kept: Sequence[KeptCheckpoint] = (),
     check_stamp: StampCheck | None = None,
 ) -> tuple[Verification, Verified | None]:
-    """What is found, and up to where the ledger is then verified: None when anything was found."""
+    """The findings, and how far the ledger is then verified: None if there are findings."""
     check = _Check(snapshot, since, expected_fingerprint, kept, check_stamp)
     result = check.result()
     if since is not NOTHING and result.findings:
@@ -117,14 +117,14 @@ def verify_ledger(
         )
         return (whole if whole.findings else result), None
     if since is not NOTHING:
-        known = f"Events up to {since.tree.size:,} and kept files were not read again (`signoff verify --full` does)."
-        result = replace(result, facts=(*result.facts, known))
+        skipped = f"Events up to {since.tree.size:,} and kept files were not read again (`signoff verify --full` does)."
+        result = replace(result, facts=(*result.facts, skipped))
     is_open = any(where in {names.KEY, names.CHECKPOINT} for where, _ in result.inconclusive)
     return result, None if result.findings or is_open else check.verified()
 
 
 class _Check:
-    """One verification, from where the last one ended."""
+    """One verification, continued from the last one."""
 
     def __init__(
         self,
@@ -137,17 +137,21 @@ class _Check:
         self.snapshot, self.since, self.kept, self.stamps = snapshot, since, kept, check_stamp
         self.audit, self.names = Audit(), frozenset(snapshot.names())
         self.chain = read_chain(snapshot.chain.to_bytes(), self.audit, expected)
-        told = list(checkpoints_in(snapshot, self.names, self.audit))
-        told += [(k.where, k.note, claimed_by(k.where, k.note, self.audit)) for k in kept]
-        self.checkpoints = [(where, note, said) for where, note, said in told if self._can_be_checked(where, said)]
+        checkpoints = list(checkpoints_in(snapshot, self.names, self.audit))
+        checkpoints += [(k.where, k.note, claimed_by(k.where, k.note, self.audit)) for k in kept]
+        self.checkpoints = [
+            (where, note, checkpoint)
+            for where, note, checkpoint in checkpoints
+            if self._can_be_checked(where, checkpoint)
+        ]
         handed_over = {h.size for h in snapshot.chain.handovers}
-        self.wanted = frozenset({said.size for _, _, said in self.checkpoints if said} | handed_over)
+        self.wanted = frozenset({checkpoint.size for _, _, checkpoint in self.checkpoints if checkpoint} | handed_over)
         self.states: dict[str, State] = {}
         self.recalled: set[str] = set()
         self.passage = self._begun()
 
     def result(self) -> Verification:
-        """What is found."""
+        """The result of the verification."""
         self._recall(PEOPLE)
         self._recall(POLICY)
         self._replay()
@@ -196,17 +200,17 @@ class _Check:
             recall=self._recall,
         )
 
-    def _can_be_checked(self, where: str, said: Checkpoint | None) -> bool:
-        """Whether a checkpoint's root can be told: a new one, or one that was checked before."""
-        if said is None or said.size >= self.since.tree.size or said.size in self.since.roots:
+    def _can_be_checked(self, where: str, checkpoint: Checkpoint | None) -> bool:
+        """Whether a checkpoint's root can be computed: it is new, or was checked before."""
+        if checkpoint is None or checkpoint.size >= self.since.tree.size or checkpoint.size in self.since.roots:
             return True
-        what = f"it covers {said.size} events, which are not read again; `signoff verify --full` reads them"
+        what = f"it covers {checkpoint.size} events, which are not read again; `signoff verify --full` reads them"
         self.audit.leave(where, what)
         return False
 
     def _chain_since(self) -> KeyChain | None:
         if self.chain is not None and not self.chain.to_bytes().decode().startswith(self.since.keys.rstrip("\n")):
-            self.audit.note(names.KEY, "the keys are not those that were verified before, with others after them")
+            self.audit.note(names.KEY, "the keys do not begin with those that were verified before")
         return self.chain
 
     def _replay(self) -> None:
@@ -229,7 +233,7 @@ class _Check:
         self.passage.leaves = iter(())
 
     def _recall(self, stream: str) -> None:
-        """Bring back a stream as it was verified: its people's keys, what it put to signature, its state."""
+        """Load a verified stream: its people's keys, its signed subjects, its state."""
         seen = self.since.streams.get(stream)
         if seen is None or stream in self.recalled:
             return
@@ -280,6 +284,4 @@ class _Check:
         if self.since is NOTHING:
             return ()
         before = self.since.tree.size
-        return (
-            f"Read were the {self.passage.tree.size - before} events after the {before} that were verified before.",
-        )
+        return (f"Only the {self.passage.tree.size - before} event(s) after the {before} verified before were read.",)

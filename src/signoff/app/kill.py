@@ -1,7 +1,7 @@
-"""Stop a model now, and arm it again. One person stops; two arm, and every live release re-enters at shadow.
+"""Kill a model, and re-arm it. One person kills; two people re-arm, and every live release re-enters shadow.
 
-A kill is journaled, effective and pushed before the database is asked: `begin` needs no database, `halt` stops the
-orders, `settle` puts the kill into the ledger exactly once, however often it is tried.
+A kill takes effect before the database is asked: `begin` journals it, `halt` stops the orders, and `settle` records it
+in the ledger exactly once, however often it is called.
 """
 
 import json
@@ -48,11 +48,11 @@ from signoff.ports.venue import OrderHalt
 PATIENCE_S: Final = 0.7
 AGAIN_S: Final = 1.0
 LISTED_S: Final = 2.0
-# A kill that is recorded this long after it was ordered is dated no earlier than what its model's stream tells already.
+# A kill recorded later than this after its order is dated no earlier than the newest event of its model's stream.
 PROMPT: Final = timedelta(minutes=1)
 BROKERS_AT_ONCE: Final = 8
 LIFT: Final = "lift"
-# So many models are named in the call to people over a kill of many.
+# At most this many models are named in the page about a kill of many.
 MOST_NAMED: Final = 20
 log = logging.getLogger("signoff.kills")
 T = TypeVar("T")
@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """A kill that is in force, and whether a disk took it."""
+    """A kill in force, and whether the journal on disk holds it."""
 
     kill: Kill
     is_journaled: bool
@@ -71,8 +71,8 @@ class Begun:
 class Stopped:
     """What a kill did: whether it is on disk and in the ledger, and what the venue says is still open.
 
-    `handed_over` is where it was left for the installation, by an account that cannot write its journal; `left` is then
-    None, since no venue was asked.
+    An account that cannot write the journal leaves the kill at `handed_over`. No venue was asked then, and `left` is
+    None.
     """
 
     kill: Kill
@@ -86,8 +86,8 @@ class Stopped:
 class StoppedMany:
     """What a kill of a desk or of everything did, model by model.
 
-    `is_complete` says that the record could be read, so that these are all of them. Where it could not, the others are
-    stopped as well, and are not known here.
+    `is_complete` says that the record could be read, and that all models are listed. Otherwise the models that are
+    missing here are stopped too.
     """
 
     kill: Kill
@@ -99,22 +99,22 @@ class StoppedMany:
 
     @property
     def is_flat(self) -> bool:
-        """Whether all models are known here, and the venue said of each that nothing is open."""
+        """Whether all models are listed, and the venue reports each of them flat."""
         return self.is_complete and all(one.left is not None and one.left.is_flat for one in self.models)
 
     @property
     def left_in_words(self) -> str:
-        """What is open of all of them together."""
+        """What is open at the venue, summed over all models."""
         return total([one.left for one in self.models if one.left is not None])
 
 
 def written(text: str) -> str:
-    """A text as the ledger can hold it: what a terminal sent in another encoding must not cost a kill."""
+    """The text in UTF-8, as the ledger holds it: a terminal's wrong encoding must not prevent a kill."""
     return text.encode("utf-8", "replace").decode()
 
 
 def soon(settle: Callable[[], bool]) -> bool:
-    """Whether it was settled by now; what takes longer goes on by itself, and is reconciled if this process ends."""
+    """Whether `settle` succeeded within `PATIENCE_S`; a slower one goes on in the background."""
     done: list[bool] = []
     thread = Thread(target=lambda: done.append(settle()), daemon=True)
     thread.start()
@@ -123,7 +123,7 @@ def soon(settle: Callable[[], bool]) -> bool:
 
 
 def as_long_as_it_moves(settle: Callable[[], bool], moved: Callable[[], int]) -> bool:
-    """The same for what is settled piece by piece: it is waited for as long as a piece was done within the patience."""
+    """Whether `settle` succeeded; it is waited for while `moved` grows within each `PATIENCE_S`."""
     done: list[bool] = []
     thread = Thread(target=lambda: done.append(settle()), daemon=True)
     thread.start()
@@ -135,23 +135,23 @@ def as_long_as_it_moves(settle: Callable[[], bool], moved: Callable[[], int]) ->
 
 
 def answer_within(ask: Callable[[], T], seconds: float) -> T | None:
-    """An answer, None when it takes longer, or when there is none."""
-    found: list[T] = []
+    """The answer; None when it takes longer, or when asking raises SignoffError."""
+    answers: list[T] = []
 
     def asking() -> None:
         try:
-            found.append(ask())
+            answers.append(ask())
         except SignoffError:
             return
 
     thread = Thread(target=asking, daemon=True)
     thread.start()
     thread.join(seconds)
-    return found[0] if found else None
+    return answers[0] if answers else None
 
 
 def until_kept(keep: Callable[[], bool]) -> None:
-    """Try again every second, as long as this process lives, until something keeps what only its memory holds."""
+    """Call `keep` every second in the background until it succeeds, as only memory holds the kill."""
 
     def insist() -> None:
         while not keep():
@@ -164,7 +164,7 @@ def until_kept(keep: Callable[[], bool]) -> None:
 class KillSwitch:
     """The latch of each model, the journal of kills, and the orders behind them.
 
-    `policy` is the installation's: what arming takes where no release is live. A kill asks for none.
+    `policy` is the installation's; it says who re-arms a model without a live release. A kill reads no policy.
     """
 
     record: Record
@@ -176,11 +176,13 @@ class KillSwitch:
     policy: Callable[[], Policy] = lambda: BUILT_IN
 
     def kill(self, model: str, *, reason: str, actor: str) -> Stopped:
-        """Journal, halt the orders, record. Needs nobody else; a database that is away delays only the record."""
+        """Journal the kill, halt the orders, record it. One person suffices; an unreachable database delays only the
+        record.
+        """
         return self.finish(self.begin(model, reason=reason, actor=actor))
 
     def begin(self, model: str, *, reason: str, actor: str) -> Begun:
-        """Journal a kill; from here on it is in force wherever the journal is read."""
+        """Journal a kill; it is then in force for every process that reads the journal."""
         kill = Kill(
             id=uuid4().hex,
             model=model,
@@ -200,11 +202,11 @@ class KillSwitch:
         )
 
     def kill_many(self, *, reason: str, actor: str, desk: str | None = None) -> StoppedMany:
-        """The same for every model of a desk; for every model where no desk is named."""
+        """Kill every model of a desk; without a desk, every model."""
         return self.finish_many(self.begin_many(reason=reason, actor=actor, desk=desk))
 
     def begin_many(self, *, reason: str, actor: str, desk: str | None = None) -> Begun:
-        """Journal one kill of many models: as quick as a kill of one, and in force for all of them at once."""
+        """Journal one kill of many models; it is in force for all of them at once."""
         kill = Kill(
             id=uuid4().hex,
             reach=Reach.ALL if desk is None else Reach.DESK,
@@ -217,9 +219,9 @@ class KillSwitch:
         return self._begun(kill)
 
     def finish(self, begun: Begun) -> Stopped:
-        """Halt the orders and record the kill, without waiting long for a database that does not answer.
+        """Halt the orders and record the kill, with a bounded wait for the database.
 
-        A kill that neither a disk nor the ledger took is known to this process alone, which goes on trying both.
+        If neither the journal nor the ledger holds the kill, this process keeps trying both.
         """
         stopped = Stopped(
             kill=begun.kill,
@@ -235,13 +237,13 @@ class KillSwitch:
         if not begun.is_journaled and not is_recorded and begun.handed_over is None:
             self.insist(lambda: self.settle(begun.kill) or self.journal.write(begun.kill))
 
-    def finish_many(self, begun: Begun, known: Collection[str] = ()) -> StoppedMany:
-        """Halt the orders of every model that is stopped, each whatever becomes of the others, and record each kill.
+    def finish_many(self, begun: Begun, models: Collection[str] = ()) -> StoppedMany:
+        """Halt the orders of every stopped model independently, and record each kill.
 
-        `known` are models that the caller knows to be stopped. NotFoundError for a desk that the record does not know.
+        `models` are those that the caller knows to be stopped. NotFoundError for a desk that no release names.
         """
         kill, recorded = begun.kill, set[str]()
-        still_open = self._halted(kill, {*known, *self._with_something_open(kill)})  # these wait for no database
+        still_open = self._halted(kill, {*models, *self._with_something_open(kill)})  # these need no database
         listed = answer_within(lambda: self.stopped_by(kill), LISTED_S)
         if listed == () and kill.reach is Reach.DESK:
             self._refuse_unknown(kill)
@@ -266,14 +268,14 @@ class KillSwitch:
         )
 
     def stopped_by(self, kill: Kill) -> tuple[str, ...]:
-        """Every model on record that a kill stops, by name; one that cannot be read is stopped as well."""
+        """Every model on record that a kill stops, by name; an unreadable release counts as stopped."""
         if kill.reach is Reach.MODEL:
             return (kill.model,)
         every = self._desks_of_all()
         return tuple(sorted(model for model, names in every.items() if names is None or kill.covers(model, names)))
 
     def _desks_of_all(self) -> dict[str, frozenset[str] | None]:
-        """For which desks each model trades; None where a release cannot be read, so that nobody can say."""
+        """The desks of each model; None where a release cannot be read."""
         released: dict[str, list[Deployment]] = {}
         unreadable: list[str] = []
         for stored in self.record.store.streams(deployment_stream("")):
@@ -284,43 +286,43 @@ class KillSwitch:
             else:
                 released.setdefault(state.model, []).append(state)
         latched = (stored.stream.partition("/")[2] for stored in self.record.store.streams(model_stream("")))
-        found: dict[str, frozenset[str] | None] = {model: frozenset() for model in latched}
-        found |= {model: desks(states) for model, states in released.items()}
-        return found | dict.fromkeys(filter(None, unreadable))
+        by_model: dict[str, frozenset[str] | None] = {model: frozenset() for model in latched}
+        by_model |= {model: desks(states) for model, states in released.items()}
+        return by_model | dict.fromkeys(filter(None, unreadable))
 
     def _refuse_unknown(self, kill: Kill) -> None:
-        """Take a kill of a desk back that no release on record names: it stops nobody."""
+        """Withdraw a kill of a desk that no release names, and raise NotFoundError."""
         self.journal.settle(kill.id)
         self.in_time(lambda: self._is_told(kill, ()))
         named = (names for names in self._desks_of_all().values() if names)
         decisions.kill.refuse_unknown_desk(kill.desk, frozenset[str]().union(*named))
 
     def _with_something_open(self, kill: Kill) -> frozenset[str]:
-        """The models with something open, where all are stopped: the venue knows them although no record does."""
+        """For a kill of everything: the models with something open at the venue, on record or not."""
         if kill.reach is not Reach.ALL or self.orders.kind is VenueKind.NONE:
             return frozenset()
         try:
-            found = [order.client_order_id for order in self.orders.open_orders("")]
-            found += [position.scope for position in self.orders.positions("")]
+            order_ids = [order.client_order_id for order in self.orders.open_orders("")]
+            order_ids += [position.scope for position in self.orders.positions("")]
         except (SignoffError, OSError):
             return frozenset()
-        named = (identity.partition(":") for identity in found)
+        named = (order_id.partition(":") for order_id in order_ids)
         return frozenset(unquote(model) for model, colon, _ in named if colon)
 
     def _halted(self, kill: Kill, models: Iterable[str]) -> dict[str, VenueReport]:
-        """What is still open of each model, several asked for at once: one may take its time."""
+        """Halt the models in parallel, as a venue may answer slowly; what is still open of each."""
         with ThreadPoolExecutor(BROKERS_AT_ONCE, "halt") as brokers:
             asked = {model: brokers.submit(self.halt, kill.part(model)) for model in models}
             return {model: waiting.result() for model, waiting in asked.items()}
 
     def halt(self, kill: Kill) -> VenueReport:
-        """Fence and cancel, and what is still open then; nothing is known of what the venue does not say."""
+        """Fence and cancel a model's orders, and read what is still open; unknown without the venue's answer."""
         kind, scope = self.orders.kind, order_scope(kill.model)
         if kind is VenueKind.NONE:
             return VenueReport(kind=kind)
         orders = positions = None
         try:
-            with suppress(SignoffError, OSError):  # a fence that fails keeps nothing from being cancelled
+            with suppress(SignoffError, OSError):  # cancel even if the fence fails
                 self.orders.fence(scope, EVERY_REVISION)
             self.orders.cancel(scope, EVERY_REVISION)
             orders = len(self.orders.open_orders(scope))
@@ -330,9 +332,9 @@ class KillSwitch:
         return VenueReport(kind=kind, orders=orders, positions=positions)
 
     def settle(self, kill: Kill) -> bool:
-        """Put a kill into the ledger, once; False when that could not be done and it stays pending.
+        """Record a kill in the ledger once; False when that failed and the kill stays pending.
 
-        Whatever is wrong with one kill, the ones after it are recorded all the same.
+        A kill that cannot be recorded does not keep later ones from the ledger.
         """
         if kill.is_wide:
             return self._settle_parts(kill, set())
@@ -342,7 +344,7 @@ class KillSwitch:
         return True
 
     def _is_put(self, kill: Kill, *, is_told: bool = False) -> bool:
-        """Whether the ledger holds the kill of one model, now or already; `is_told` where a wider one calls people."""
+        """Whether the ledger now holds the kill of one model; `is_told` where the page is sent for a wider kill."""
         try:
             decided_again(lambda: self._record(kill, is_told=is_told))
         except SignoffError:
@@ -350,9 +352,9 @@ class KillSwitch:
         return True
 
     def _settle_parts(self, kill: Kill, recorded: set[str], *, is_halting: bool = False) -> bool:
-        """Record the kill of each model that is not `recorded` yet, each under a key of its own.
+        """Record the kill of each model that is not yet in `recorded`, each under its own key.
 
-        The kill is settled once all of them are, those that came meanwhile too.
+        The kill is settled once all models are, including those added meanwhile.
         """
         left = True
         while left:
@@ -380,9 +382,9 @@ class KillSwitch:
             return False
 
     def halt_pending(self) -> None:
-        """Halt the orders of every kill that is not on record, without waiting for a database that does not answer.
+        """Halt the orders of every kill that is not on record; no database is needed.
 
-        A kill of a desk, whose models the record alone knows, is left to `reconcile`.
+        Only the record knows the models of a desk, so `reconcile` halts those.
         """
         for kill in self.journal.pending():
             models = self._with_something_open(kill) if kill.is_wide else (kill.model,)
@@ -391,10 +393,10 @@ class KillSwitch:
                     self.halt(part)
 
     def reconcile(self) -> int:
-        """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left.
+        """Record the kills that the ledger lacks, and halt their orders again; how many are left.
 
-        Then let orders through of models whose arming was cut off before the broker knew of it. What goes wrong with
-        one kill is raised once every other was tried.
+        Then lift the fence of re-armed models where a crash prevented it. An error with one kill is raised after all
+        others were tried.
         """
         left, faults = 0, list[BaseException]()
         for kill in self.journal.pending():
@@ -412,12 +414,12 @@ class KillSwitch:
     def _is_carried_out(self, kill: Kill) -> bool:
         if kill.is_wide:
             return self._settle_parts(kill, set(), is_halting=True)
-        if not self._is_on_record(kill):  # else it may have been armed since, and a fence would stay
+        if not self._is_on_record(kill):  # a re-armed model must not be fenced again
             self.halt(kill)
         return self.settle(kill)
 
     def _is_told(self, kill: Kill, models: Sequence[str]) -> bool:
-        """Whether the call to people over a kill of many models is on its way, now or already: one for all of them."""
+        """Whether the one page about a kill of many models is in the outbox or was sent."""
         try:
             if self.record.store.request_of(told_as(kill.id)) is None:
                 actor = self._actor(kill)
@@ -430,8 +432,8 @@ class KillSwitch:
     def _record(self, kill: Kill, *, is_told: bool) -> None:
         key = recorded_as(kill.id)
         if self.record.store.request_of(key) is not None:
-            return  # by a process that died before it could say so, and with another count than would be next now
-        model = written_out(kill.model)  # what no database can hold must not keep a kill from ever being recorded
+            return  # recorded by a process that died, with a kill count that is not the next one now
+        model = written_out(kill.model)  # characters that a database refuses must not keep a kill from the ledger
         latch = self.record.latch(model) or KillSwitchState(model=model)
         event = Killed(model=model, reason=kill.reason, epoch=latch.kill_count + 1, kill=kill.id)
         actor = self._actor(kill)
@@ -445,20 +447,20 @@ class KillSwitch:
         )
 
     def _proof(self, kill: Kill) -> ActorProof:
-        """What the actor's name rests on; of an order that was read back from a file, on nothing."""
+        """The proof of the actor's name; a kill that was read from a file has none."""
         is_marking = self.record.proof is not ActorProof.UNRECORDED
         return ActorProof.UNAUTHENTICATED if is_marking and kill.proof is ActorProof.UNRECORDED else kill.proof
 
     def _told(self, kill: Kill, model: str, actor: str) -> Effect:
-        """The call to people over a kill, which a worker sends; what of the record cannot be read is left out of it."""
+        """The page about a kill, which a worker sends; it leaves out what cannot be read from the record."""
         try:
             released = self.record.deployments(model)
         except SignoffError:
-            return killed(kill, model, actor, known=None, venue=self.orders.kind)
-        return killed(kill, model, actor, known=released, venue=self.orders.kind)
+            return killed(kill, model, actor, releases=None, venue=self.orders.kind)
+        return killed(kill, model, actor, releases=released, venue=self.orders.kind)
 
     def _actor(self, kill: Kill) -> str:
-        """Who ordered a kill: the person whose login a local account is; the account where it is nobody's."""
+        """Who ordered a kill: the person with this login, else the local account."""
         if not kill.account:
             return kill.actor
         try:
@@ -469,7 +471,7 @@ class KillSwitch:
         return named[0] if len(named) == 1 else kill.actor
 
     def _dated(self, kill: Kill, model: str) -> datetime:
-        """When a kill was ordered: not after now, and if late, not before what its model's stream tells already."""
+        """The time of a kill: at most now, and if recorded late, at least that of its stream's newest event."""
         now = self.record.now()
         if kill.at >= now - PROMPT:
             return min(kill.at, now)
@@ -477,10 +479,10 @@ class KillSwitch:
         try:
             return max(kill.at, *(decode(row.body).at for row in last)) if last else kill.at
         except TamperedError:
-            return kill.at  # what is wrong with earlier events keeps no kill from the ledger
+            return kill.at  # a fault in earlier events must not keep a kill from the ledger
 
     def statement(self, model: str, *, person: str, role: Role, reason: str) -> bytes:
-        """What this person would sign to arm the model again."""
+        """The statement that this person has to sign to re-arm the model."""
         latch = self._latched(model, person)
         live = self._live(model)
         decisions.kill.signed_in_a_role_that_arms(role)
@@ -514,7 +516,7 @@ class KillSwitch:
         return decisions.kill.reentering(model, self.record.deployments(model))
 
     def rearm(self, model: str, signatory: SigningPerson, *, reason: str) -> KillSwitchState:
-        """Sign for arming again; the second person's signature arms."""
+        """Sign to re-arm a model; the second person's signature re-arms it."""
         if self.record.was_carried_out():
             self.lift_armed()
             return self.record.latch(model) or KillSwitchState(model=model)
@@ -522,8 +524,8 @@ class KillSwitch:
         decisions.kill.signed_in_a_role_that_arms(signatory.role)
         decision = self._rearming(latch, live, reason)
         signature = sign(self.record, decision, signatory)
-        standing = decisions.kill.standing(latch, self.record.people(), self.record.now())
-        persons = (*(s.person for s in standing), signatory.person)
+        signatures = decisions.kill.standing(latch, self.record.people(), self.record.now())
+        persons = (*(s.person for s in signatures), signatory.person)
         if len(persons) < decision.policy.approvals.override_persons:
             self._commit(latch, (RearmSigned(signature=signature),), (), actor=signatory.person)
         else:
@@ -534,15 +536,15 @@ class KillSwitch:
         return self.record.latch(model) or latch
 
     def lift_armed(self) -> None:
-        """Let the broker take orders again of models that were armed.
+        """Lift the fence of re-armed models at the venue.
 
-        Of one that was killed again, not; of one that is on its way back, once it has come there.
+        A model that was killed again stays fenced; one that is rolling back is fenced until the rollback ends.
         """
         for owed in self.record.store.pending():
             if owed.kind == LIFT:
                 model = owed.payload.decode()
-                kept = lift(self.record, self.orders, self.journal, model, order_scope(model))
-                if kept is None or kept.is_killed:
+                halt = lift(self.record, self.orders, self.journal, model, order_scope(model))
+                if halt is None or halt.is_killed:
                     self.record.store.done(owed.identity, LIFT, self.record.now())
 
     def _commit(
@@ -563,44 +565,44 @@ class KillSwitch:
         )
 
 
-def killed(kill: Kill, model: str, actor: str, known: tuple[Deployment, ...] | None, venue: VenueKind) -> Effect:
-    """The call to people over the kill of one model: who, when, why, and what is known of the model."""
-    live = [d for d in known or () if d.state in LIVE]
-    unfinished = [d for d in known or () if d.undertakings is not None]
+def killed(kill: Kill, model: str, actor: str, releases: tuple[Deployment, ...] | None, venue: VenueKind) -> Effect:
+    """The page about the kill of one model: who, when and why; `releases` is None where they cannot be read."""
+    live = [d for d in releases or () if d.state in LIVE]
+    unfinished = [d for d in releases or () if d.undertakings is not None]
     channel = unfinished[-1].undertakings.incident_channel if unfinished and unfinished[-1].undertakings else CHANNEL
-    if known is None:
+    if releases is None:
         what = "Its releases cannot be read"
-    elif not known:
+    elif not releases:
         what = "No release of this name is on record; if the name was a slip, stop the right one now"
     else:
-        told = flags(model, known, None)
-        shares = ", ".join(f"v{d.version} ({d.state}, {trading(d, told).share_pct}%)" for d in live)
+        model_flags = flags(model, releases, None)
+        shares = ", ".join(f"v{d.version} ({d.state}, {trading(d, model_flags).share_pct}%)" for d in live)
         what = f"Live: {shares or 'no version'}"
     text = f"{_ordered(kill, actor, model)} {what}. Its flags are off; {venue.look}."
     return _page(kill, f"PAGE: {model} was killed", text, channel)
 
 
 def killed_many(kill: Kill, models: Sequence[str], actor: str, venue: VenueKind) -> Effect:
-    """The call to people over a kill of many models, one for all of them."""
+    """The one page about a kill of many models."""
     what = f"every model of the desk {kill.desk}" if kill.desk else "every model"
     named = ", ".join(models[:MOST_NAMED]) + (
         f" and {len(models) - MOST_NAMED} more" if len(models) > MOST_NAMED else ""
     )
-    found = (
+    detail = (
         f"Known here: {named}. Their flags are off; {venue.look}."
         if models
         else f"It stopped nobody: {_unknown(kill)}."
     )
-    return _page(kill, f"PAGE: {what} was killed", f"{_ordered(kill, actor, what)} {found}", CHANNEL)
+    return _page(kill, f"PAGE: {what} was killed", f"{_ordered(kill, actor, what)} {detail}", CHANNEL)
 
 
 def _unknown(kill: Kill) -> str:
     return f"no release on record names the desk {kill.desk!r}" if kill.desk else "there is no model on record"
 
 
-def told_as(identity: str) -> str:
-    """The key under which people are called over a kill of many models."""
-    return f"told:{identity}"
+def told_as(kill_id: str) -> str:
+    """The idempotency key of the page about a kill of many models."""
+    return f"told:{kill_id}"
 
 
 def _ordered(kill: Kill, actor: str, what: str) -> str:
@@ -621,12 +623,12 @@ def _page(kill: Kill, subject: str, text: str, channel: str) -> Effect:
 
 
 def lifting(latch: KillSwitchState) -> Effect:
-    """What follows from arming at the broker; in the commit that arms, so that a crash cannot leave it undone."""
+    """The outbox entry that lifts the fence; it is in the commit that re-arms, so that a crash cannot lose it."""
     return Effect(identity=f"{LIFT}:{latch.model}:{latch.kill_count}", kind=LIFT, payload=latch.model.encode())
 
 
 def _model_in(state: bytes) -> str:
-    """The model that a state names which is otherwise none; nothing where it does not."""
+    """The model that an undecodable state names; "" where it names none."""
     try:
         model = json.loads(state)["model"]
     except (ValueError, KeyError, TypeError):

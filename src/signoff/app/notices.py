@@ -1,4 +1,4 @@
-"""Telling people: what is due joins the outbox with the commit that makes it due, and is recorded once it was sent."""
+"""Notices: the commit that makes a notice due puts it in the outbox; it is recorded once it was sent."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -28,35 +28,35 @@ from signoff.ports.notices import Notifier, Receipt, Severity
 from signoff.ports.store import Backlog, Effect, Tried
 from signoff.ports.ttl_store import TtlStore
 
-# Each has a kind of its own in the outbox, so that no number of notices keeps a call from being found.
+# Each severity is a kind of its own in the outbox, so that a long queue of notices does not hide a page.
 IN_ORDER: Final = (Severity.PAGE, Severity.NOTICE)
 KINDS: Final = tuple(severity.value for severity in IN_ORDER)
 LEASE: Final = timedelta(minutes=2)
-# So many are taken up in a pass, each release in its turn.
+# At most this many are sent in a pass; releases take turns.
 MOST: Final = 100
-# Of a channel that refuses for a reason that is not told, the rest waits for the next pass after so many.
+# After this many refusals without a reason, the rest of a channel waits for the next pass.
 TRIED: Final = 3
-# After so many refusals of single messages in a row the rest waits for the next pass: it may refuse everything.
+# After this many refused messages in a row the rest waits for the next pass: the receiver may refuse everything.
 IN_A_ROW: Final = 10
-# No message of a severity is begun later than this in a pass, so that a slow receiver does not hold a worker up.
+# A pass starts no message of a severity after this time, so that a slow receiver does not delay a worker.
 PASS_S: Final = 10.0
 BACK_OFF: Final = {
     Severity.NOTICE: BackOff(first=timedelta(seconds=2), ceiling=timedelta(minutes=15)),
     Severity.PAGE: BackOff(first=timedelta(seconds=2), ceiling=timedelta(minutes=1)),
 }
-# A notice that was refused so often is a dead letter, unless whoever runs the installation says another number.
+# A notice that was refused this often is a dead letter; the installation may set another number.
 ATTEMPTS: Final = 20
-# While a receiver takes nothing at all, a notice becomes no dead letter before this.
+# While a receiver accepts nothing, a notice becomes a dead letter only after this time.
 OUTAGE: Final = timedelta(days=3)
 REMINDER: Final = "notices reminder"
 REMINDED: Final = timedelta(minutes=10)
-# What has failed for so long shows as failing, however seldom it was tried.
+# A notice that has failed for this long is shown as failing, even after few attempts.
 LONG: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One message of one release to one channel. What joined the outbox before there were severities has none."""
+    """One message of one release to one channel. Notices of older versions have no severity."""
 
     deployment: str
     notice: str
@@ -67,7 +67,7 @@ class Notice:
 
 
 def effect(notice: Notice) -> Effect:
-    """A notice as an outbox entry; the same notice has the same identity."""
+    """A notice as an outbox entry; equal notices have equal ids."""
     return Effect(
         identity=f"{notice.deployment}:{digest(canonical([notice.channel, notice.notice]))[:16]}",
         kind=notice.severity.value,
@@ -86,9 +86,9 @@ def effect(notice: Notice) -> Effect:
 
 
 def before_deployment(state: Deployment, now: datetime) -> tuple[Effect, ...]:
-    """The notices of T-24h, once they are due: so many hours before the deployment date, of a release that is signed.
+    """The notices of T-24h of a signed release, once they are due: 24 hours before the deployment date.
 
-    One that is signed later than that has them at once.
+    If it is signed later, they are due at once.
     """
     due = decisions.notices.notices_due(state)
     if due is not None and now < due:
@@ -99,14 +99,14 @@ def before_deployment(state: Deployment, now: datetime) -> tuple[Effect, ...]:
 
 
 def tell_before(record: Record, *, actor: str) -> tuple[str, ...]:
-    """Let the notices of T-24h out of every signed release of which they are due by now; which releases these are."""
+    """Queue the due notices of T-24h of every signed release; returns the ids of these releases."""
     now = record.now()
-    told = (tell_of(record, state, now, actor=actor) for state in record.in_states(State.APPROVED))
-    return tuple(identity for identity in told if identity is not None)
+    notified = (tell_of(record, state, now, actor=actor) for state in record.in_states(State.APPROVED))
+    return tuple(deployment_id for deployment_id in notified if deployment_id is not None)
 
 
 def tell_of(record: Record, state: Deployment, now: datetime, *, actor: str) -> str | None:
-    """Let the notices of T-24h out of one signed release; its id, None where they are not due or went out before."""
+    """Queue the notices of T-24h of one signed release; its id, None where they are not due or were queued before."""
     effects, key = before_deployment(state, now), f"before:{state.id}:{state.manifest}"
     if state.state is not State.APPROVED or not effects or record.store.request_of(key) is not None:
         return None
@@ -145,7 +145,7 @@ def incident(state: Deployment, notice: str, text: str) -> Effect:
 
 
 def call(state: Deployment, notice: str, text: str) -> Effect:
-    """A call for people, beside the incident channel: somebody must act now."""
+    """A page, beside the incident channel: people must act now."""
     return effect(_of_incident(state, notice, text, Severity.PAGE))
 
 
@@ -169,14 +169,14 @@ def _all(state: Deployment, items: tuple[str, ...], subject: str) -> tuple[Effec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Untold:
-    """A notice that people were not sent yet, and how it has fared."""
+    """A notice that was not sent yet, and its attempts."""
 
     identity: str
     notice: Notice
     tried: Tried
 
     def standing(self, attempts: int, now: datetime) -> str:
-        """Waiting, failing, or dead: no longer tried until somebody asks for it."""
+        """Waiting, failing, or dead; a dead letter is tried again only on request."""
         if self.tried.dead_at is not None:
             return "dead"
         is_old = self.tried.failing_since is not None and self.tried.failing_since <= now - LONG
@@ -184,7 +184,7 @@ class Untold:
 
 
 def untold(record: Record) -> tuple[Untold, ...]:
-    """Every notice that is due and was not sent yet, dead letters among them, oldest first."""
+    """Every notice that is due and was not sent yet, including dead letters, oldest first."""
     return tuple(
         Untold(identity=queued.effect.identity, notice=_shown(queued.effect), tried=queued.tried)
         for queued in record.store.queue(KINDS)
@@ -192,7 +192,7 @@ def untold(record: Record) -> tuple[Untold, ...]:
 
 
 def _shown(due: Effect) -> Notice:
-    """A notice to be listed; one that cannot be read must hide no other."""
+    """A notice to be listed; an unreadable one gets a placeholder, so that the others are listed."""
     try:
         return decode_state(Notice, due.payload)
     except (TamperedError, BadInputError):
@@ -206,25 +206,25 @@ def backlog(record: Record, attempts: int = ATTEMPTS) -> Backlog:
 
 
 def retry(record: Record, identities: Iterable[str] = ()) -> int:
-    """Make every dead letter due again, or the notices named; how many there are."""
+    """Make every dead letter due again, or the named notices; returns how many."""
     named = tuple(identities)
     if not named:
         return record.store.retry(KINDS)
-    for identity in named:
-        decisions.notices.retry(identity, is_queued=bool(record.store.queue(KINDS, identity)))
-    return sum(record.store.retry(KINDS, identity) for identity in named)
+    for notice_id in named:
+        decisions.notices.retry(notice_id, is_queued=bool(record.store.queue(KINDS, notice_id)))
+    return sum(record.store.retry(KINDS, notice_id) for notice_id in named)
 
 
 def reminder(record: Record, shelf: TtlStore, attempts: int = ATTEMPTS) -> tuple[str, ...]:
-    """What is failing or given up, in a sentence: at once when the numbers change, and again after `REMINDED`."""
-    found = backlog(record, attempts)
-    if not (found.dead or found.failing):
+    """A sentence on failing notices and dead letters: when their numbers change, and again after `REMINDED`."""
+    counts = backlog(record, attempts)
+    if not (counts.dead or counts.failing):
         return ()
-    now, name = record.now(), f"{found.dead} {found.failing}"
+    now, name = record.now(), f"{counts.dead} {counts.failing}"
     if shelf.get(REMINDER, name, now) is not None or not shelf.add(REMINDER, name, b"", now + REMINDED, now):
         return ()
     return (
-        f"{found.failing} notice(s) keep failing and {found.dead} are dead letters, which nobody tries any more; "
+        f"{counts.failing} notice(s) keep failing and {counts.dead} are dead letters, which are no longer tried; "
         "`signoff notices` says why",
     )
 
@@ -235,23 +235,23 @@ def _whole() -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """On which terms notices are sent: how often one is tried, how waits are spread, and what receivers asked for."""
+    """How notices are sent: the number of attempts, the jitter of waits, and the waits that receivers asked for."""
 
     attempts: int = ATTEMPTS
     jitter: Callable[[], float] = _whole
     pacing: Pacing | None = None
 
     def is_held(self, severity: Severity) -> bool:
-        """Whether the receiver of these messages is left alone now."""
+        """Whether messages of this severity are held back now."""
         return self.pacing is not None and self.pacing.hold(severity) is not None
 
     def taken(self, severity: Severity) -> None:
-        """The receiver took a message."""
+        """Note that the receiver accepted a message."""
         if self.pacing is not None:
             self.pacing.taken(severity)
 
     def refused(self, severity: Severity, refusal: NotTakenError) -> None:
-        """The receiver takes nothing."""
+        """Note that the receiver refused a message."""
         if self.pacing is not None:
             self.pacing.refused(severity, refusal)
 
@@ -263,15 +263,14 @@ def deliver(
     severities: tuple[Severity, ...] = IN_ORDER,
     terms: Terms | None = None,
 ) -> tuple[int, tuple[str, ...]]:
-    """Send what is due, calls first; what is refused is tried again later. Returns how many were sent, and what went
-    wrong.
+    """Send what is due, pages first. Returns how many were sent, and the problems.
 
-    A messenger that is dead keeps no call from going out, and a pager that is dead no notice. Releases take turns. A
-    message that is refused keeps no other from being sent; a receiver that takes nothing ends the pass for what goes to
-    it, and is left alone for as long as it asked, or longer each time.
+    Severities are independent: if the messenger is down, pages still go out, and the reverse. Releases take turns. A
+    refused message is tried again later and does not delay others. A receiver that accepts nothing ends the pass for
+    its messages, and gets none for as long as it asked, or for a growing time.
 
-    Each notice is leased while it is sent, so that of several workers one sends it. A worker that dies between sending
-    and saying so leaves it to the next, and the notifier knows the identity of what it has sent.
+    Each notice is leased while it is sent, so that one of several workers sends it. If a worker dies before it records
+    the notice, the next one sends it again under the same id, and the notifier recognises it.
     """
     sent, problems = 0, list[str]()
     for severity in severities:
@@ -299,7 +298,7 @@ class _Round:
     is_over: bool = False
 
     def run(self) -> None:
-        """Send what is due, and give back what was not tried."""
+        """Send what is due, and release the leases of what was not tried."""
         if self.terms.is_held(self.severity):
             return
         store, began = self.record.store, self.record.clock.monotonic()
@@ -308,12 +307,14 @@ class _Round:
         try:
             for due in claimed:
                 is_late = self.record.clock.monotonic() - began >= PASS_S
-                if self.is_over or is_late or self.terms.is_held(self.severity):  # another worker may have been told
+                if (
+                    self.is_over or is_late or self.terms.is_held(self.severity)
+                ):  # another worker may have been refused meanwhile
                     break
                 self._try(due)
         finally:
             if claimed and self.settled < len(claimed):
-                with suppress(UnavailableError):  # the leases run out by themselves
+                with suppress(UnavailableError):  # the leases expire
                     store.give_back(self.holder)
 
     def _try(self, due: Effect) -> None:
@@ -323,7 +324,7 @@ class _Round:
             self._put_off(due.identity, f"{due.identity} cannot be read: {error}", is_own=True)
             return
         if self.record.store.request_of(recorded_as(due.identity)) is not None:
-            self._is_done(due.identity)  # a worker died between recording it and ending its effect
+            self._is_done(due.identity)  # a worker died between recording the notice and completing the outbox entry
             return
         if self.refused[notice.channel] >= TRIED:
             return
@@ -340,37 +341,37 @@ class _Round:
         self.terms.taken(self.severity)
         self._record(due.identity, notice, receipt)
 
-    def _record(self, identity: str, notice: Notice, receipt: Receipt | None) -> None:
+    def _record(self, notice_id: str, notice: Notice, receipt: Receipt | None) -> None:
         try:
-            decided_again(partial(_record_sent, self.record, notice, identity, receipt))
+            decided_again(partial(_record_sent, self.record, notice, notice_id, receipt))
         except (BadInputError, RefusedError) as error:
-            said = f"{notice.channel}: a notice was sent and cannot be recorded: {error}"
-            self._put_off(identity, said, is_own=True)
+            problem = f"{notice.channel}: a notice was sent and cannot be recorded: {error}"
+            self._put_off(notice_id, problem, is_own=True)
             return
-        self._is_done(identity)
+        self._is_done(notice_id)
         self.sent += 1
 
-    def _is_done(self, identity: str) -> None:
-        self.record.store.done(identity, "sent", self.record.now())
+    def _is_done(self, notice_id: str) -> None:
+        self.record.store.done(notice_id, "sent", self.record.now())
         self.settled += 1
 
-    def _not_taken(self, identity: str, notice: Notice, refusal: NotTakenError) -> None:
+    def _not_taken(self, notice_id: str, notice: Notice, refusal: NotTakenError) -> None:
         if refusal.is_of_receiver:
             self.is_over = True
             self.terms.refused(self.severity, refusal)
         else:
             self.in_a_row += 1
             self.is_over = self.in_a_row >= IN_A_ROW
-        self._put_off(identity, f"{notice.channel}: {refusal}", is_own=not refusal.is_of_receiver)
+        self._put_off(notice_id, f"{notice.channel}: {refusal}", is_own=not refusal.is_of_receiver)
 
-    def _fared(self, identity: str) -> Tried:
-        found = self.record.store.queue(KINDS, identity)
-        return found[0].tried if found else Tried()
+    def _fared(self, notice_id: str) -> Tried:
+        queued = self.record.store.queue(KINDS, notice_id)
+        return queued[0].tried if queued else Tried()
 
-    def _put_off(self, identity: str, problem: str, *, is_own: bool) -> None:
-        """Keep that an attempt failed, and when the next is due; `is_own` says that this message alone is at fault."""
+    def _put_off(self, notice_id: str, problem: str, *, is_own: bool) -> None:
+        """Record a failed attempt and the time of the next; `is_own` says that this message alone is at fault."""
         tried = failed(
-            self._fared(identity),
+            self._fared(notice_id),
             problem,
             self.record.now(),
             back_off=BACK_OFF[self.severity],
@@ -378,18 +379,18 @@ class _Round:
         )
         if self.severity is not Severity.PAGE and is_dead(tried, self.record.now(), self.terms.attempts, is_own=is_own):
             tried = replace(tried, dead_at=self.record.now(), due_at=None)
-        self.record.store.put_off(identity, self.holder, tried)
+        self.record.store.put_off(notice_id, self.holder, tried)
         self.settled += 1
         self.problems.append(problem)
         if tried.dead_at is not None:
             self.problems.append(
-                f"{identity} was tried {tried.attempts} times and is a dead letter now; mend the cause, then "
-                f"`signoff notices --retry {identity}`"
+                f"{notice_id} was tried {tried.attempts} times and is a dead letter now; mend the cause, then "
+                f"`signoff notices --retry {notice_id}`"
             )
 
 
 def failed(before: Tried, problem: str, now: datetime, *, back_off: BackOff, jitter: float) -> Tried:
-    """How a message has fared after one more attempt that failed."""
+    """The attempts of a message after one more failure."""
     attempts = before.attempts + 1
     return Tried(
         attempts=attempts,
@@ -400,20 +401,20 @@ def failed(before: Tried, problem: str, now: datetime, *, back_off: BackOff, jit
 
 
 def is_dead(tried: Tried, now: datetime, attempts: int, *, is_own: bool) -> bool:
-    """Whether a message is given up: it was refused so often, and not only because its receiver was away for days."""
+    """Whether a message is a dead letter: it was refused too often, and not only during an outage of its receiver."""
     since = tried.failing_since or now
     return tried.attempts >= attempts and (is_own or now - since >= OUTAGE)
 
 
-def recorded_as(identity: str) -> str:
-    """The request under which the record says that a notice was sent."""
-    return f"sent:{identity}"
+def recorded_as(notice_id: str) -> str:
+    """The idempotency key of the record that a notice was sent."""
+    return f"sent:{notice_id}"
 
 
-def _record_sent(record: Record, notice: Notice, identity: str, receipt: Receipt | None) -> None:
-    key = recorded_as(identity)
+def _record_sent(record: Record, notice: Notice, notice_id: str, receipt: Receipt | None) -> None:
+    key = recorded_as(notice_id)
     if not notice.deployment or record.store.request_of(key) is not None:
-        return  # of the installation itself, which no release tells of; or recorded by another worker meanwhile
+        return  # it concerns no release, or another worker recorded it meanwhile
     state = record.deployment(notice.deployment)
     went = receipt or Receipt(Delivery.UNRECORDED, "")
     event = NoticeSent(

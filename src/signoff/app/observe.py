@@ -1,9 +1,9 @@
-"""One monitoring pass: measure a session, record what it showed, and act on it.
+"""One monitoring pass: measure a session, record the readings, and act on them.
 
-A session is judged once it has closed. While it is open the operational rules alone are looked at, and act at once. A
-trigger goes to the same rollback as a person's command. When every condition holds, the release may advance; whether it
-does so by itself is the caller's choice. People are told once, in the commit that records it, of what is critical,
-unknown or missing; a cut of capital pages them.
+A session is judged once it has closed. While it is open, only the operational rules are checked, and they act at once.
+A trigger starts the same rollback as a person's command. When every condition holds, the release may advance; the
+caller decides whether it advances by itself. The commit that records critical, unknown or missing readings notifies
+people once; a cut of capital pages them.
 """
 
 from dataclasses import dataclass, replace
@@ -29,10 +29,10 @@ from signoff.ports.store import Effect
 INTERIM = "interim"
 
 
-# So many of the newest sessions without a conclusive day are looked at again in a pass.
+# A pass looks again at up to this many of the newest sessions without a conclusive day.
 LOOKED_AT_AGAIN: Final = 10
 UNREADABLE: Final = "the live journal cannot be read"
-# Within so many days before now an adopted version finds the last session that closed.
+# The last closed session of an adopted version is searched within this many days before now.
 ADOPTED_SINCE: Final = timedelta(days=15)
 
 
@@ -47,46 +47,45 @@ class Watch:
     table: Table = LIVE_METRICS
 
     def days(self, state: Deployment) -> TradingDays:
-        """The days of a release as its policy counts them."""
+        """The trading days by the release's policy."""
         return TradingDays(self.calendar, state.policy.phases)
 
     def next_session(self, state: Deployment) -> date | None:
-        """The first session that has closed and was not observed yet; one without a journal will show no data."""
+        """The first closed session that was not observed yet; one without a journal shows no data."""
         return self.days(state).next_closed(self._first(state), self.record.now())
 
     def open_session(self, state: Deployment) -> date | None:
-        """The session of now that has not closed, where the release is live in it."""
-        found = self.days(state).open_at(self.record.now())
-        return found if found is not None and found >= self._first(state) else None
+        """The session that is open now, if the release is live in it."""
+        session = self.days(state).open_at(self.record.now())
+        return session if session is not None and session >= self._first(state) else None
 
     def next_due(self, state: Deployment) -> date | None:
-        """The same, past the sessions that a person declared as not held."""
+        """The first closed session that was neither observed nor declared as not held."""
         while (day := self.next_session(state)) is not None and day in state.not_held:
             state = replace(state, last_session=day)
         return day
 
     def first_due(self, state: Deployment, last: date) -> date | None:
-        """The next one to observe up to `last`. An adopted version begins there, not with the months before Signoff."""
+        """The next session to observe up to `last`; an adopted version begins with the last closed one."""
         if not state.was_adopted or state.last_session is not None:
             day = self.next_due(state)
             return day if day is not None and day <= last else None
         since = max(self._first(state), last - ADOPTED_SINCE) - timedelta(days=1)
-        found, seen = None, replace(state, last_session=since)
+        due, seen = None, replace(state, last_session=since)
         while (day := self.next_due(seen)) is not None and day <= last:
-            found, seen = day, replace(seen, last_session=day)
-        return found
+            due, seen = day, replace(seen, last_session=day)
+        return due
 
     def observe(
-        self, identity: str, session: date | None = None, *, actor: str, is_due: bool = False
+        self, deployment_id: str, session: date | None = None, *, actor: str, is_due: bool = False
     ) -> tuple[Deployment, Observed]:
-        """Record one session; a trigger that holds leads straight to the rollback.
+        """Observe and record one session; a trigger that holds starts the rollback at once.
 
-        With none that has closed, the open one is looked at in the interim, and nothing of that is recorded but a
-        rollback. `is_due` says that the session is over and its data must be there: a journal that cannot be read is
-        then silence like any other, and is recorded as such.
+        If no session has closed, the open one is checked in the interim; only a rollback is recorded. `is_due` says
+        that the session is over and its data are due: an unreadable journal is then recorded as silence.
         """
         is_repeated = self.record.was_carried_out()
-        state = self.record.deployment(identity)
+        state = self.record.deployment(deployment_id)
         if session is None and (is_repeated or self.next_due(state) is None):
             if (looked := self._looked(state, is_repeated=is_repeated, actor=actor)) is not None:
                 return looked
@@ -104,31 +103,31 @@ class Watch:
                 raise
             observed = _nothing_readable(session, error)
         if not is_repeated:
-            decided_again(lambda: self._record(identity, session, observed, actor=actor))
+            decided_again(lambda: self._record(deployment_id, session, observed, actor=actor))
         if observed.fired:
-            self.rollback.carry_out(identity, actor=actor)
-        return self.record.deployment(identity), observed
+            self.rollback.carry_out(deployment_id, actor=actor)
+        return self.record.deployment(deployment_id), observed
 
-    def look_again(self, identity: str, *, actor: str) -> tuple[date, ...]:
-        """Judge the newest sessions that were looked at before their data came; which of them could be judged now."""
+    def look_again(self, deployment_id: str, *, actor: str) -> tuple[date, ...]:
+        """Judge again the newest sessions that were observed without data; returns those that could be judged."""
         judged: list[date] = []
-        state = self.record.deployment(identity)
+        state = self.record.deployment(deployment_id)
         waiting = {
             day for day in (*state.unjudged, *state.not_held) if state.last_session and day <= state.last_session
         }
         for session in sorted(day for day in waiting if self._has_data(state, day))[-LOOKED_AT_AGAIN:]:
             if state.state in LIVE and self._can_be_judged(state, session):
-                state, _ = self.observe(identity, session, actor=actor)
+                state, _ = self.observe(deployment_id, session, actor=actor)
                 judged.append(session)
         return tuple(judged)
 
     def refuse_unreadable(self, state: Deployment) -> None:
-        """Raise what keeps the journal from being read, where the last session was recorded as silent for it."""
+        """Raise the journal's read error if the last session was recorded as silent because of it."""
         if state.last_session is not None and any(UNREADABLE in reason for reason in state.unmet):
             self._observed(state, state.last_session)
 
     def _can_be_judged(self, state: Deployment, session: date) -> bool:
-        """Whether the data of a session end its silence, hold a trigger, or tell that it was held after all."""
+        """Whether a session's data end its silence, hold a trigger, or show that it was held after all."""
         try:
             observed = self._observed(state, session)
         except SignoffError:
@@ -136,11 +135,11 @@ class Watch:
         was_held = session in state.not_held and observed.counts
         return observed.is_heard or bool(observed.fired) or was_held
 
-    def declare_not_held(self, identity: str, session: date, reason: str, *, actor: str) -> Deployment:
-        """Put on record that the venue did not hold a session; refused for one that has data."""
+    def declare_not_held(self, deployment_id: str, session: date, reason: str, *, actor: str) -> Deployment:
+        """Record that the venue did not hold a session; refused for a session with data."""
 
         def commit() -> None:
-            state = self.record.deployment(identity)
+            state = self.record.deployment(deployment_id)
             if state.state in LIVE and session not in state.not_held:
                 self._refuse_open(state, session)
             events = decisions.observation.declare_not_held(
@@ -151,15 +150,15 @@ class Watch:
                 today=self.record.now().date(),
             )
             self.record.append(
-                state, events, actor=actor, key=self.record.key(f"not-held:{identity}:{session}:{state.revision}")
+                state, events, actor=actor, key=self.record.key(f"not-held:{deployment_id}:{session}:{state.revision}")
             )
 
         if not self.record.was_carried_out():
             decided_again(commit)
-        return self.record.deployment(identity)
+        return self.record.deployment(deployment_id)
 
     def _was_journaled(self, state: Deployment, session: date) -> bool:
-        """Whether a session has data. A journal that was never written has none; one that cannot be read may have."""
+        """Whether a session has data: False if no journal was written; raises if the journal cannot be read."""
         try:
             return session in self.feed.sessions(state.model)
         except SignoffError as error:
@@ -168,7 +167,7 @@ class Watch:
             raise
 
     def _has_data(self, state: Deployment, session: date) -> bool:
-        """Whether anything was journaled; a journal that cannot be read has nothing to say against the person."""
+        """Whether anything was journaled; an unreadable journal does not contradict the person."""
         try:
             return session in self.feed.sessions(state.model)
         except SignoffError:
@@ -187,14 +186,14 @@ class Watch:
         risk_free_pct = state.undertakings.risk_free_pct if state.undertakings else 0.0
         return observe(measured, state.policy, monitors, risk_free_pct, self.table)
 
-    def interim(self, identity: str, *, actor: str) -> Observed | None:
-        """Look at the open session, and start the rollback when an operational trigger holds; None with none open."""
-        state = self.record.deployment(identity)
+    def interim(self, deployment_id: str, *, actor: str) -> Observed | None:
+        """Check the open session, and start the rollback if an operational trigger holds; None without one."""
+        state = self.record.deployment(deployment_id)
         session = self.open_session(state) if state.state in LIVE else None
         return None if session is None else self._interim(state, session, actor=actor)
 
     def _looked(self, state: Deployment, *, is_repeated: bool, actor: str) -> tuple[Deployment, Observed] | None:
-        """The interim look of now, or the one that began the rollback that a repeated request asks about."""
+        """The interim check of now; for a repeated request, the one that started its rollback."""
         if not is_repeated:
             observed = self.interim(state.id, actor=actor)
         else:
@@ -212,37 +211,37 @@ class Watch:
             self.rollback.carry_out(state.id, actor=actor)
         return observed
 
-    def _roll_back_interim(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
-        state, now, trigger = self.record.deployment(identity), self.record.now(), observed.fired[0]
-        said = "; ".join(explain(name, observed, state.policy, self.table) for name in observed.fired)
-        reason = f"{INTERIM}, before the close of {session}: {said}"
+    def _roll_back_interim(self, deployment_id: str, session: date, observed: Observed, *, actor: str) -> None:
+        state, now, trigger = self.record.deployment(deployment_id), self.record.now(), observed.fired[0]
+        reasons = "; ".join(explain(name, observed, state.policy, self.table) for name in observed.fired)
+        reason = f"{INTERIM}, before the close of {session}: {reasons}"
         self.record.commit(
             StreamChange(
-                stream=deployment_stream(identity),
+                stream=deployment_stream(deployment_id),
                 state=state,
                 events=decisions.rollback.begin_rollback(state, cause(trigger, self.table), trigger, reason, now),
             ),
             actor=actor,
-            key=self.record.key(f"interim:{identity}:{session}"),
+            key=self.record.key(f"interim:{deployment_id}:{session}"),
             effects=started(state, trigger, reason),
         )
 
     def _first(self, state: Deployment) -> date:
-        """The first day that was not observed; before any was, the first that was not over when the release began."""
+        """The day after the last observed session; without one, the first day not over at the release's start."""
         if state.last_session is not None:
             following = state.last_session + timedelta(days=1)
             return max(following, self._first_after_return(state, following) or following)
         return live_since(state) if state.phase_since is None else self._begun(state, state.phase_since)
 
     def _begun(self, state: Deployment, since: datetime) -> date:
-        """The exchange's day of an instant, or the next where its session was over by then."""
+        """The exchange's day of an instant, or the next day if its session had closed."""
         days = self.days(state)
         day = days.of(since)
         is_over = bool(days.between(day, day)) and days.close(day) <= since
         return day + timedelta(days=1) if is_over else day
 
     def _first_after_return(self, state: Deployment, following: date) -> date | None:
-        """The day from which a version that was brought back trades again: while another one did, it was not silent."""
+        """The first day on which a restored version trades again; it was not silent while another version traded."""
         since = state.phase_since
         if state.state is not State.FULL or since is None or self.days(state).of(since) <= following:
             return None
@@ -267,8 +266,8 @@ class Watch:
         close = None if coming is None else days.close(coming)
         decisions.observation.refuse_without_session(state, coming, close, self.record.now())
 
-    def _record(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
-        state, now = self.record.deployment(identity), self.record.now()
+    def _record(self, deployment_id: str, session: date, observed: Observed, *, actor: str) -> None:
+        state, now = self.record.deployment(deployment_id), self.record.now()
         events = decisions.observation.record_day(state, observed)
         is_late = state.last_session is not None and session <= state.last_session
         again = f":{state.revision}" if is_late else ""
@@ -282,50 +281,54 @@ class Watch:
             events += decisions.rollback.begin_rollback(state, cause(trigger, self.table), trigger, reason, now)
             effects += started(state, trigger, reason)
         self.record.append(
-            state, events, actor=actor, key=self.record.key(f"observe:{identity}:{session}{again}"), effects=effects
+            state,
+            events,
+            actor=actor,
+            key=self.record.key(f"observe:{deployment_id}:{session}{again}"),
+            effects=effects,
         )
 
 
 def _told(state: Deployment, events: tuple[AnyEvent, ...], latch: KillSwitchState | None = None) -> tuple[Effect, ...]:
-    """What people are told of a day: what is critical, unknown or missing once it changes, and every cut of capital.
+    """The notices of a day: critical, unknown or missing readings when they change, and every cut of capital.
 
-    A cut of a killed model calls nobody: it trades nothing.
+    A cut of a killed model pages no one, as it does not trade.
     """
     observed = next(event for event in events if isinstance(event, Observed))
     cut = next((event for event in events if isinstance(event, CapitalCut)), None)
     then = foreseen(state, *events)
     day, name = observed.session, f"{state.model} v{state.version}"
-    told: list[Effect] = []
+    notices: list[Effect] = []
     if text := _changed(state, then, observed):
         is_late = state.last_session is not None and day <= state.last_session
         notice = f"monitoring of {day}{', judged late' if is_late else ''}"
-        told.append(incident(state, notice, f"{name}, session {day}: {text}"))
+        notices.append(incident(state, notice, f"{name}, session {day}: {text}"))
     if cut is not None and latch is not None and latch.is_latched:
         text = f"{name}, session {day}: {cut.reason}. The model is killed and trades nothing."
-        told.append(incident(state, f"capital cut to {cut.allocation_pct}% on {day}", text))
+        notices.append(incident(state, f"capital cut to {cut.allocation_pct}% on {day}", text))
     elif cut is not None:
         text = f"{name}, session {day}: {cut.reason} ({'; '.join(then.concerns)}). {outlook(then)}"
         back = f"`signoff rollout resume {state.id} --for silence` restores it after a conclusive session."
-        told.append(call(state, f"PAGE: capital cut to {cut.allocation_pct}% on {day}", f"{text} {back}"))
-    return tuple(told)
+        notices.append(call(state, f"PAGE: capital cut to {cut.allocation_pct}% on {day}", f"{text} {back}"))
+    return tuple(notices)
 
 
 def _changed(state: Deployment, then: Deployment, observed: Observed) -> str:
-    """What is new and what ended, nothing where all is as before; then what silence will do next."""
-    found = observed.concerns or ()
+    """New and ended concerns, and what silence will do next; empty if nothing changed."""
+    concerns = observed.concerns or ()
     is_late = then.last_session != observed.session
-    new = [concern for concern in found if concern not in state.concerns]
-    ended = [] if is_late else [concern for concern in state.concerns if concern not in found]
+    new = [concern for concern in concerns if concern not in state.concerns]
+    ended = [] if is_late else [concern for concern in state.concerns if concern not in concerns]
     if not new and not ended:
         return ""
-    said = [f"New: {'; '.join(new)}." if new else "", f"Ended: {'; '.join(ended)}." if ended else ""]
+    sentences = [f"New: {'; '.join(new)}." if new else "", f"Ended: {'; '.join(ended)}." if ended else ""]
     if then.silent_sessions:
         why = "; ".join(observed.unmet) if not observed.counts else ""
-        said += [why and f"{why}.", f"Silent for {in_sessions(then.silent_sessions)}.", outlook(then)]
-    return " ".join(part for part in said if part)
+        sentences += [why and f"{why}.", f"Silent for {in_sessions(then.silent_sessions)}.", outlook(then)]
+    return " ".join(part for part in sentences if part)
 
 
 def _nothing_readable(session: date, error: SignoffError) -> Observed:
-    """A session of which nothing can be read counts as one without data."""
+    """The measurement of an unreadable session: it counts as one without data."""
     unmet = (f"no data arrived for this session; {UNREADABLE}: {described(error)}",)
     return Observed(session=session, counts=False, readings=(), unmet=unmet, is_conclusive=False)

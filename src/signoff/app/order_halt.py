@@ -1,7 +1,7 @@
-"""Letting a model's orders through again, once nothing keeps them back.
+"""Accept a model's orders again, once no kill and no rollback holds them back.
 
-Whoever stops a model writes that down before fencing: a kill in the journal, a rollback in the ledger. So one looks
-before the fence is lifted and once more afterwards, and a fence that was undone meanwhile stands again.
+A kill is journaled, and a rollback recorded, before it fences. Both are read before the fence is lifted and again
+afterwards, so that a fence that was lifted wrongly is restored.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from signoff.domain.venue import VenueKind
 from signoff.ports.kills import Kill, KillJournal
 from signoff.ports.venue import OrderHalt
 
-# Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
+# If the flags' revision is unknown, every order of the model is refused until it is re-armed.
 EVERY_REVISION: Final = FlagsRevision(2**53 - 1)
 
 
@@ -28,13 +28,13 @@ class HaltRecord:
     is_killed: bool
 
 
-def recorded_as(identity: str) -> str:
+def recorded_as(kill_id: str) -> str:
     """The key under which the ledger holds a kill."""
-    return f"kill:{identity}"
+    return f"kill:{kill_id}"
 
 
 def ordered(record: Record, journal: KillJournal, model: str) -> Kill | None:
-    """A kill in the journal that stops this model, and that the ledger does not hold of it yet."""
+    """A journaled kill that stops this model, and that the ledger lacks."""
     for kill in journal.pending():
         if kill.is_wide:
             is_open = record.store.request_of(recorded_as(kill.part(model).id)) is None
@@ -46,7 +46,7 @@ def ordered(record: Record, journal: KillJournal, model: str) -> Kill | None:
 
 
 def kept_back(record: Record, journal: KillJournal, model: str, *, besides: str | None = None) -> HaltRecord | None:
-    """What keeps the orders of a model back, `besides` a release whose own rollback asks; None when nothing does."""
+    """What holds a model's orders back, None if nothing does; `besides` is a release whose own rollback is ignored."""
     latch = record.latch(model)
     if latch is not None and latch.is_latched:
         return HaltRecord(f"the model is killed ({latch.reason})", EVERY_REVISION, is_killed=True)
@@ -61,17 +61,18 @@ def kept_back(record: Record, journal: KillJournal, model: str, *, besides: str 
 def lift(
     record: Record, orders: OrderHalt, journal: KillJournal, model: str, scope: str, *, besides: str | None = None
 ) -> HaltRecord | None:
-    """Accept orders made under the present flags or later ones; what keeps them back, and then the fence stands.
+    """Lift the fence for orders made under the present flags or later ones; if something holds them back, return it
+    instead.
 
-    Without a venue there is no fence: the flags alone hold orders back or let them through.
+    Without a venue there is no fence: only the flags hold orders back.
     """
-    kept = kept_back(record, journal, model, besides=besides)
+    halt = kept_back(record, journal, model, besides=besides)
     if orders.kind is VenueKind.NONE:
-        return kept
-    if kept is None:
+        return halt
+    if halt is None:
         revision = record.flags(model).revision
         orders.lift(scope, revision if besides is None else FlagsRevision(revision + 1))
-        kept = kept_back(record, journal, model, besides=besides)
-    if kept is not None:
-        orders.fence(scope, kept.flags_revision)
-    return kept
+        halt = kept_back(record, journal, model, besides=besides)
+    if halt is not None:
+        orders.fence(scope, halt.flags_revision)
+    return halt

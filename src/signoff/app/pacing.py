@@ -47,14 +47,14 @@ class Hold:
 
     def to_bytes(self) -> bytes:
         """The hold as JSON, for the shelf."""
-        said = {
+        document = {
             "failures": self.failures,
             "said_at": self.said_at.timestamp(),
             "until": {severity.value: until.timestamp() for severity, until in self.until.items()},
             "because": self.because,
             "is_asked": self.is_asked,
         }
-        return json.dumps(said).encode()
+        return json.dumps(document).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +68,13 @@ class Pacing:
 
     def hold(self, severity: Severity) -> Hold | None:
         """The hold on messages of this severity; None when they may be sent."""
-        found, now = self._last(self.receivers[severity]), self.clock.now()
-        return found if found is not None and found.is_in_force(severity, now) else None
+        hold, now = self._last(self.receivers[severity]), self.clock.now()
+        return hold if hold is not None and hold.is_in_force(severity, now) else None
 
     def holds(self) -> tuple[Hold, ...]:
         """The holds in force now, one for each receiver."""
-        found = {hold.receiver: hold for severity in self.receivers if (hold := self.hold(severity)) is not None}
-        return tuple(found.values())
+        by_receiver = {hold.receiver: hold for severity in self.receivers if (hold := self.hold(severity)) is not None}
+        return tuple(by_receiver.values())
 
     def refused(self, severity: Severity, refusal: NotTakenError) -> None:
         """Hold a receiver that refused a message; a longer hold in force is never shortened."""
@@ -117,8 +117,8 @@ class Pacing:
         return max(backed_off, asked * (1 + SPREAD * self.jitter()))
 
     def _last(self, receiver: str) -> Hold | None:
-        found = self.shelf.get(KIND, receiver, self.clock.now())
-        return None if found is None else _read(receiver, found)
+        content = self.shelf.get(KIND, receiver, self.clock.now())
+        return None if content is None else _read(receiver, content)
 
 
 def _is_held(hold: Hold, now: datetime) -> bool:
@@ -128,14 +128,14 @@ def _is_held(hold: Hold, now: datetime) -> bool:
 def _read(receiver: str, content: bytes) -> Hold | None:
     """The hold on the shelf; None where it cannot be read, so that messages are sent."""
     try:
-        said = json.loads(content)
+        document = json.loads(content)
         return Hold(
             receiver=receiver,
-            failures=int(said["failures"]),
-            said_at=datetime.fromtimestamp(said["said_at"], UTC),
-            until={each: datetime.fromtimestamp(said["until"][each.value], UTC) for each in Severity},
-            because=str(said["because"]),
-            is_asked=bool(said["is_asked"]),
+            failures=int(document["failures"]),
+            said_at=datetime.fromtimestamp(document["said_at"], UTC),
+            until={each: datetime.fromtimestamp(document["until"][each.value], UTC) for each in Severity},
+            because=str(document["because"]),
+            is_asked=bool(document["is_asked"]),
         )
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return None

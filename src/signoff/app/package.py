@@ -1,4 +1,4 @@
-"""The memo and everything it rests on, as files with one manifest over them all."""
+"""The memo and its supporting files, with one manifest over them all."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """The files of an edition, and what section 12 certifies in them."""
+    """The files of an edition, and the facts that section 12 certifies."""
 
     files: dict[str, bytes]
     certified: tuple[Certified, ...]
@@ -37,23 +37,23 @@ class Edition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """Composes and renders memos from a release and what the record knows of it."""
+    """Composes and renders memos from a release and its record."""
 
     record: Record
     registry: Registry | None
     unreached: str = ""
-    """Why the registry is not asked, where it cannot be."""
+    """Why the registry was not read, if it was unreachable."""
 
     def publish(self, release: AssessedRelease, state: Deployment | None) -> Edition:
-        """An edition with all of its files; the same record and inputs give the same bytes."""
+        """An edition with all its files; the same record and inputs give the same bytes."""
         memo = self.compose(release, state)
         files = {**rendered(memo), **attachments(release, memo), **release.files}
         return Edition(files=with_manifest(files, release.unkept), certified=memo.certified)
 
     def living(self, release: AssessedRelease, state: Deployment, *, unreached: str = "") -> dict[str, bytes]:
-        """The memo as it reads now, with what happened since it was signed; it replaces no edition that was.
+        """The memo as of now, with the events since it was signed; issued editions stay as they are.
 
-        `unreached` says why the registry cannot be asked; the release is then what was kept of it.
+        `unreached` says why the registry is unreachable; the release then holds the versions kept at validation.
         """
         try:
             memo = replace(self, unreached=unreached).compose(release, state)
@@ -69,7 +69,7 @@ class Publisher:
         return {name.replace("deployment_memo", "living_memo"): content for name, content in named}
 
     def attach(self, state: Deployment, files: Mapping[str, bytes]) -> tuple[str, ...]:
-        """Attach a release's documents to its registered version; what is still missing for `governance_ready`."""
+        """Attach a release's documents to its registered version; returns those missing for `governance_ready`."""
         if self.registry is None or not is_registered(self.registry, state):
             return ()
         documents = {
@@ -100,7 +100,7 @@ class Publisher:
     def _standing(self, release: AssessedRelease, state: Deployment | None) -> Standing:
         inputs, model = release.inputs, release.inputs.dossier.model
         on_paper = paper_log(inputs.evidence.paper, inputs.evidence.predictions)
-        standing = Standing(
+        result = Standing(
             required=inputs.policy.approvals.required,
             rehearsal=latest_rehearsal(self.record, model),
             previous_check=self._previous(release),
@@ -111,10 +111,10 @@ class Publisher:
             floor=inputs.floor,
         )
         if state is None:
-            return standing
+            return result
         history = self.record.history(deployment_stream(state.id))
         return replace(
-            standing,
+            result,
             approvals=state.approvals,
             overrides=state.overrides,
             is_approved=state.manifest is not None and not state.missing_roles,
@@ -145,14 +145,14 @@ class Publisher:
         return checked(self.registry, _registered(release), header.previous_version, pin)
 
     def _breach(self, release: AssessedRelease) -> str:
-        """What the ledger last saw the version that trades break, with its name."""
+        """The thresholds that the trading version broke last, with its version."""
         header = release.inputs.dossier.header
         for state in reversed(self.record.deployments(header.model)):
             if state.version == header.previous_version:
-                found = (r.event for r in self.record.history(deployment_stream(state.id)))
-                said = performance_breach([e for e in found if isinstance(e, Observed)], state.policy)
-                if said:
-                    return f"v{state.version}, {said}"
+                events = (r.event for r in self.record.history(deployment_stream(state.id)))
+                breach = performance_breach([e for e in events if isinstance(e, Observed)], state.policy)
+                if breach:
+                    return f"v{state.version}, {breach}"
         return ""
 
     def _candidate(self, release: AssessedRelease) -> PreviousCheck | None:
@@ -172,19 +172,19 @@ def _not_asked(version: str, why: str) -> PreviousCheck:
 
 def _unreached_words(why: str) -> str:
     return (
-        f"{why.rstrip('.')}. What the registry said of the release is taken from what was kept when the "
+        f"{why.rstrip('.')}. The registry's facts of the release are the ones that were kept when the "
         "release was validated; what was not kept is not provided."
     )
 
 
 def _started_by(history: Iterable[Recorded]) -> str | None:
-    """Who started the rollout, None before."""
+    """Who started the rollout, None before its start."""
     starts = (r.actor for r in history if isinstance(r.event, PhaseEntered) and r.event.phase is Phase.SHADOW)
     return next(starts, None)
 
 
 def rendered(memo: Memo) -> dict[str, bytes]:
-    """A memo in its three forms, with the pictures that the Markdown links to."""
+    """A memo in its three formats, with the pictures that the Markdown links to."""
     text, pictures = markdown(memo)
     return {
         "deployment_memo.md": text,
@@ -195,7 +195,7 @@ def rendered(memo: Memo) -> dict[str, bytes]:
 
 
 def attachments(release: AssessedRelease, memo: Memo) -> dict[str, bytes]:
-    """The four attachments, the validation results as a page too; no paper log is a table without rows."""
+    """The four attachments, and the validation results as a page; a missing paper log becomes a table without rows."""
     return {
         "attachments/backtest_report.pdf": backtest_report(release.assessment, release.inputs.evidence, memo),
         "attachments/validation_results.pdf": validation_pdf(release.assessment, release.inputs.evidence, memo),
@@ -208,7 +208,7 @@ def attachments(release: AssessedRelease, memo: Memo) -> dict[str, bytes]:
 
 
 def with_manifest(files: dict[str, bytes], unkept: Iterable[Entry] = ()) -> dict[str, bytes]:
-    """The files and the manifest over all of them, and over those whose bytes are not kept."""
+    """The files with their manifest, which also lists `unkept` files."""
     return {**files, MANIFEST: manifest_of(files, unkept).to_bytes()}
 
 

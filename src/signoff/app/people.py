@@ -1,7 +1,7 @@
-"""Who people are: whom they are enrolled as, what they may do, and how they become known.
+"""People: their enrolment, roles and duties, and how the first administrator signs in.
 
-Whoever owns the installation acts alone, at the machine itself. Over the network a change that gives power is proposed
-by an administrator and takes effect when a second person confirms it; one that takes power away takes effect at once.
+The owner of the installation acts alone, on its machine. Over the network, an administrator proposes a change that
+gives power, and a second person confirms it. A change that takes power away takes effect at once.
 """
 
 import hmac
@@ -39,7 +39,7 @@ BOOTSTRAP_LASTS: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """The one-time secret by which the first administrator comes in; it is shown once."""
+    """The one-time secret with which the first administrator signs in; it is shown once."""
 
     name: str
     secret: str = field(repr=False)
@@ -58,13 +58,13 @@ def enrol(
     key_made_by: str = "",
     is_replacing: bool = False,
 ) -> None:
-    """Let a person sign in these roles with this key; enrolling the same again changes nothing.
+    """Enrol a person in these roles with this key; repeating it changes nothing.
 
-    `key_made_by` is who made the private key, where it was not the person. A key keeps this mark for good.
-    A key in use is replaced only where `is_replacing` says that this is meant; what the other one signs is then marked.
+    `key_made_by` is who made the private key, if not the person; a key keeps this mark. A key in use is replaced only
+    with `is_replacing`; signatures of the new key are then marked.
     """
     people = record.people()
-    known = people.by_name.get(name)
+    person = people.by_name.get(name)
     event = PersonEnrolled(
         name=name,
         roles=roles,
@@ -73,57 +73,57 @@ def enrol(
         note=note,
         logins=logins,
         key_made_by=made_by(people, name, key_id) or key_made_by,
-        replaces_key=is_replacing and decisions.people.takes_a_place(known, key_id),
-        key_replaced=_replaced(record, known, key_id, actor),
+        replaces_key=is_replacing and decisions.people.takes_a_place(person, key_id),
+        key_replaced=_replaced(record, person, key_id, actor),
     )
-    if known is not None and (known.roles, known.key_id, known.logins, known.key_made_by) == (
+    if person is not None and (person.roles, person.key_id, person.logins, person.key_made_by) == (
         roles,
         key_id,
-        logins or known.logins,
+        logins or person.logins,
         event.key_made_by,
     ):
         return
     decisions.people.takes_effect(people, event)
-    decisions.people.is_meant_to_replace(known, event, partial(_in_use_since, record))
+    decisions.people.is_meant_to_replace(person, event, partial(_in_use_since, record))
     _commit(record, people, event, actor=actor, key=f"enrol:{name}:{key_id}:{people.revision}")
 
 
-def _replaced(record: Record, known: Person | None, key_id: str, actor: str) -> str:
-    """When a key took the place of one in use and by whom; a key keeps this mark, and so does who dropped theirs."""
-    if known is None or known.key_id == key_id:
-        return "" if known is None else known.key_replaced
-    if not known.key_id and not known.key_replaced:
+def _replaced(record: Record, person: Person | None, key_id: str, actor: str) -> str:
+    """By whom and when a key in use was replaced; the mark stays with the key, and with a person who dropped theirs."""
+    if person is None or person.key_id == key_id:
+        return "" if person is None else person.key_replaced
+    if not person.key_id and not person.key_replaced:
         return ""
     return f"on {record.now():%Y-%m-%d} by {actor}{record.proof.mark}"
 
 
-def _in_use_since(record: Record, known: Person) -> datetime | None:
-    """When the key of a person was enrolled."""
+def _in_use_since(record: Record, person: Person) -> datetime | None:
+    """Since when the person's present key is enrolled."""
     since = None
     for recorded in record.history(PEOPLE):
-        if isinstance(recorded.event, PersonEnrolled) and recorded.event.name == known.name:
-            since = (since or recorded.at) if recorded.event.key_id == known.key_id else None
+        if isinstance(recorded.event, PersonEnrolled) and recorded.event.name == person.name:
+            since = (since or recorded.at) if recorded.event.key_id == person.key_id else None
     return since
 
 
 def made_by(people: People, name: str, key_id: str) -> str:
-    """Who else made this key of a person, as far as it is on record; empty where nobody did, or it is another key."""
-    known = people.by_name.get(name)
-    return known.key_made_by if known is not None and known.key_id == key_id else ""
+    """Who else made this person's key, as recorded; empty if no one did, or for another key."""
+    person = people.by_name.get(name)
+    return person.key_made_by if person is not None and person.key_id == key_id else ""
 
 
 def grant(record: Record, name: str, duties: frozenset[AccessRole], *, actor: str) -> None:
-    """Give a person duties beside those of their roles. Only for who owns the installation: nobody confirms it."""
+    """Give a person duties beside those of their roles. Only the installation's owner may: it needs no confirmation."""
     people = record.people()
-    held = people.by_name[name].duties if name in people.by_name else frozenset[AccessRole]()
-    granted = DutiesGranted(name=name, duties=tuple(sorted(duties - held)))
+    duties_before = people.by_name[name].duties if name in people.by_name else frozenset[AccessRole]()
+    granted = DutiesGranted(name=name, duties=tuple(sorted(duties - duties_before)))
     decisions.people.takes_effect(people, DutiesGranted(name=name, duties=tuple(sorted(duties))))
     if granted.duties:
         _commit(record, people, granted, actor=actor, key=f"grant:{name}:{people.revision}")
 
 
 def bind(record: Record, name: str, *, issuer: str, subject: str, actor: str) -> None:
-    """Let the person whom the provider calls this come in as a person known here."""
+    """Bind an identity of the provider to a person, who then signs in with it."""
     people = record.people()
     event = SubjectBound(name=name, issuer=issuer, subject=subject)
     if people.bound_to(issuer, subject) == name:
@@ -133,7 +133,7 @@ def bind(record: Record, name: str, *, issuer: str, subject: str, actor: str) ->
 
 
 def propose(record: Record, change: Enrolment, *, actor: str) -> Proposal:
-    """Put a change before a second person; proposing the same again finds the open proposal."""
+    """Propose a change to a second person; proposing the same again returns the open proposal."""
     people, now = record.people(), record.now()
     if isinstance(change, PersonEnrolled):
         change = replace(
@@ -150,45 +150,45 @@ def propose(record: Record, change: Enrolment, *, actor: str) -> Proposal:
     if isinstance(change, PersonEnrolled):
         decisions.people.is_meant_to_replace(people.by_name.get(change.name), change, partial(_in_use_since, record))
         decisions.people.is_a_key(change, _own_id(change.public_key))
-    said = encode_state(change)
-    identity = digest(b"%s:%d:%s" % (actor.encode(), people.revision, said))[:16]
-    event = EnrolmentProposed(proposal=identity, change=change, expires_at=now + OPEN_FOR)
-    _commit(record, people, event, actor=actor, key=f"propose:{identity}")
-    return record.people().proposals[identity]
+    content = encode_state(change)
+    proposal_id = digest(b"%s:%d:%s" % (actor.encode(), people.revision, content))[:16]
+    event = EnrolmentProposed(proposal=proposal_id, change=change, expires_at=now + OPEN_FOR)
+    _commit(record, people, event, actor=actor, key=f"propose:{proposal_id}")
+    return record.people().proposals[proposal_id]
 
 
-def confirm(record: Record, identity: str, *, actor: str) -> Proposal:
-    """Let a proposed change take effect. The one who proposed it and the one it is about do not confirm it."""
+def confirm(record: Record, proposal_id: str, *, actor: str) -> Proposal:
+    """Confirm a proposed change, which takes effect. Its proposer and its subject may not confirm it."""
     people = record.people()
-    proposal = decisions.people.open_proposal(people, identity, record.now())
+    proposal = decisions.people.open_proposal(people, proposal_id, record.now())
     decisions.people.confirm(people, proposal, actor)
     change = proposal.change
     if isinstance(change, PersonEnrolled):
-        known = people.by_name.get(change.name)
-        decisions.people.is_meant_to_replace(known, change, partial(_in_use_since, record))
-        change = replace(change, key_replaced=_replaced(record, known, change.key_id, actor))
-    events = (EnrolmentConfirmed(proposal=identity), change)
-    _commit(record, people, *events, actor=actor, key=f"confirm:{identity}")
+        person = people.by_name.get(change.name)
+        decisions.people.is_meant_to_replace(person, change, partial(_in_use_since, record))
+        change = replace(change, key_replaced=_replaced(record, person, change.key_id, actor))
+    events = (EnrolmentConfirmed(proposal=proposal_id), change)
+    _commit(record, people, *events, actor=actor, key=f"confirm:{proposal_id}")
     return proposal
 
 
-def decline(record: Record, identity: str, *, actor: str) -> Proposal:
-    """Put a proposed change away; whoever may confirm, and whoever proposed it, may decline."""
+def decline(record: Record, proposal_id: str, *, actor: str) -> Proposal:
+    """Decline a proposed change; its proposer and all who may confirm it may decline."""
     people = record.people()
-    proposal = decisions.people.open_proposal(people, identity, record.now())
-    _commit(record, people, EnrolmentDeclined(proposal=identity), actor=actor, key=f"decline:{identity}")
+    proposal = decisions.people.open_proposal(people, proposal_id, record.now())
+    _commit(record, people, EnrolmentDeclined(proposal=proposal_id), actor=actor, key=f"decline:{proposal_id}")
     return proposal
 
 
 def withdraw(record: Record, name: str, powers: frozenset[AccessRole | Role], *, reason: str, actor: str) -> None:
-    """Take duties and roles from a person at once; what they signed before keeps its force and its name."""
+    """Take duties and roles from a person at once; earlier signatures stay valid."""
     people = record.people()
     event = decisions.people.withdraw(people.named(name), powers, reason)
     _commit(record, people, event, actor=actor, key=f"withdraw:{name}:{people.revision}")
 
 
 def unbind(record: Record, *, issuer: str, subject: str, actor: str) -> None:
-    """Let an identity of the provider come in no more, from the next request on."""
+    """Unbind an identity of the provider; its next request is refused."""
     people = record.people()
     decisions.people.unbind(people, issuer, subject)
     event = SubjectUnbound(issuer=issuer, subject=subject)
@@ -196,7 +196,7 @@ def unbind(record: Record, *, issuer: str, subject: str, actor: str) -> None:
 
 
 def invite(record: Record, name: str, *, actor: str) -> Invitation:
-    """A one-time way in for the first administrator, for an hour; none once the provider knows an administrator."""
+    """Invite the first administrator for an hour; refused once an administrator is bound to the provider."""
     people = record.people()
     decisions.people.invite(people, DutiesGranted(name=name, duties=(AccessRole.ADMINISTRATOR,)))
     secret = secrets.token_urlsafe(32)
@@ -205,23 +205,23 @@ def invite(record: Record, name: str, *, actor: str) -> Invitation:
     return Invitation(name=name, secret=secret)
 
 
-def come_in(record: Record, given: str, *, issuer: str, subject: str) -> str:
-    """The name of the invited administrator, bound to this identity from now on; works once.
+def come_in(record: Record, secret_digest: str, *, issuer: str, subject: str) -> str:
+    """Bind this identity to the invited administrator, once; returns their name.
 
-    `given` is the SHA-256 of the invitation's secret, in hex.
+    `secret_digest` is the SHA-256 of the invitation's secret, in hex.
     """
     people = record.people()
-    known = (b for b in people.bootstraps.values() if hmac.compare_digest(b.digest, given))
-    invited = decisions.people.invited(people, known, record.now())
+    invitations = (b for b in people.bootstraps.values() if hmac.compare_digest(b.digest, secret_digest))
+    invited = decisions.people.invited(people, invitations, record.now())
     granted = DutiesGranted(name=invited.name, duties=(AccessRole.ADMINISTRATOR,))
     bound = decisions.people.come_in(people, SubjectBound(name=invited.name, issuer=issuer, subject=subject), granted)
     events: tuple[AnyEvent, ...] = (BootstrapUsed(name=invited.name), granted, *bound)
-    _commit(record, people, *events, actor=invited.name, key=f"bootstrapped:{given[:16]}")
+    _commit(record, people, *events, actor=invited.name, key=f"bootstrapped:{secret_digest[:16]}")
     return invited.name
 
 
 def _own_id(public_key: str) -> str | None:
-    """The id that a public key in hex has; None where it is no such key."""
+    """The id of a public key in hex; None if it is malformed."""
     try:
         return identity_of(bytes.fromhex(public_key))
     except ValueError:

@@ -69,7 +69,7 @@ class Policies:
     def versions(self) -> tuple[tuple[Recorded, PolicyProposal], ...]:
         """Every confirmed version, oldest first, with the event that confirmed it."""
         proposed: dict[str, PolicyProposal] = {}
-        found = []
+        confirmed = []
         for recorded in self.record.history(POLICY):
             match recorded.event:
                 case PolicyProposed() as event:
@@ -80,10 +80,10 @@ class Policies:
                         expires_at=event.expires_at,
                     )
                 case PolicyConfirmed() as event:
-                    found.append((recorded, proposed[event.proposal]))
+                    confirmed.append((recorded, proposed[event.proposal]))
                 case _:
                     pass
-        return tuple(found)
+        return tuple(confirmed)
 
     def propose(self, policy: Policy, signatory: SigningPerson) -> PolicyProposal:
         """Propose a policy by signing it; it stays open for a second person for a week."""
@@ -110,28 +110,28 @@ class Policies:
         state = self.record.policy()
         return self._open(state, subject_of(state.number + 1, state.digest, content_of(policy))[:ID_DIGITS])
 
-    def confirm(self, identity: str, signatory: SigningPerson) -> InForce:
+    def confirm(self, proposal_id: str, signatory: SigningPerson) -> InForce:
         """Confirm a proposed policy by signing it as the second person; it is in force from now on."""
 
         def attempt() -> None:
             state = self.record.policy()
-            proposal = self._open(state, identity)
+            proposal = self._open(state, proposal_id)
             subject = subject_of(state.number + 1, state.digest, proposal.content)
             self._may_confirm(proposal, subject, signatory.person, signatory.role)
             policy = read_content(proposal.content)
             signature = sign(self.record, self._decision(state, policy, subject, Vote.CONFIRM_POLICY), signatory)
-            self._commit(state, PolicyConfirmed(proposal=identity, signature=signature), actor=signatory.person)
+            self._commit(state, PolicyConfirmed(proposal=proposal_id, signature=signature), actor=signatory.person)
 
         if not self.record.was_carried_out():
             decided_again(attempt)
         return self.in_force()
 
-    def decline(self, identity: str, *, actor: str) -> PolicyProposal:
+    def decline(self, proposal_id: str, *, actor: str) -> PolicyProposal:
         """Decline a proposed policy."""
         decisions.policy.decline(self.record.people().named(actor))
         state = self.record.policy()
-        proposal = self._open(state, identity)
-        self._commit(state, PolicyDeclined(proposal=identity), actor=actor)
+        proposal = self._open(state, proposal_id)
+        self._commit(state, PolicyDeclined(proposal=proposal_id), actor=actor)
         return proposal
 
     def proposal_statement(self, policy: Policy, *, person: str, role: Role) -> bytes:
@@ -142,10 +142,10 @@ class Policies:
         decision = self._decision(state, policy, subject, Vote.PROPOSE_POLICY)
         return prepare(self.record, decision, person=person, role=role)
 
-    def confirmation_statement(self, identity: str, *, person: str, role: Role) -> bytes:
+    def confirmation_statement(self, proposal_id: str, *, person: str, role: Role) -> bytes:
         """The statement that this person has to sign to confirm a proposed policy."""
         state = self.record.policy()
-        proposal = self._open(state, identity)
+        proposal = self._open(state, proposal_id)
         subject = subject_of(state.number + 1, state.digest, proposal.content)
         self._may_confirm(proposal, subject, person, role)
         policy = read_content(proposal.content)
@@ -185,17 +185,17 @@ class Policies:
     def _unconfirmed(self, revision: int) -> InForce:
         """The policy of the last approved release, unconfirmed; without such a release, the built-in policy."""
         approved = [d for d in self.record.deployments() if _was_approved(d)]
-        found = built_in()
+        in_force = built_in()
         if approved and (policy := self._submitted_with(approved[-1])) != BUILT_IN:
-            found = unconfirmed(policy, Origin.LAST_APPROVED, approved[-1].id)
-        return replace(found, revision=revision)
+            in_force = unconfirmed(policy, Origin.LAST_APPROVED, approved[-1].id)
+        return replace(in_force, revision=revision)
 
     def _submitted_with(self, release: Deployment) -> Policy:
         """The policy file as submitted; where it is missing, the policy that the release was held to."""
         try:
             manifest = parse(self.record.store.blob(release.package or ""))
-            kept = next(entry.sha256 for entry in manifest.entries if entry.path == KEPT)
-            return self.read(self.record.store.blob(kept))
+            sha256 = next(entry.sha256 for entry in manifest.entries if entry.path == KEPT)
+            return self.read(self.record.store.blob(sha256))
         except (SignoffError, StopIteration):
             return release.policy
 
@@ -209,8 +209,8 @@ class Policies:
         if signed.subject != subject or not subject.startswith(proposal.id):
             decisions.policy.refuse_other_bytes(proposal)
 
-    def _open(self, state: InstallationPolicy, identity: str) -> PolicyProposal:
-        return decisions.policy.open_proposal(state, identity, self.record.now())
+    def _open(self, state: InstallationPolicy, proposal_id: str) -> PolicyProposal:
+        return decisions.policy.open_proposal(state, proposal_id, self.record.now())
 
     def _commit(self, state: InstallationPolicy, event: AnyEvent, *, actor: str) -> None:
         change = StreamChange(stream=POLICY, state=state if state.revision else None, events=(event,))

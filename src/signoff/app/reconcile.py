@@ -1,7 +1,7 @@
-"""What should hold at the broker against what was done: a kill or a rollback whose effects a crash cut off.
+"""Reconcile the broker with the record after a crash interrupted a kill or a rollback.
 
-Level-triggered: it looks at the record alone, and every call to the broker may be repeated, so that any number of
-workers may run it at any time.
+It is level-triggered: it reads only the record, and every call to the broker may be repeated, so any number of workers
+may run it at any time.
 """
 
 from signoff.app.record import Record
@@ -12,10 +12,10 @@ from signoff.ports.venue import OrderHalt
 
 
 def reconcile_orders(record: Record, orders: OrderHalt, model: str) -> int:
-    """Fence and cancel again while the model is killed or on its way back; how many orders were asked to be cancelled.
+    """Fence and cancel again while the model is killed or rolling back; returns how many cancels were requested.
 
-    A model that trades is left alone: orders carry the revision of the flags they knew, and the ones from before the
-    halt stay refused whether or not the fence was lifted. Without a venue there is nothing to hold against the record.
+    A trading model needs nothing: orders carry the revision of their flags, so older ones stay refused with or without
+    a fence. Without a venue there is nothing to reconcile.
     """
     if orders.kind is VenueKind.NONE:
         return 0

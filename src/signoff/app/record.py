@@ -1,7 +1,7 @@
-"""The record of all releases as use cases see it: present states, histories, and one way to add to them.
+"""The record of all releases, as use cases see it: present states, histories, and one way to append to them.
 
-Nothing else in the application writes state. A change is decided by the domain on the state that was read, and is
-refused by the store when that state has moved on meanwhile.
+Only this module writes state. The domain decides a change on the state that was read. The store refuses the change if
+another commit came first.
 """
 
 from collections.abc import Callable, Collection
@@ -30,7 +30,7 @@ from signoff.ports.clock import Clock
 from signoff.ports.store import Append, Commit, Effect, Store, StoredStream
 
 ATTEMPTS: Final = 8
-# Releases that stay decoded, the ones asked for last.
+# How many decoded releases are cached, the most recently used ones.
 MOST_KEPT: Final = 1024
 T = TypeVar("T")
 
@@ -41,13 +41,13 @@ def deployment_stream(deployment: str) -> str:
 
 
 def model_stream(model: str) -> str:
-    """The stream of a model's kill latch and rehearsals."""
+    """The stream of a model's kill switch and rehearsals."""
     return f"model/{model}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamChange:
-    """Events that follow one state of one stream."""
+    """Events to append to a stream, decided on this state."""
 
     stream: str
     state: State | None
@@ -64,7 +64,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class CallerRequest:
-    """One request of one caller: the name it was sent under, and the digest of all that it asks."""
+    """One request of one caller: its idempotency key, and the digest of its content."""
 
     name: str
     asked: str
@@ -72,7 +72,7 @@ class CallerRequest:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What a caller says beside what they ask: their request by name, and the release as they saw it."""
+    """What a caller sends beside the command: the idempotency key, and the expected revision of the release."""
 
     request: CallerRequest | None = None
     expected: Expectation | None = None
@@ -80,9 +80,9 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The store and the clock as one caller uses them. `proof` is of the names of those who act by it.
+    """The store and the clock as one caller uses them. `proof` says how the actor's name was proven.
 
-    What the caller expects holds until their own request has changed it, which `has_changed` says.
+    The caller's expected revision applies until their own request changes the release; `has_changed` says so.
     """
 
     store: Store
@@ -93,18 +93,18 @@ class Record:
     has_changed: Event = field(default_factory=Event, repr=False, compare=False)
 
     def key(self, otherwise: str) -> str:
-        """The key of a commit that is all a request does: the request's own name, so that it is done once."""
+        """The idempotency key of a commit that is the whole request: the request's own key, so that it is done once."""
         return otherwise if self.caller.request is None else f"request:{self.caller.request.name}"
 
     def was_carried_out(self) -> bool:
-        """Whether this very request is on record: it was made before, and the answer to it was lost.
+        """Whether this request is on record already: it was repeated because its answer was lost.
 
-        It is then answered by what is true now; deciding it again would refuse it for what it did itself.
+        It is then answered with the present state. Deciding it again would refuse it because of its own effect.
         """
         request = self.caller.request
-        if request is None or (made := self.store.request_of(self.key(""))) is None:
+        if request is None or (earlier := self.store.request_of(self.key(""))) is None:
             return False
-        decisions.requests.is_the_same(made, request.asked)
+        decisions.requests.is_the_same(earlier, request.asked)
         self.has_changed.set()
         return True
 
@@ -112,94 +112,94 @@ class Record:
         """The present time in UTC."""
         return self.clock.now()
 
-    def deployment(self, identity: str) -> Deployment:
+    def deployment(self, deployment_id: str) -> Deployment:
         """One release. NotFoundError lists the ids that are nearest to this one."""
-        found = self.store.load(deployment_stream(identity))
-        if found is None:
-            known = (_name(stream) for stream in self.store.names(deployment_stream("")))
-            decisions.requests.refuse_unknown_release(identity, known)
-        state = _release(found.state)
+        stored = self.store.load(deployment_stream(deployment_id))
+        if stored is None:
+            ids = (_name(stream) for stream in self.store.names(deployment_stream("")))
+            decisions.requests.refuse_unknown_release(deployment_id, ids)
+        state = _release(stored.state)
         expected = self.caller.expected
         if expected is not None and not self.has_changed.is_set() and not self.was_carried_out():
             decisions.requests.is_as_seen(state, expected.identity, expected.revision)
         return state
 
-    def find(self, identity: str) -> Deployment | None:
+    def find(self, deployment_id: str) -> Deployment | None:
         """One release, or None."""
-        found = self.store.load(deployment_stream(identity))
-        return None if found is None else _release(found.state)
+        stored = self.store.load(deployment_stream(deployment_id))
+        return None if stored is None else _release(stored.state)
 
     def deployments(self, model: str | None = None) -> tuple[Deployment, ...]:
         """Every release, oldest first, of one model or of all."""
-        found = (_release(s.state) for s in self.store.streams("deployment/", models=_only(model)))
-        return tuple(sorted(found, key=age))
+        releases = (_release(s.state) for s in self.store.streams("deployment/", models=_only(model)))
+        return tuple(sorted(releases, key=age))
 
     def in_states(self, *states: DeploymentState, model: str | None = None) -> tuple[Deployment, ...]:
         """Releases in one of these states, oldest first."""
         return tuple(sorted((release_of(stored) for stored in self.stored_in(*states, model=model)), key=age))
 
     def stored_in(self, *states: DeploymentState, model: str | None = None) -> tuple[StoredStream, ...]:
-        """The same as they are stored, so that one that cannot be read keeps nobody from the others."""
+        """The same releases as stored, so that the caller can skip an unreadable one."""
         labels = [state.value for state in states]
         return self.store.streams("deployment/", models=_only(model), labels=labels)
 
     def page(
         self, *, model: str | None, state: DeploymentState | None, after: str | None, limit: int
     ) -> tuple[Deployment, ...]:
-        """Releases by id, at most so many, after one that was the last of the page before."""
-        found = self.store.streams(
+        """At most `limit` releases by id, after the last of the previous page."""
+        stored = self.store.streams(
             "deployment/",
             models=_only(model),
             labels=None if state is None else [state.value],
             after=None if after is None else deployment_stream(after),
             limit=limit,
         )
-        return tuple(_release(s.state) for s in found)
+        return tuple(_release(s.state) for s in stored)
 
     def models(self) -> tuple[str, ...]:
-        """Every model with a release or a latch, by name."""
+        """Every model with a release or a kill switch, by name."""
         released = set(self.store.names(deployment_stream("")).values())
         return tuple(sorted(released | {_name(stream) for stream in self.store.names(model_stream(""))}))
 
     def recognised(self, name: str) -> Recognition:
-        """Whether a model of this name has a release or a rehearsal here; a kill alone makes no name known."""
+        """Whether the model has a release or a rehearsal; a kill alone does not make a name known."""
         latches = (decode_state(KillSwitchState, stored.state) for stored in self.store.streams("model/"))
         rehearsed = frozenset(latch.model for latch in latches if latch.rehearsal is not None)
         models = {_name(stream): model for stream, model in self.store.names(deployment_stream("")).items()}
         return recognition(name, models, rehearsed)
 
     def halted(self) -> tuple[str, ...]:
-        """Every model that is killed or on its way back, by name."""
+        """Every model that is killed or rolling back, by name."""
         leaving = {d.model for d in self.in_states(*RETREATING)}
         latches = (decode_state(KillSwitchState, s.state) for s in self.store.streams("model/"))
         return tuple(sorted(leaving | {latch.model for latch in latches if latch.is_latched}))
 
     def killed(self) -> dict[str, str]:
-        """Every model that is killed, also one of which there is no release: by whom, and why."""
+        """Every killed model, even without a release: by whom, and why."""
         latches = (decode_state(KillSwitchState, stored.state) for stored in self.store.streams(model_stream("")))
         return {latch.model: f"{latch.killed_by}: {latch.reason}" for latch in latches if latch.is_latched}
 
     def latch(self, model: str) -> KillSwitchState | None:
-        """The kill latch of a model, None where nothing was ever killed or rehearsed."""
-        found = self.store.load(model_stream(model))
-        return None if found is None else decode_state(KillSwitchState, found.state)
+        """The kill switch of a model, None if it was never killed or rehearsed."""
+        stored = self.store.load(model_stream(model))
+        return None if stored is None else decode_state(KillSwitchState, stored.state)
 
     def people(self) -> People:
         """Who may sign."""
-        found = self.store.load(PEOPLE)
-        return People() if found is None else decode_state(People, found.state)
+        stored = self.store.load(PEOPLE)
+        return People() if stored is None else decode_state(People, stored.state)
 
     def policy(self) -> InstallationPolicy:
-        """The installation's policy, as far as two people confirmed one, and what waits for a second person."""
-        found = self.store.load(POLICY)
-        return InstallationPolicy() if found is None else decode_state(InstallationPolicy, found.state)
+        """The installation's confirmed policy, and the proposals that wait for a second person."""
+        stored = self.store.load(POLICY)
+        return InstallationPolicy() if stored is None else decode_state(InstallationPolicy, stored.state)
 
     def flags(self, model: str) -> Flags:
-        """What trading processes read of a model."""
+        """The flags of a model."""
         return flags(model, self.deployments(model), self.latch(model))
 
     def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
-        """What trading processes read of each of these models, all read at once."""
+        """The flags of these models, from one read."""
         mine: dict[str, list[Deployment]] = {model: [] for model in models}
         for stored in self.store.streams("deployment/", models=models):
             released = _release(stored.state)
@@ -210,18 +210,18 @@ class Record:
         return {model: flags(model, released, latches.get(model_stream(model))) for model, released in mine.items()}
 
     def history(self, stream: str | None = None) -> tuple[Recorded, ...]:
-        """What happened, in the ledger's order."""
+        """The events of a stream, in the ledger's order."""
         return tuple(decode(row.body) for row in self.store.rows(stream=stream))
 
     def streams_of(self, name: str) -> frozenset[str]:
-        """The streams that tell of a model, its releases among them, or of one release."""
+        """The streams of a model and its releases, or of one release."""
         released = (s.stream for s in self.store.streams("deployment/", models=[name]))
         return frozenset({deployment_stream(name), model_stream(name), *released})
 
     def told(
         self, streams: Collection[str], *, after: int = 0, limit: int | None = None
     ) -> tuple[tuple[int, Recorded], ...]:
-        """What happened in these streams, in the ledger's order, with the sequence number of each event."""
+        """The events of these streams with their sequence numbers, in the ledger's order."""
         return tuple((row.seq, decode(row.body)) for row in self.store.page(streams, after=after, limit=limit))
 
     def commit(
@@ -234,16 +234,16 @@ class Record:
         unchanged: tuple[tuple[str, int], ...] = (),
         proof: ActorProof | None = None,
     ) -> None:
-        """Add events to their streams, all or none, as long as the `unchanged` streams are at these revisions.
+        """Append all events or none, provided that the `unchanged` streams are still at these revisions.
 
-        The same key and events again change nothing. `proof` is of this actor's name, where it is not the record's.
+        Repeating the same key and events changes nothing. `proof` overrides the record's for this actor.
         """
         at = at or self.now()
         changes = tuple(change for change in changes if change.events)
         if not changes and not effects:
             return
-        said = [[c.stream, [encode_state(event).decode() for event in c.events]] for c in changes]
-        request = digest(canonical([key, actor, said]))
+        asked = [[c.stream, [encode_state(event).decode() for event in c.events]] for c in changes]
+        request = digest(canonical([key, actor, asked]))
         if self.caller.request is not None and key == self.key(""):
             request = self.caller.request.asked
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
@@ -273,13 +273,13 @@ class Record:
         key: str,
         effects: tuple[Effect, ...] = (),
     ) -> None:
-        """Add events to one release, which were decided on in this state of it."""
+        """Append events to one release, decided on this state."""
         change = StreamChange(stream=deployment_stream(state.id), state=state, events=events)
         self.commit(change, actor=actor, key=key, effects=effects)
 
     def decide(
         self,
-        identity: str,
+        deployment_id: str,
         decide: Callable[[Deployment], tuple[AnyEvent, ...]],
         *,
         actor: str,
@@ -287,26 +287,26 @@ class Record:
         effects: Callable[[Deployment, tuple[AnyEvent, ...]], tuple[Effect, ...]] = lambda *_: (),
         is_whole: bool = True,
     ) -> Deployment:
-        """Commit what is decided on a release as it is now, again where somebody was faster; the release then.
+        """Decide on the present state of a release and commit, again if another commit came first; returns the release.
 
-        Where it is the whole of what a request does (`is_whole`), a request that was carried out does it no more.
+        `is_whole` says that this is all that a request does; a request on record is then not carried out again.
         """
 
         def attempt() -> Deployment:
-            state = self.deployment(identity)
-            events, key = decide(state), f"{verb}:{identity}:{state.revision}"
+            state = self.deployment(deployment_id)
+            events, key = decide(state), f"{verb}:{deployment_id}:{state.revision}"
             follows = effects(state, events)
             self.append(state, events, actor=actor, key=self.key(key) if is_whole else key, effects=follows)
-            return self.deployment(identity)
+            return self.deployment(deployment_id)
 
-        return self.deployment(identity) if is_whole and self.was_carried_out() else decided_again(attempt)
+        return self.deployment(deployment_id) if is_whole and self.was_carried_out() else decided_again(attempt)
 
 
 def decided_again(attempt: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
-    """The result of an attempt that reads, decides and commits, made again when somebody else was faster.
+    """The result of `attempt`, which reads, decides and commits; repeated when another commit came first.
 
-    Each attempt decides on the state it reads itself, so that what no longer makes sense is refused by its guard; the
-    refusal of the last attempt stands.
+    Each attempt decides on the state that it reads, so its guard refuses what no longer applies. The refusal of the
+    last attempt is raised.
     """
     for _ in range(attempts - 1):
         try:
@@ -335,7 +335,7 @@ def _append(change: StreamChange, *, at: datetime, actor: str) -> Append:
 
 @lru_cache(maxsize=MOST_KEPT)
 def _release(content: bytes) -> Deployment:
-    """A release from its stored bytes. It is frozen all through, so that who asks again may be given the same."""
+    """A release from its stored bytes. Releases are immutable, so the decoded one is cached."""
     return decode_state(Deployment, content)
 
 
@@ -345,7 +345,7 @@ def release_of(stored: StoredStream) -> Deployment:
 
 
 def _name(stream: str) -> str:
-    """What a stream is of: the id of a release, or a model."""
+    """The id of the release or model that a stream belongs to."""
     return stream.partition("/")[2]
 
 

@@ -1,8 +1,8 @@
-"""The registry held against the record: an alias that was moved by hand, a version or a registered model that is gone.
+"""Compare the registry with the record: find aliases moved by hand, and versions or models that are gone.
 
-Whoever writes to the registry can move the alias `champion`, delete a version or rename a model without Signoff. People
-are told of each difference once; the worker's answer, `status` and `/readyz` show it until it is gone. Nothing is put
-back here: moving an alias without a person's word could undo what a person did on purpose.
+Whoever writes to the registry can move the alias `champion`, delete a version or rename a model without Signoff. Each
+difference is notified once; the worker's answer, `status` and `/readyz` show it until it is gone. Signoff repairs
+nothing here, since a person may have moved the alias on purpose.
 """
 
 import json
@@ -26,7 +26,7 @@ from signoff.ledger.canonical import canonical, digest
 from signoff.ports.registry import Registry
 from signoff.ports.ttl_store import TtlStore
 
-# What never held capital may be tidied away in the registry; whatever may trade, or be fallen back to, may not.
+# Versions that may trade, or are a fallback, must stay in the registry; others may be deleted.
 KEPT_IN_REGISTRY: Final = frozenset(State) - {State.REJECTED, State.ROLLED_BACK}
 WAS_CHAMPION: Final = (State.SUPERSEDED, State.ROLLED_BACK)
 KIND: Final = "registry"
@@ -34,9 +34,9 @@ NAME: Final = "findings"
 SINCE: Final = "registry since"
 TURN: Final = "turn"
 FILES: Final = "files of "
-# A worker that died in its turn keeps the others from looking for so long.
+# A worker that dies in its turn delays the others for this long.
 LONGEST_TURN: Final = timedelta(minutes=10)
-# What is found is found again in every pass; a worker that stopped must not keep an old finding for ever.
+# Every pass repeats its findings; those of a worker that stopped expire after this.
 KEPT: Final = timedelta(days=1)
 
 
@@ -50,45 +50,45 @@ class Discrepancy:
 
 
 def discrepancies(record: Record, registry: Registry, model: str) -> tuple[Discrepancy, ...]:
-    """Every difference of one model. While an alias is about to be named by Signoff itself, none of that alias."""
+    """Every difference of one model. While Signoff itself is about to point the alias, the alias is not compared."""
     before = _expected(record, model)
     releases = sorted(record.in_states(*STAYS_TAKEN, model=model), key=lambda d: (d.registry_name, age(d)))
-    found: list[str] = []
+    texts: list[str] = []
     for name, named in groupby(releases, key=lambda d: d.registry_name):
         every = [release for release in named if release.manifest is not None or release.was_adopted]
         mine = [release for release in every if release.state in KEPT_IN_REGISTRY]
         ended = [release for release in every if release not in mine and stays_taken(release)]
         if ended:
-            found += _again(ended, registry.registered(name, ALIAS, _versions(ended)))
+            texts += _again(ended, registry.registered(name, ALIAS, _versions(ended)))
         if not mine:
             continue
         seen = registry.registered(name, ALIAS, _versions(mine))
-        found += _gone(name, mine, seen)
-        found += _again(mine, seen)
+        texts += _gone(name, mine, seen)
+        texts += _again(mine, seen)
         if before.is_as(_expected(record, model)) and (
             moved := _moved(name, before.champion, seen, _former(record, model))
         ):
-            found.append(moved)
+            texts.append(moved)
     channel = next((d.undertakings.incident_channel for d in releases if d.undertakings is not None), CHANNEL)
-    return tuple(Discrepancy(model=model, text=text, channel=channel) for text in found)
+    return tuple(Discrepancy(model=model, text=text, channel=channel) for text in texts)
 
 
-def keep_changed(shelf: TtlStore, release: Deployment, found: str | None, now: datetime) -> None:
-    """Keep which other files a release's version has now, for the next look at its model; None where it has none."""
+def keep_changed(shelf: TtlStore, release: Deployment, difference: str | None, now: datetime) -> None:
+    """Keep how a version's files differ from the approved ones, for the next look at its model; None if they do not."""
     name = f"{FILES}{release.id}"
-    if found is not None:
-        shelf.put(KIND, name, found.encode(), now + KEPT)
+    if difference is not None:
+        shelf.put(KIND, name, difference.encode(), now + KEPT)
     elif shelf.get(KIND, name, now) is not None:
         shelf.drop(KIND, name)
 
 
 def changed(record: Record, shelf: TtlStore, model: str) -> Iterator[Discrepancy]:
-    """The releases of a model whose files were last found to be others than the approved ones."""
+    """The releases of a model whose files differed from the approved ones at the last look."""
     now = record.now()
     for release in record.in_states(*KEPT_IN_REGISTRY, model=model):
-        if release.bound is not None and (kept := shelf.get(KIND, f"{FILES}{release.id}", now)) is not None:
+        if release.bound is not None and (difference := shelf.get(KIND, f"{FILES}{release.id}", now)) is not None:
             channel = CHANNEL if release.undertakings is None else release.undertakings.incident_channel
-            yield Discrepancy(model=model, text=f"{release.id}: {kept.decode().rstrip('.')}", channel=channel)
+            yield Discrepancy(model=model, text=f"{release.id}: {difference.decode().rstrip('.')}", channel=channel)
 
 
 def _versions(releases: Iterable[Deployment]) -> tuple[str, ...]:
@@ -97,9 +97,10 @@ def _versions(releases: Iterable[Deployment]) -> tuple[str, ...]:
 
 @contextmanager
 def turn(shelf: TtlStore, now: datetime) -> Iterator[bool]:
-    """Whether it is this worker's turn to look at the registry and tell; another one looks meanwhile where it is not.
+    """Whether it is this worker's turn to compare the registry and notify; otherwise another worker does.
 
-    Looking is part of the turn: who looked before a difference began would take it for gone once it was told.
+    The comparison belongs to the turn: an older comparison would end a difference that another worker has just
+    notified.
     """
     token = uuid4().hex.encode()
     is_mine = shelf.add(KIND, TURN, token, now + LONGEST_TURN, now)
@@ -110,36 +111,38 @@ def turn(shelf: TtlStore, now: datetime) -> Iterator[bool]:
             shelf.drop(KIND, TURN)
 
 
-def tell(record: Record, shelf: TtlStore, found: Mapping[str, tuple[Discrepancy, ...]], *, actor: str) -> None:
-    """Tell people what was not told yet, and keep what stands; of a model that was not looked at, what is known stays.
+def tell(
+    record: Record, shelf: TtlStore, discrepancies_of: Mapping[str, tuple[Discrepancy, ...]], *, actor: str
+) -> None:
+    """Notify new differences, and keep the present ones; models that were not compared keep their differences.
 
-    The shelf keeps since when each difference is known, and of two workers one decides on it. The notice is committed
-    under that moment, so that two workers, or one that died in between and looks again, tell it once.
+    The shelf keeps when each difference was first found; one worker sets this time. It is part of the notice's
+    idempotency key, so that two workers, or one that restarts after a crash, notify once.
     """
     now = record.now()
-    known = standing(shelf, now)
-    for model, each in found.items():
+    earlier = standing(shelf, now)
+    for model, each in discrepancies_of.items():
         for discrepancy in each:
             since = _since(shelf, discrepancy, now)
-            if discrepancy.text not in known.get(model, ()):
+            if discrepancy.text not in earlier.get(model, ()):
                 _tell(record, discrepancy, since, actor)
-        for text in set(known.get(model, ())) - {discrepancy.text for discrepancy in each}:
+        for text in set(earlier.get(model, ())) - {discrepancy.text for discrepancy in each}:
             shelf.drop(SINCE, _name(model, text))
-    present = {**known, **{model: tuple(d.text for d in each) for model, each in found.items()}}
+    present = {**earlier, **{model: tuple(d.text for d in each) for model, each in discrepancies_of.items()}}
     present = {model: texts for model, texts in present.items() if texts}
     if present:
         shelf.put(KIND, NAME, json.dumps(present).encode(), now + KEPT)
-    elif known:
+    elif earlier:
         shelf.drop(KIND, NAME)
 
 
 def _since(shelf: TtlStore, discrepancy: Discrepancy, now: datetime) -> datetime:
-    """Since when a difference is known, by the first worker that found it."""
+    """When a difference was first found, by any worker."""
     name = _name(discrepancy.model, discrepancy.text)
     shelf.add(SINCE, name, now.isoformat().encode(), now + KEPT, now)
     shelf.prolong(SINCE, name, now + KEPT, now)
-    kept = shelf.get(SINCE, name, now)
-    return now if kept is None else datetime.fromisoformat(kept.decode())
+    content = shelf.get(SINCE, name, now)
+    return now if content is None else datetime.fromisoformat(content.decode())
 
 
 def _name(model: str, text: str) -> str:
@@ -147,9 +150,9 @@ def _name(model: str, text: str) -> str:
 
 
 def standing(shelf: TtlStore, now: datetime) -> dict[str, tuple[str, ...]]:
-    """What a worker found last, by model; nothing where none has looked for a day."""
-    kept = shelf.get(KIND, NAME, now)
-    return {} if kept is None else {model: tuple(texts) for model, texts in json.loads(kept).items()}
+    """The last findings, by model; empty if no worker compared for a day."""
+    content = shelf.get(KIND, NAME, now)
+    return {} if content is None else {model: tuple(texts) for model, texts in json.loads(content).items()}
 
 
 def _tell(record: Record, discrepancy: Discrepancy, since: datetime, actor: str) -> None:
@@ -163,19 +166,19 @@ def _tell(record: Record, discrepancy: Discrepancy, since: datetime, actor: str)
             "version through Signoff.",
         )
     )
-    with suppress(ConflictError):  # a worker of another name told it
+    with suppress(ConflictError):  # a worker of another name notified it
         record.commit(actor=actor, key=f"registry:{notice.identity}:{since.isoformat()}", effects=(notice,))
 
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What the record says of the alias; not settled while Signoff itself is about to point it."""
+    """What the record says of the alias; not settled while Signoff itself is about to point the alias."""
 
     champion: Deployment | None
     is_settled: bool
 
     def is_as(self, other: "_Expected") -> bool:
-        """Whether the same release is the champion still, and nothing is under way."""
+        """Whether the champion is unchanged, and no change of the alias is pending."""
         mine, its = (None if each.champion is None else each.champion.id for each in (self, other))
         return mine == its and self.is_settled and other.is_settled
 
@@ -187,9 +190,9 @@ def _expected(record: Record, model: str) -> _Expected:
 
 
 def _former(record: Record, model: str) -> frozenset[str]:
-    """Versions that the alias may still name where no release holds full capital: it stays when a champion leaves.
+    """Versions that the alias may name while no release is at full: it stays when a champion leaves.
 
-    A champion that was killed and armed again is in shadow, and a rollback names the version that it restored.
+    A champion that was killed and re-armed is in shadow, and a rollback points the alias at the restored version.
     """
     every = record.deployments(model)
     left = {release.version for release in every if release.state in WAS_CHAMPION or release.was_adopted}
@@ -218,33 +221,33 @@ def _gone(name: str, releases: list[Deployment], seen: RegisteredModel) -> list[
 
 
 def _has_pinned(release: Deployment, seen: RegisteredModel) -> bool:
-    """Whether the number that a release is bound to still carries its version."""
-    known = seen.registrations.get(release.version, ())
-    return release.bound is None or not known or release.bound.number in known
+    """Whether the registry number that a release is bound to still has its version."""
+    numbers = seen.registrations.get(release.version, ())
+    return release.bound is None or not numbers or release.bound.number in numbers
 
 
 def _what_is_gone(name: str, release: Deployment) -> str:
     if release.bound is None:
         return f"no version of {name} has the tag version={release.version}"
-    return f"number {release.bound.number} of {name}, which it is bound to, has not the tag version={release.version}"
+    return f"number {release.bound.number} of {name}, which it is bound to, lacks the tag version={release.version}"
 
 
 def _again(releases: Iterable[Deployment], seen: RegisteredModel) -> list[str]:
-    """Registrations that came later and carry a version that is bound to an earlier number."""
-    told = ((release, registered_again(release, seen)) for release in releases)
-    return [again_words(release, numbers) for release, numbers in told if numbers]
+    """Later registrations under a version that is bound to an earlier number."""
+    numbers_of = ((release, registered_again(release, seen)) for release in releases)
+    return [again_words(release, numbers) for release, numbers in numbers_of if numbers]
 
 
 def _moved(name: str, champion: Deployment | None, seen: RegisteredModel, former: frozenset[str]) -> str | None:
-    """What is wrong with the alias, None where it names what the record says."""
-    said = f"alias {ALIAS} of {name} names {seen.alias_words}, the record says"
+    """How the alias differs from the record, None if it does not."""
+    alias = f"alias {ALIAS} of {name} names {seen.alias_words}, the record says"
     if not seen.is_registered or (champion is not None and champion.registry_name != name):
         return None
     if champion is None:
         is_left = seen.alias_number is None or seen.alias_version in former
-        return None if is_left else f"{said} that no release holds full capital: moved outside Signoff"
-    expected, says = _number_of(champion, seen), f"{said} v{champion.version}"
-    if seen.alias_number is None:  # of a version that is gone, its absence is told, and nothing could name it
+        return None if is_left else f"{alias} that no release holds full capital: moved outside Signoff"
+    expected, says = _number_of(champion, seen), f"{alias} v{champion.version}"
+    if seen.alias_number is None:  # the missing version is reported instead; no alias could name it
         return None if expected is None else f"{says}: removed outside Signoff"
     if seen.alias_version != champion.version:
         return f"{says}: moved outside Signoff"
@@ -258,14 +261,14 @@ def _moved(name: str, champion: Deployment | None, seen: RegisteredModel, former
 
 def _number_of(champion: Deployment, seen: RegisteredModel) -> int | None:
     """The number that the alias should name: the one that was approved, else the latest with the version's tag."""
-    known = seen.registrations.get(champion.version, ())
-    if champion.bound is not None and champion.bound.number in known:
+    numbers = seen.registrations.get(champion.version, ())
+    if champion.bound is not None and champion.bound.number in numbers:
         return champion.bound.number
     return seen.numbers.get(champion.version)
 
 
 def alarms(record: Record, registry: Registry, model: str, *, actor: str) -> None:
-    """Put every second registration under a bound version of the model on record, once."""
+    """Record every second registration under a bound version of the model, once."""
     for release in record.in_states(*STAYS_TAKEN, model=model):
         if stays_taken(release):
             seen = registry.registered(release.registry_name, ALIAS, (release.version,))

@@ -1,9 +1,9 @@
-"""The way back, as the memo's section 5 prints it: fence, cancel, verify flat, revert, verify, review.
+"""The rollback, in the steps of the memo's section 5: fence, cancel, verify flat, revert, verify, review.
 
-Level-triggered: `carry_out` looks at what is done and does the next step, so that a crash between any two commits is
-answered by running it again. A step that cannot finish, whatever it raises, pages people and leaves the model off. The
-first steps ask nobody but the record and the venue. Where there is no venue, a person attests that the model is flat.
-The memo comes last: where it cannot be written, the rollback is done all the same, and its memo is owed.
+`carry_out` is level-triggered: it reads which steps are done and does the next, so after a crash it is run again. A
+step that fails with any error pages people and leaves the model off. The first steps need only the record and the
+venue. Without a venue, a person attests that the model is flat. The memo comes last. If it cannot be written, the
+rollback is still done, and the memo is written later.
 """
 
 import logging
@@ -52,34 +52,34 @@ log = logging.getLogger("signoff.rollback")
 
 
 class StepError(SignoffError):
-    """A step saw something that keeps it from being done."""
+    """A step cannot be done."""
 
     code = "step"
 
 
 def order_scope(model: str) -> str:
-    """The prefix that every client order id of a model carries; of no two models is one the beginning of the other."""
+    """The prefix of a model's client order ids; no model's prefix begins another's."""
     return f"{quote(model, safe='-_. ')}:"
 
 
 def started(state: Deployment, trigger: str, reason: str) -> tuple[Effect, ...]:
-    """Who is told when a rollback starts."""
+    """The notices of a rollback's start."""
     return (incident(state, "rollback started", f"{trigger}: {reason}"),)
 
 
 def is_unfinished(state: Deployment) -> bool:
-    """Whether a rollback has steps, or its memo, still to do."""
+    """Whether steps or the memo of a rollback are still to do."""
     return state.state is State.ROLLING_BACK or is_memo_owed(state)
 
 
 def is_memo_owed(state: Deployment) -> bool:
-    """Whether a rollback is done and its memo not written yet."""
+    """Whether a rollback is done and its memo is not written yet."""
     return state.state is State.ROLLED_BACK and EDITION not in dict(state.editions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackProcedure:
-    """Carries a release back to the version before it."""
+    """Rolls a release back to the previous version."""
 
     record: Record
     orders: OrderHalt
@@ -87,15 +87,19 @@ class RollbackProcedure:
     registry: Registry | None
     releases: Releases | None
 
-    def begin(self, identity: str, occasion: RollbackCause, trigger: str, reason: str, *, actor: str) -> Deployment:
+    def begin(
+        self, deployment_id: str, occasion: RollbackCause, trigger: str, reason: str, *, actor: str
+    ) -> Deployment:
         """Start, and carry out every step. A rollback that is under way or stuck continues."""
-        self.start(identity, occasion, trigger, reason, actor=actor)
-        return self.carry_out(identity, actor=actor)
+        self.start(deployment_id, occasion, trigger, reason, actor=actor)
+        return self.carry_out(deployment_id, actor=actor)
 
-    def start(self, identity: str, occasion: RollbackCause, trigger: str, reason: str, *, actor: str) -> Deployment:
-        """Put the start on record; from this commit on the flags are off."""
+    def start(
+        self, deployment_id: str, occasion: RollbackCause, trigger: str, reason: str, *, actor: str
+    ) -> Deployment:
+        """Record the start; from this commit on the flags are off."""
         return self.record.decide(
-            identity,
+            deployment_id,
             lambda state: decisions.rollback.begin_rollback(state, occasion, trigger, reason, self.record.now()),
             actor=actor,
             verb="rollback",
@@ -103,22 +107,22 @@ class RollbackProcedure:
             is_whole=False,
         )
 
-    def carry_out(self, identity: str, *, actor: str) -> Deployment:
+    def carry_out(self, deployment_id: str, *, actor: str) -> Deployment:
         """Do the remaining steps in order until the release is rolled back or stuck, then write its memo."""
-        self.tell(self.take_back(identity, actor=actor), actor=actor)
-        return self.record.deployment(identity)
+        self.tell(self.take_back(deployment_id, actor=actor), actor=actor)
+        return self.record.deployment(deployment_id)
 
-    def take_back(self, identity: str, *, actor: str, steps: Collection[Step] = tuple(Step)) -> Deployment:
-        """Do the remaining steps in order, as long as they are among these; a stuck one is tried once."""
-        state = self.record.deployment(identity)
+    def take_back(self, deployment_id: str, *, actor: str, steps: Collection[Step] = tuple(Step)) -> Deployment:
+        """Do the remaining steps in order while they are among `steps`; a stuck step is tried once."""
+        state = self.record.deployment(deployment_id)
         while state.state in UNDER_WAY and state.rollback is not None and state.rollback.next_step in steps:
-            state = self.step(identity, actor=actor)
+            state = self.step(deployment_id, actor=actor)
             if state.state is State.ROLLBACK_STUCK:
                 break
         return state
 
     def tell(self, state: Deployment, *, actor: str) -> str | None:
-        """Write the memo of a rollback that is done; where that fails the memo is owed, and this says why."""
+        """Write the memo of a finished rollback; if that fails, return why."""
         if state.state is not State.ROLLED_BACK or self.releases is None:
             return None
         try:
@@ -131,9 +135,9 @@ class RollbackProcedure:
             return described(error) if is_memo_owed(state) else None
         return None
 
-    def step(self, identity: str, *, actor: str) -> Deployment:
-        """Do the next step, whoever did the ones before; a step may be done twice, and is recorded once."""
-        state = self.record.deployment(identity)
+    def step(self, deployment_id: str, *, actor: str) -> Deployment:
+        """Do the next step; two workers may both do it, and it is recorded once."""
+        state = self.record.deployment(deployment_id)
         if state.state not in {State.ROLLING_BACK, State.ROLLBACK_STUCK}:
             return state
         assert state.rollback is not None
@@ -146,35 +150,35 @@ class RollbackProcedure:
             if not is_fault(error):
                 raise
             if not isinstance(error, SignoffError):
-                log.warning("the step %s of %s failed", step.value, identity, exc_info=error)
-            return self._stuck(identity, step, described(error), actor=actor)
-        return self._done(identity, step, self.record.clock.monotonic() - began, detail, actor=actor)
+                log.warning("the step %s of %s failed", step.value, deployment_id, exc_info=error)
+            return self._stuck(deployment_id, step, described(error), actor=actor)
+        return self._done(deployment_id, step, self.record.clock.monotonic() - began, detail, actor=actor)
 
-    def attest_flat(self, identity: str, reason: str, *, actor: str) -> Deployment:
-        """Put on record that a person vouches for a flat model, in the place of the venue; then carry out the rest."""
-        self.tell(self.take_on_trust(identity, reason, actor=actor), actor=actor)
-        return self.record.deployment(identity)
+    def attest_flat(self, deployment_id: str, reason: str, *, actor: str) -> Deployment:
+        """Record a person's attestation that the model is flat, in place of the venue; then do the remaining steps."""
+        self.tell(self.take_on_trust(deployment_id, reason, actor=actor), actor=actor)
+        return self.record.deployment(deployment_id)
 
-    def take_on_trust(self, identity: str, reason: str, *, actor: str) -> Deployment:
-        """The same without the memo."""
-        self.vouch(identity, reason, actor=actor)
-        return self.take_back(identity, actor=actor)
+    def take_on_trust(self, deployment_id: str, reason: str, *, actor: str) -> Deployment:
+        """Do the same without writing the memo."""
+        self.vouch(deployment_id, reason, actor=actor)
+        return self.take_back(deployment_id, actor=actor)
 
-    def vouch(self, identity: str, reason: str, *, actor: str) -> Deployment:
-        """Put the person's word on record, which does the step that no venue could do; nothing more."""
-        kind, said = self.orders.kind, one_line(reason)
+    def vouch(self, deployment_id: str, reason: str, *, actor: str) -> Deployment:
+        """Record the attestation, which completes the step that a missing venue left undone."""
+        kind, attestation = self.orders.kind, one_line(reason)
         return self.record.decide(
-            identity,
-            lambda state: decisions.rollback.attest_flat(state, actor, said, kind, self.record.now()),
+            deployment_id,
+            lambda state: decisions.rollback.attest_flat(state, actor, attestation, kind, self.record.now()),
             actor=actor,
             verb="attest",
             is_whole=False,
         )
 
-    def hold_post_mortem(self, identity: str, notes: str, *, actor: str, root_cause: str = "") -> Deployment:
-        """Put the post-mortem on record; its deadline is then met. The root cause may be stated now or later."""
+    def hold_post_mortem(self, deployment_id: str, notes: str, *, actor: str, root_cause: str = "") -> Deployment:
+        """Record the post-mortem, which meets its deadline. The root cause may be stated now or later."""
         return self.record.decide(
-            identity,
+            deployment_id,
             lambda state: decisions.rollback.hold_post_mortem(state, notes, root_cause),
             actor=actor,
             verb="post-mortem",
@@ -182,16 +186,16 @@ class RollbackProcedure:
         )
 
     def write_memo(self, state: Deployment, releases: Releases, *, actor: str) -> Mapping[str, bytes]:
-        """The rollback's own memo, from the events alone."""
-        told = self._told(state)
-        ending = next((r.event for r in told if isinstance(r.event, RolledBack)), None)
+        """Write the rollback memo, from the events alone."""
+        history = self._told(state)
+        ending = next((r.event for r in history if isinstance(r.event, RolledBack)), None)
         try:
             memo = compose_rollback(
                 deployment_id=state.id,
                 model=state.model,
                 version=state.version,
                 restored_version=None if ending is None else ending.restored_version,
-                events=told,
+                events=history,
             )
         except ValueError as error:
             raise BadInputError(f"The rollback memo of {state.id} cannot be composed: {error}.") from error
@@ -205,24 +209,24 @@ class RollbackProcedure:
         decided_again(lambda: self._issue(state.id, digest, actor=actor))
         return files
 
-    def _issue(self, identity: str, digest: str, *, actor: str) -> None:
-        """Put the memo on record; a deadline or a notice may have been recorded while it was written."""
-        state = self.record.deployment(identity)
+    def _issue(self, deployment_id: str, digest: str, *, actor: str) -> None:
+        """Record the memo; it reads the release again, as a notice may have been recorded meanwhile."""
+        state = self.record.deployment(deployment_id)
         if EDITION not in dict(state.editions):
             events = (MemoIssued(edition=EDITION, manifest=digest),)
-            self.record.append(state, events, actor=actor, key=f"edition:{identity}:{digest}")
+            self.record.append(state, events, actor=actor, key=f"edition:{deployment_id}:{digest}")
 
     def _told(self, state: Deployment) -> tuple[Recorded, ...]:
-        """What the memo is written from: this release, the one restored and the kill latch, up to the end."""
+        """The memo's events: of this release, the restored release and the kill switch, up to the rollback's end."""
         streams = {deployment_stream(state.id), model_stream(state.model)}
         if state.previous_deployment is not None:
             streams.add(deployment_stream(state.previous_deployment))
-        told: list[Recorded] = []
+        history: list[Recorded] = []
         for _, recorded in self.record.told(streams):
-            told.append(recorded)
+            history.append(recorded)
             if recorded.stream == deployment_stream(state.id) and isinstance(recorded.event, RolledBack):
                 break
-        return tuple(told)
+        return tuple(history)
 
     def _do(self, step: Step, state: Deployment) -> str:
         scope, flags_revision = order_scope(state.model), self.record.flags(state.model).revision
@@ -249,7 +253,7 @@ class RollbackProcedure:
         try:
             self.orders.fence(scope, flags_revision)
         except (SignoffError, OSError):
-            with suppress(SignoffError, OSError):  # a fence that fails keeps nothing from being cancelled
+            with suppress(SignoffError, OSError):  # cancel even if the fence fails
                 self.orders.cancel(scope, flags_revision)
             raise
         return f"flags off; orders made before revision {flags_revision} are refused{kind.place}"
@@ -261,33 +265,33 @@ class RollbackProcedure:
         return f"{self.orders.cancel(scope, flags_revision)} open order(s) asked to be cancelled{kind.place}"
 
     def _verified_flat(self, state: Deployment, scope: str, flags_revision: FlagsRevision) -> str:
-        """Read until nothing is open twice in a row; orders that are still there are asked to be cancelled again.
+        """Read the venue until nothing is open twice in a row; cancel again what is still open.
 
-        A rollback that was stuck here comes back to this step, and the cancel before it is long done. Positions count
-        unless the policy keeps them; nothing here closes one.
+        A rollback that was stuck here repeats this step, long after its cancel. Positions count unless the policy keeps
+        them. Signoff closes no position.
         """
         kind = self.orders.kind
         if kind is VenueKind.NONE:
             attest = f"`signoff rollout attest-flat {state.id} --reason …`"
             raise StepError(f"{NO_VENUE}; look at the broker yourself, then {attest}")
-        # Fence and cancel may have been done while no venue was connected; both may be repeated.
+        # Fence and cancel again: no venue may have been connected when their steps ran.
         self.orders.fence(scope, flags_revision)
         self.orders.cancel(scope, flags_revision)
         is_kept = state.policy.rollback.positions is PositionsAfter.KEPT
         empty = 0
         orders: tuple[OpenOrder, ...] = ()
-        held: tuple[OpenPosition, ...] = ()
+        positions: tuple[OpenPosition, ...] = ()
         for _ in range(FLAT_ATTEMPTS):
             orders = self.orders.open_orders(scope)
-            held = () if is_kept else self.orders.positions(scope)
-            empty = 0 if orders or held else empty + 1
+            positions = () if is_kept else self.orders.positions(scope)
+            empty = 0 if orders or positions else empty + 1
             if empty == FLAT_READS:
                 what = "no open order" if is_kept else "no open order and no position"
-                kept = "; positions are kept by policy" if is_kept else ""
-                return f"{what}{kind.place} in {FLAT_READS} consecutive reads{kept}"
+                by_policy = "; positions are kept by policy" if is_kept else ""
+                return f"{what}{kind.place} in {FLAT_READS} consecutive reads{by_policy}"
             if orders:
                 self.orders.cancel(scope, flags_revision)
-        raise StepError(_still_open(orders, held, kind))
+        raise StepError(_still_open(orders, positions, kind))
 
     def _reverted(self, state: Deployment) -> str:
         version = self._restored(state)
@@ -299,8 +303,8 @@ class RollbackProcedure:
         if pin is None:
             point(self.registry, state.registry_name, ALIAS, version, None)
             return f"alias {ALIAS} names v{version}; artefacts not bound: {self._unbound(state)}"
-        if (found := otherwise(self.registry, version, pin)) is not None:
-            raise StepError(f"v{version} was not restored: {found}")
+        if (difference := otherwise(self.registry, version, pin)) is not None:
+            raise StepError(f"v{version} was not restored: {difference}")
         point(self.registry, state.registry_name, ALIAS, version, pin)
         return f"alias {ALIAS} names v{version}, number {pin.number}; restored digest sha256:{pin.digest}"
 
@@ -313,19 +317,19 @@ class RollbackProcedure:
         check = checked(self.registry, state.registry_name, version, self._pin(state))
         if not check.is_working:
             raise StepError(f"v{version} does not work: {check.detail}")
-        kept = lift(self.record, self.orders, self.journal, state.model, scope, besides=state.id)
-        follows = _follows(kept, self.orders.kind)
+        halt = lift(self.record, self.orders, self.journal, state.model, scope, besides=state.id)
+        follows = _follows(halt, self.orders.kind)
         return f"v{version} loaded and run: {check.detail}; {follows}"
 
     def _restored(self, state: Deployment) -> str | None:
-        """The version that trades once this release is gone; one that was itself rolled back is never restored."""
+        """The version that trades after the rollback; a version that was itself rolled back is never restored."""
         if state.previous_deployment is None:
             return state.previous_version
         mine = self._restored_release(state)
         return None if mine is None else mine.version
 
     def _restored_release(self, state: Deployment) -> Deployment | None:
-        """The release of the version that trades once this one is gone, None where it has none."""
+        """The release that trades after the rollback, None where the restored version has no release."""
         if state.previous_deployment is None:
             return None
         return self._replaced(state) or next(
@@ -333,7 +337,7 @@ class RollbackProcedure:
         )
 
     def _pin(self, state: Deployment) -> Pin | None:
-        """The files of the restored version: as they were approved, else as they were when this one was validated."""
+        """The pin of the restored version: from its approval, else from the validation of this release."""
         mine = self._restored_release(state)
         if mine is not None and mine.bound is not None:
             return mine.bound
@@ -345,14 +349,14 @@ class RollbackProcedure:
         return state.unbound or BEFORE_BINDING if mine is None else mine.unbound
 
     def _digest(self, state: Deployment, step: Step) -> str | None:
-        """The digest that a step restored, once it is done."""
+        """The digest that a finished step restored."""
         if step not in {Step.REVERT, Step.REVIEW} or self._restored(state) is None:
             return None
         pin = self._pin(state)
         return None if pin is None else pin.digest
 
     def _replaced(self, state: Deployment) -> Deployment | None:
-        """The release that this one superseded and that nothing has reinstated."""
+        """The release that this one superseded and that was not reinstated."""
         every = self.record.deployments(state.model)
         return next((d for d in every if d.state is State.SUPERSEDED and d.superseded_by == state.id), None)
 
@@ -371,11 +375,11 @@ class RollbackProcedure:
             trades = f"v{version} is in place, and nothing trades: {state.model} is killed"
         return f"{trades}; post-mortem within {state.policy.rollback.post_mortem_hours:g} h"
 
-    def _done(self, identity: str, step: Step, seconds: float, detail: str, *, actor: str) -> Deployment:
+    def _done(self, deployment_id: str, step: Step, seconds: float, detail: str, *, actor: str) -> Deployment:
         def commit() -> Deployment:
-            state = self.record.deployment(identity)
+            state = self.record.deployment(deployment_id)
             if state.rollback is None or state.rollback.next_step is not step:
-                return state  # somebody else recorded it meanwhile
+                return state  # another worker recorded it meanwhile
             events = decisions.rollback.finish_step(
                 state,
                 step,
@@ -387,57 +391,57 @@ class RollbackProcedure:
                 restored_digest=self._digest(state, step),
             )
             effects = {
-                Step.VERIFY_REVERT: (naming(state.model, f"{identity}:{state.revision}"),),
+                Step.VERIFY_REVERT: (naming(state.model, f"{deployment_id}:{state.revision}"),),
                 Step.REVIEW: (incident(state, "rolled back", self._ending(state)),),
             }
             self.record.commit(
-                StreamChange(stream=deployment_stream(identity), state=state, events=events),
+                StreamChange(stream=deployment_stream(deployment_id), state=state, events=events),
                 *(self._reinstated(state) if step is Step.VERIFY_REVERT else ()),
                 actor=actor,
-                key=f"step:{identity}:{step}:{state.revision}",
+                key=f"step:{deployment_id}:{step}:{state.revision}",
                 effects=effects.get(step, ()),
             )
-            return self.record.deployment(identity)
+            return self.record.deployment(deployment_id)
 
         return decided_again(commit)
 
-    def _stuck(self, identity: str, step: Step, detail: str, *, actor: str) -> Deployment:
+    def _stuck(self, deployment_id: str, step: Step, detail: str, *, actor: str) -> Deployment:
         def commit() -> Deployment:
-            state = self.record.deployment(identity)
+            state = self.record.deployment(deployment_id)
             is_next = state.rollback is not None and state.rollback.next_step is step
-            if state.state is State.ROLLING_BACK and is_next:  # else somebody got further meanwhile
+            if state.state is State.ROLLING_BACK and is_next:  # else another worker did the step meanwhile
                 self.record.append(
                     state,
                     (RollbackStuck(step=step, detail=detail),),
                     actor=actor,
-                    key=f"stuck:{identity}:{step}:{state.revision}",
+                    key=f"stuck:{deployment_id}:{step}:{state.revision}",
                     effects=(call(state, f"PAGE: rollback stuck at {step}", _called_for(state, step, detail)),),
                 )
-            return self.record.deployment(identity)
+            return self.record.deployment(deployment_id)
 
         return decided_again(commit)
 
 
-def _still_open(orders: Collection[OpenOrder], held: Collection[OpenPosition], kind: VenueKind) -> str:
-    """What keeps a model from being flat, and what people do about positions."""
-    found = [f"{len(orders)} order(s): {', '.join(order.client_order_id for order in orders)}"] if orders else []
-    if held:
-        named = ", ".join(f"{position.symbol} {position.quantity:g}" for position in held)
-        found.append(f"{len(held)} position(s): {named}")
-    told = f"still open{kind.place} after {FLAT_ATTEMPTS} reads: {'; '.join(found)}"
-    return f"{told}. The policy wants positions closed: close them, then continue the rollback" if held else told
+def _still_open(orders: Collection[OpenOrder], positions: Collection[OpenPosition], kind: VenueKind) -> str:
+    """What is still open at the venue, and what people do about positions."""
+    parts = [f"{len(orders)} order(s): {', '.join(order.client_order_id for order in orders)}"] if orders else []
+    if positions:
+        named = ", ".join(f"{position.symbol} {position.quantity:g}" for position in positions)
+        parts.append(f"{len(positions)} position(s): {named}")
+    text = f"still open{kind.place} after {FLAT_ATTEMPTS} reads: {'; '.join(parts)}"
+    return f"{text}. The policy wants positions closed: close them, then continue the rollback" if positions else text
 
 
-def _follows(kept: HaltRecord | None, kind: VenueKind) -> str:
-    """What becomes of the model's orders; where no venue is connected, only what the flags say."""
+def _follows(halt: HaltRecord | None, kind: VenueKind) -> str:
+    """Whether the model's orders are accepted again; with no venue connected, whether the flags allow trading."""
     if kind is VenueKind.NONE:
-        flags = "the flags allow trading again" if kept is None else f"the flags hold orders back, {kept.why}"
+        flags = "the flags allow trading again" if halt is None else f"the flags hold orders back, {halt.why}"
         return f"{flags}; no venue connected, so no fence was lifted"
-    return f"trading re-enabled{kind.place}" if kept is None else f"orders stay refused{kind.place}, {kept.why}"
+    return f"trading re-enabled{kind.place}" if halt is None else f"orders stay refused{kind.place}, {halt.why}"
 
 
 def _called_for(state: Deployment, step: Step, detail: str) -> str:
-    """What a call says: what was found, and until when people have time to look where no venue can be asked."""
+    """The text of the page; for verify flat, with the deadline by which people must look at the venue."""
     due = (
         next((d.due for d in state.rollback.deadlines if d.name == DeadlineName.IMMEDIATE), None)
         if state.rollback

@@ -1,10 +1,10 @@
-"""Rehearsing the rollback: the real procedure, on a scratch record and staged orders, with measured times.
+"""The rollback rehearsal: the real procedure, on a scratch record and staged orders, with measured times.
 
-The previous version is really loaded from the registry and run, and a process that writes the record is really killed.
-What is staged is only what must not be touched: the flags of production and the venue. The rehearsal has the kind of
-venue that the installation has. Without one it attests by itself, on the scratch record, that the model is flat, and
-says that this was not rehearsed with a venue. A model without a previous
-version rehearses the halt: fence, cancel and verify flat; there is nothing to revert to, and the model stays off.
+The previous version is loaded from the registry and run, and a process that writes the record is killed. Only the flags
+of production and the venue are staged, as the rehearsal must not touch them. The staged venue is of the installation's
+kind. Without a venue, the rehearsal attests on the scratch record that the model is flat, and says that no venue was
+rehearsed. A model without a previous version rehearses the halt: fence, cancel and verify flat. It has no version to
+revert to, and stays off.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -48,7 +48,7 @@ from signoff.ports.venue import OrderHalt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsalSandbox:
-    """Where a rehearsal plays: a record of its own, orders that nobody will fill, no kills."""
+    """What a rehearsal runs on: a scratch record, orders that are never filled, and a journal without kills."""
 
     store: Callable[[], Store]
     orders: Callable[[str], OrderHalt]
@@ -62,7 +62,7 @@ UNREHEARSED: Final = f"a rehearsal, {NOT_REHEARSED}"
 
 @dataclass(frozen=True, slots=True)
 class StagedRegistry:
-    """The real registry, whose versions are really loaded and run; what it points at is an alias of its own."""
+    """The real registry, whose versions are loaded and run; only its alias is staged."""
 
     real: Registry
 
@@ -86,14 +86,14 @@ class StagedRegistry:
         return ()
 
     def point(self, model: str, alias: str, version: str, *, number: int | None = None) -> None:  # noqa: ARG002 - the port's signature
-        """Point the rehearsal's alias, whichever was asked for."""
+        """Point the rehearsal's alias, whatever alias is asked for."""
         if number is None:
             self.real.point(model, ALIAS, version)
         else:
             self.real.point(model, ALIAS, version, number=number)
 
     def stamp(self, model: str, version: str, *, number: int | None = None) -> str | None:
-        """The mark of its files."""
+        """The stamp of its files."""
         return self.real.stamp(model, version, number=number)
 
     def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
@@ -115,7 +115,7 @@ def rehearse(
     actor: str,
     registered_model: str | None = None,
 ) -> Rehearsed:
-    """Roll a staged release of the model back, measure every step, and record the result."""
+    """Roll back a staged release of the model, measure every step, and record the result."""
     champion = next((d for d in record.deployments(model) if d.state is State.FULL), None)
     decisions.rollback.rehearse(champion, has_registry=stage.registry is not None)
     staged = _opened(model, registered_model, champion, policy, undertakings, actor)
@@ -145,7 +145,7 @@ def rehearse(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Played:
-    """Each step with its time, the orders left open where a venue said so, and the step that could not be done."""
+    """Each step with its time, the orders that the venue reports open, and the step that failed."""
 
     venue: VenueKind
     seconds: tuple[tuple[Step, float], ...]
@@ -157,7 +157,7 @@ class _Played:
 def _played(
     record: Record, stage: RehearsalSandbox, opened: Opened, champion: Deployment | None, actor: str
 ) -> _Played:
-    """The rollback; commits are part of each step's time, and the first counts from the trigger on."""
+    """Run the rollback. Each step's time includes its commit, and the first counts from the trigger."""
     scratch, clock, staged, model = Record(stage.store(), record.clock), record.clock, opened.deployment, opened.model
     _stage(scratch, opened, champion, actor)
     orders = stage.orders(order_scope(model))
@@ -191,7 +191,7 @@ def _played(
 
 
 def _residual(orders: OrderHalt, scope: str) -> int | None:
-    """How many orders are left; None where no venue says."""
+    """How many orders are left; None without a venue."""
     if orders.kind is VenueKind.NONE:
         return None
     try:
@@ -208,10 +208,10 @@ def _opened(
     undertakings: Commitments,
     actor: str,
 ) -> Opened:
-    """The release that is staged: over the champion, or the first of its model."""
-    identity = f"{model}-rehearsal"
+    """The staged release: it replaces the champion, or is the first of its model."""
+    deployment_id = f"{model}-rehearsal"
     return Opened(
-        deployment=identity,
+        deployment=deployment_id,
         model=model,
         version="rehearsal",
         previous_version=champion.version if champion else None,
@@ -221,13 +221,13 @@ def _opened(
         barred=(),
         policy=policy,
         undertakings=undertakings,
-        dossier_digest=digest(identity.encode()),
+        dossier_digest=digest(deployment_id.encode()),
         registered_model=registered_model,
     )
 
 
 def _stage(scratch: Record, opened: Opened, champion: Deployment | None, actor: str) -> None:
-    """Bring the release into its limited phase, on the scratch record only."""
+    """Bring the release into the limited phase, on the scratch record only."""
     marker, now, policy = opened.dossier_digest, scratch.now(), opened.policy
     events: tuple[AnyEvent, ...] = (
         opened,
@@ -246,7 +246,7 @@ def _stage(scratch: Record, opened: Opened, champion: Deployment | None, actor: 
 
 
 def _stand_in(role: Role, subject: str, now: datetime, policy: Policy) -> Signature:
-    """A signature of nobody, so that the staged release can be live; it exists on the scratch record alone."""
+    """A placeholder signature, so that the staged release can be live; it is on the scratch record only."""
     return Signature(
         person=f"stand-in {role.value}",
         role=role,

@@ -1,4 +1,4 @@
-"""The phases: start, advance, pause and resume. The guards are the domain's; the files are re-read each time."""
+"""The phases: start, advance, pause and resume. The domain has the guards; the files are read again each time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,25 +27,25 @@ def _no_reference(_model: str) -> Pinned | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Moves an approved release through shadow, limited and full; `reference` says what its data are held against."""
+    """Moves an approved release through shadow, limited and full; `reference` gives the baseline of its data."""
 
     record: Record
     approvals: ApprovalRound
     reference: Callable[[str], Pinned | None] = _no_reference
 
-    def start(self, identity: str, *, actor: str, signer: Signer | None = None) -> Deployment:
-        """Enter shadow; files that changed since the signatures void them instead, and the start is refused.
+    def start(self, deployment_id: str, *, actor: str, signer: Signer | None = None) -> Deployment:
+        """Enter shadow. If files changed since the signatures, void the signatures and refuse the start.
 
-        With a signer, who starts it signs section 12. The notices of T-24h go out where they are due and did not yet.
-        A crash after the last signature may have left the approved edition unwritten; it is written first.
+        The `signer` signs section 12. Unsent notices of T-24h go out if they are due. The approved edition is written
+        first if a crash after the last signature prevented it.
         """
         if self.record.was_carried_out():
-            return self.record.deployment(identity)
-        state = self._bound(self.record.deployment(identity), actor=actor)
+            return self.record.deployment(deployment_id)
+        state = self._bound(self.record.deployment(deployment_id), actor=actor)
         package = self.approvals.package(state)
         if state.state is State.APPROVED and not package.changed and APPROVED not in dict(state.editions):
             self.approvals.publish_approved(state, actor=actor)
-            state = self.record.deployment(identity)
+            state = self.record.deployment(deployment_id)
         latch = self.record.latch(state.model)
         tell_of(self.record, state, self.record.now(), actor=actor)
         deployer = None
@@ -64,21 +64,21 @@ class Rollout:
         self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state), latch=_seen(state, latch))
         if any(isinstance(event, ApprovalsVoided) for event in events):
             decisions.guards.refuse_changed(package)
-        return self.record.deployment(identity)
+        return self.record.deployment(deployment_id)
 
-    def advance(self, identity: str, *, actor: str) -> Deployment:
-        """Go one phase further; at full allocation the previous version is superseded in the same commit."""
+    def advance(self, deployment_id: str, *, actor: str) -> Deployment:
+        """Enter the next phase; entering full supersedes the previous version in the same commit."""
         if self.record.was_carried_out():
-            return self.record.deployment(identity)
-        state = self._bound(self.record.deployment(identity), actor=actor)
+            return self.record.deployment(deployment_id)
+        state = self._bound(self.record.deployment(deployment_id), actor=actor)
         latch = self.record.latch(state.model)
         events = self._advanced(state, latch)
         self._commit(state, events, actor=actor, verb="advance", latch=_seen(state, latch))
-        return self.record.deployment(identity)
+        return self.record.deployment(deployment_id)
 
-    def refuse_unready(self, identity: str) -> None:
-        """Refuse what may not advance by the record alone, for one who asks often: the registry is asked afterwards."""
-        state = self.record.deployment(identity)
+    def refuse_unready(self, deployment_id: str) -> None:
+        """Refuse a release that may not advance by the record alone; the slower registry is checked afterwards."""
+        state = self.record.deployment(deployment_id)
         self._advanced(state, self.record.latch(state.model))
 
     def _advanced(self, state: Deployment, latch: KillSwitchState | None) -> tuple[AnyEvent, ...]:
@@ -87,23 +87,23 @@ class Rollout:
         return decisions.rollout.advance(state, self.approvals.package(state), latch, self.record.now(), first=first)
 
     def _bound(self, state: Deployment, *, actor: str) -> Deployment:
-        """The release, once its registered version is found to be what was approved; a second registration is told."""
+        """The release, if its registered version is the approved one; a second registration sounds the alarm."""
         if state.state in MOVING and state.bound is not None:
             refuse_other_bytes(registry := self.approvals.publisher.registry, state)
             look(self.record, registry, state, ALIAS, actor=actor)
         return self.record.deployment(state.id)
 
-    def pause(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
+    def pause(self, deployment_id: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
         """Stop the phase clock."""
         return self.record.decide(
-            identity, lambda state: decisions.rollout.pause(state, reason, note), actor=actor, verb="pause"
+            deployment_id, lambda state: decisions.rollout.pause(state, reason, note), actor=actor, verb="pause"
         )
 
-    def resume(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
-        """Take one pause reason away; of silence, no kill may come in between."""
+    def resume(self, deployment_id: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
+        """Remove one pause reason; for silence, no kill may be recorded in between."""
 
         def commit() -> None:
-            state = self.record.deployment(identity)
+            state = self.record.deployment(deployment_id)
             latch = self.record.latch(state.model)
             events = decisions.rollout.resume(state, reason, note, latch)
             seen = _seen(state, latch) if reason is PauseReason.SILENCE else ()
@@ -111,7 +111,7 @@ class Rollout:
 
         if not self.record.was_carried_out():
             decided_again(commit)
-        return self.record.deployment(identity)
+        return self.record.deployment(deployment_id)
 
     def _commit(
         self,
@@ -142,7 +142,7 @@ class Rollout:
 
 
 def _seen(state: Deployment, latch: KillSwitchState | None) -> tuple[tuple[str, int], ...]:
-    """The kill latch as it was decided upon: a kill that is recorded meanwhile comes first."""
+    """The revision of the kill switch that was decided on: a kill that is recorded meanwhile comes first."""
     return ((model_stream(state.model), latch.revision if latch else 0),)
 
 

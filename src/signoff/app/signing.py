@@ -1,7 +1,7 @@
-"""Making a person's signature: the statement says what is signed, the envelope proves who signed it.
+"""Make a person's signature: the statement says what is signed, the envelope proves who signed it.
 
-A private key never leaves its holder. Where the holder sits elsewhere, `prepare` gives the statement to be signed and
-`Presented` brings the envelope back; it must say exactly what would be recorded, and have been signed just now.
+A private key never leaves its holder. A remote holder gets the statement from `prepare` and returns the envelope as
+`Presented`. The envelope must state exactly what will be recorded, and be fresh.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class SigningPerson:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """An envelope that was signed elsewhere, in the place of a key."""
+    """An envelope that was signed elsewhere, used in place of a key."""
 
     envelope: str
 
@@ -45,12 +45,12 @@ class Presented:
             raise BadInputError(f"Expected the envelope of a decision, found something else: {error}") from error
 
     def sign_statement(self, statement: bytes) -> str:  # noqa: ARG002 - the port's signature; `sign` compares
-        """The envelope as it came."""
+        """The presented envelope."""
         return self.envelope
 
 
 def prepare(record: Record, decision: Decision, *, person: str, role: Role) -> bytes:
-    """The statement that this person would sign in this role now; they must hold it."""
+    """The statement that this person has to sign in this role, which they must hold."""
     record.people().holding(person, role)
     return statement(decision.stated_by(person, role, record.now()))
 
@@ -86,13 +86,13 @@ def sign(record: Record, decision: Decision, by: SigningPerson) -> Signature:
 
 
 def deployer_prepared(record: Record, state: Deployment, person: str) -> bytes:
-    """What this person would sign now to start a rollout; they must be enrolled with a key, in any role or none."""
+    """The statement that this person has to sign to start a rollout; they need an enrolled key and no role."""
     _deployer(record, person)
     return _of_start(state, person, record.now())
 
 
 def sign_start(record: Record, signer: Signer, state: Deployment, person: str) -> DeployerSigned:
-    """The signature of who starts a rollout under section 12, over the manifest. Whoever is barred may sign it."""
+    """The deployer's signature under section 12, over the manifest. People with a conflict of interest may sign it."""
     holder = _deployer(record, person)
     signing.with_their_key(holder, signer.key_id)
     now = record.now()

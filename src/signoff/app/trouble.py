@@ -1,4 +1,4 @@
-"""Calling people because of the installation itself: something in the background fails and does not stop failing."""
+"""Page people about the installation itself: a background task keeps failing."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ CHANNEL: Final = "#incidents"
 
 
 def call_for(record: Record, subject: str, text: str, *, deployment: str, actor: str) -> None:
-    """Call people about a subject, at most once in an hour of the clock, however many workers see it.
+    """Page people about a subject, at most once an hour over all workers.
 
-    The call is recorded with the release it is about; without one it is sent all the same, and no release tells of it.
+    The page is recorded with the release it is about; without a release it is sent and not recorded.
     """
     state = record.find(deployment) if deployment else None
     channel = state.undertakings.incident_channel if state is not None and state.undertakings else CHANNEL

@@ -1,4 +1,4 @@
-"""What a command set out to put on record, so that one that is stopped half-way can say what stands."""
+"""The commits that a command tried, so that an interrupted command can say what is on record."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from signoff.ports.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitInFlight:
-    """One commit that was tried: its key, the digest of what it asks, and what it would record."""
+    """One commit that was tried: its key, the digest of its content, and its events."""
 
     store: Store
     key: str
@@ -19,18 +19,18 @@ class CommitInFlight:
 
     @property
     def stands(self) -> bool:
-        """Whether exactly this is on record now."""
+        """Whether exactly this commit is on record."""
         return self.store.request_of(self.key) == self.request
 
 
 class CommitsInFlight(Protocol):
-    """Where commits are noted before they are tried."""
+    """A list of commits, noted before they are tried."""
 
     def append(self, undertaking: CommitInFlight, /) -> None:
         """Note one."""
 
 
 def standing(undertakings: Iterable[CommitInFlight]) -> tuple[tuple[str, AnyEvent], ...]:
-    """The events on record, each with its stream, of what was undertaken; a retry that came to nothing counts once."""
-    kept = {one.key: one for one in undertakings if one.stands}
-    return tuple(event for one in kept.values() for event in one.events)
+    """The recorded events of these commits, each with its stream; a commit that was retried counts once."""
+    by_key = {one.key: one for one in undertakings if one.stands}
+    return tuple(event for one in by_key.values() for event in one.events)

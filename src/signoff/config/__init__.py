@@ -1,1 +1,1 @@
-"""Where the installation stands: the only reader of environment variables."""
+"""The settings of the installation; only this package reads environment variables."""

@@ -1,8 +1,9 @@
-"""What other packages bring: venues, notifiers and gates, found by their entry points and chosen by name.
+"""Extensions of other packages: venues, notifiers and gates, found by their entry points and chosen by name.
 
-An entry point of the group `signoff.venues` or `signoff.notifiers` names a function of a folder of its own in the home
-and of its options, the settings that begin with SIGNOFF_VENUE_ or SIGNOFF_NOTIFIER_ (HOST is the option "host"). One of
-`signoff.gates` names a gate. What is installed here is trusted as Signoff itself is: it runs in the same process.
+An entry point of the group `signoff.venues` or `signoff.notifiers` names a function. It is called with its own folder
+in the home and its options, the settings that begin with SIGNOFF_VENUE_ or SIGNOFF_NOTIFIER_ (HOST is the option
+"host"). An entry point of `signoff.gates` names a gate. Installed packages run in Signoff's process and are trusted as
+Signoff is.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from signoff.domain.errors import BadInputError
 
 
 class EntryPointGroup(StrEnum):
-    """The groups of entry points that are looked through."""
+    """The groups of entry points."""
 
     VENUES = "signoff.venues"
     NOTIFIERS = "signoff.notifiers"
@@ -25,47 +26,47 @@ class EntryPointGroup(StrEnum):
 
     @property
     def setting(self) -> str:
-        """The setting that chooses one."""
+        """The setting that chooses an extension of the group."""
         return {"venues": "SIGNOFF_VENUE", "notifiers": "SIGNOFF_NOTIFIER", "gates": "SIGNOFF_GATES"}[self.kind]
 
     @property
     def kind(self) -> str:
-        """What the group holds, in the plural."""
+        """The group's kind of extension, in the plural."""
         return self.value.removeprefix("signoff.")
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An extension by its name, and the options that the environment gives it."""
+    """The name of an extension, and its options from the environment."""
 
     name: str
     options: Mapping[str, str]
 
 
 def installed(group: EntryPointGroup) -> tuple[str, ...]:
-    """The names that the installed packages bring, in order."""
+    """The names of the installed extensions, sorted."""
     return tuple(sorted({entry.name for entry in entry_points(group=group)}))
 
 
 def entry(group: EntryPointGroup, name: str, source: str = "") -> EntryPoint:
-    """The entry point of this name, which one package brings. `source` is where it was named, else its setting."""
+    """The entry point of this name, from exactly one package; `source` is where it was named."""
     setting = source or group.setting
-    found = sorted(entry_points(group=group, name=name), key=origin)
-    if not found:
+    matches = sorted(entry_points(group=group, name=name), key=origin)
+    if not matches:
         raise BadInputError(
             f"Expected {setting} to name an entry point of the group {group}, found {name!r}; installed are: "
             f"{', '.join(installed(group)) or 'none'}. Install the package that brings it, or correct the name."
         )
-    if len({origin(one) for one in found}) > 1:
+    if len({origin(one) for one in matches}) > 1:
         raise BadInputError(
-            f"Expected one package to bring {name!r} ({setting}), found {', '.join(origin(one) for one in found)}. "
+            f"Expected one package to provide {name!r} ({setting}), found {', '.join(origin(one) for one in matches)}. "
             "Remove all but one of them."
         )
-    return found[0]
+    return matches[0]
 
 
 def loaded(group: EntryPointGroup, name: str) -> Any:  # noqa: ANN401 - whatever the other package names there
-    """What the entry point names; refused with its own error where it cannot be imported."""
+    """Load the entry point; an import error is part of the refusal."""
     point = entry(group, name)
     try:
         return point.load()
@@ -77,22 +78,22 @@ def loaded(group: EntryPointGroup, name: str) -> Any:  # noqa: ANN401 - whatever
 
 
 def maker(group: EntryPointGroup, chosen: Chosen, home: Path) -> tuple[Callable[[], Any], bool]:
-    """What makes a venue or a notifier in its folder of the home, and whether its package calls it simulated."""
+    """The function that makes a venue or a notifier in its folder, and whether its package calls it simulated."""
     make = loaded(group, chosen.name)
     folder = home / group.kind / chosen.name
     return partial(make, folder, chosen.options), getattr(make, "is_simulated", False) is True
 
 
 def gate(name: str) -> tuple[Any, str]:
-    """The gate of this name, and the package that brings it."""
+    """The gate of this name, and its package."""
     return loaded(EntryPointGroup.GATES, name), origin(entry(EntryPointGroup.GATES, name))
 
 
 def origin(point: EntryPoint) -> str:
-    """The package that brings an entry point, with its version."""
+    """The package of an entry point, with its version."""
     return "an unnamed package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
 
 
 def options(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """The settings that begin so, by the rest of their names in small letters."""
+    """The settings with this prefix, by the rest of their names in lower case."""
     return {name[len(prefix) :].lower(): value for name, value in environment.items() if name.startswith(prefix)}

@@ -1,8 +1,8 @@
-"""Lines of a log as JSON, one for each thing that happened: what server and worker say, and the libraries in them.
+"""Log lines of server, worker and their libraries as JSON.
 
-A line has the time in UTC, the level, the logger and a message; the request's id where one is being answered, the
-exception where there is one, and whatever names the thing that it is about. What is in a header, a body or a query, or
-in the address of a webhook, is in none of them: `httpx` would write each address that it asks.
+A line has the time in UTC, the level, the logger and a message; the id of the request, the exception and the subject,
+where there are any. No line holds a header, a body, a query or a webhook's URL. `httpx` would log each URL, so its
+lines are dropped.
 """
 
 import json
@@ -19,31 +19,31 @@ SAID: Final = "said"
 
 
 class JsonLines(logging.Formatter):
-    """One line for each record, whoever made it."""
+    """One line for each record of any logger."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON; what cannot be written as such is written as its words."""
-        told: dict[str, object] = {
+        """The record as JSON; other values are written as text."""
+        line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
         if (request := REQUEST.get()) is not None:
-            told["request"] = request
-        told |= getattr(record, SAID, {})
+            line["request"] = request
+        line |= getattr(record, SAID, {})
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return json.dumps(told, default=str)
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
 
 
-def about(**said: object) -> dict[str, object]:
-    """What a line is about, to be given as `extra`; what is unknown is left out."""
-    return {SAID: {name: value for name, value in said.items() if value is not None}}
+def about(**fields: object) -> dict[str, object]:
+    """The subject of a log line, for `extra`; None values are left out."""
+    return {SAID: {name: value for name, value in fields.items() if value is not None}}
 
 
 def log_lines() -> None:
-    """Let this process say everything that it says in lines of JSON on standard error."""
+    """Log everything in this process as JSON lines on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

@@ -1,27 +1,27 @@
-"""Settings from the command line, then the environment, then defaults.
+"""Settings from the command line, then the environment, then the defaults.
 
-SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN stand in for the
-options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
-SIGNOFF_ISOLATION (full or weak) says what must be out of reach of code that comes with a dossier or from a registry,
-SIGNOFF_FOREIGN_CODE_SECONDS and SIGNOFF_FOREIGN_CODE_MB how long it may run and how much memory it may take.
-SIGNOFF_ARTIFACTS lists folders, or beginnings of addresses, where runs of the registry may keep their artefacts.
-SIGNOFF_REPOSITORIES lists folders with clones that a dossier sent to a server may name. Without it there are none; a
-dossier at the command line may name any.
-SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
-is told when people are called, SIGNOFF_NOTICE_ATTEMPTS after how many refusals a notice is a dead letter.
+SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN replace the options of
+the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
+SIGNOFF_ISOLATION (full or weak) says what code from a dossier or a registry must not reach.
+SIGNOFF_FOREIGN_CODE_SECONDS and SIGNOFF_FOREIGN_CODE_MB limit its time and memory.
+SIGNOFF_ARTIFACTS lists folders, or beginnings of URLs, where runs of the registry may keep their artefacts.
+SIGNOFF_REPOSITORIES lists folders with clones that a dossier sent to a server may name; by default none. A dossier at
+the command line may name any clone.
+SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW where
+pages go. After SIGNOFF_NOTICE_ATTEMPTS refusals a notice is a dead letter.
 SIGNOFF_REGISTRY_CONNECT_S, _READ_S and _TOTAL_S are the seconds that the model registry may take to connect (3), to
 send its next bytes (10) and for a whole call (20; six times that to load and run a model or to search through runs).
-SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
-address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for whom they ask.
+SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL its
+public address, and SIGNOFF_TRUSTED_PROXIES the proxies whose forwarded client addresses count.
 SIGNOFF_KILL_FALLBACK names the folder that takes kills when the home cannot, SIGNOFF_KILL_DROP and SIGNOFF_KILL_GROUP
-the folder in which members of a group of this machine leave theirs. None of them is looked at here: whatever is wrong
-with one keeps nobody from stopping a model.
+the folder in which members of a group of this machine leave theirs. They are not checked here, so that a wrong one
+cannot prevent a kill.
 SIGNOFF_VENUE (none, simulated, or one that an installed package brings) names the venue whose orders a kill or a
 rollback stops; without one, orders and positions are unknown. SIGNOFF_NOTIFIER names an installed notifier that takes
-notices in place of the webhook, SIGNOFF_GATES gates of installed packages that judge beside the memo's own.
+notices in place of the webhook, SIGNOFF_GATES gates of installed packages that run beside the memo's own.
 SIGNOFF_VENUE_* and SIGNOFF_NOTIFIER_* are the options of the two.
-SIGNOFF_CONNECTIONS_PER_ADDRESS (2000), SIGNOFF_HEADER_SECONDS (10) and SIGNOFF_BODY_SECONDS (10) are what a server
-grants to one address, to the header of a request and to its body.
+SIGNOFF_CONNECTIONS_PER_ADDRESS (2000), SIGNOFF_HEADER_SECONDS (10) and SIGNOFF_BODY_SECONDS (10) are a server's limits:
+connections of one address, seconds for a request's header, seconds for its body.
 """
 
 import getpass
@@ -42,7 +42,7 @@ from signoff.ports.budget import USUAL, Budget
 LEAST_S: Final = 0.1
 MOST_S: Final = 120.0
 
-# After so many refusals a notice is a dead letter.
+# After this many refusals a notice is a dead letter.
 NOTICE_ATTEMPTS: Final = 20
 NO_VENUE: Final = Chosen(VenueKind.NONE, {})
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSettings:
-    """Where notices are posted; `allowed` are hosts of the firm's own that need not be public nor speak https."""
+    """Where notices are posted; `allowed` are the firm's own hosts, which may be private and use http."""
 
     url: str = field(repr=False)
     secret: str | None = field(repr=False)
@@ -69,7 +69,7 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagerSettings:
-    """Who wakes people, in PagerDuty's Events API v2; `allowed` as for the webhook."""
+    """The pager, in PagerDuty's Events API v2; `allowed` as for the webhook."""
 
     url: str = field(repr=False)
     key: str = field(repr=False)
@@ -78,7 +78,7 @@ class PagerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignCode:
-    """How code that comes with a dossier or from a registry is run."""
+    """How code from a dossier or a registry is run."""
 
     isolation: Isolation = Isolation.FULL
     seconds: float = 600.0
@@ -87,7 +87,7 @@ class ForeignCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peers:
-    """What a server grants to those who connect."""
+    """A server's limits for its clients."""
 
     per_address: int = 2000
     header_s: float = 10.0
@@ -96,7 +96,7 @@ class Peers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One installation."""
+    """The settings of one installation."""
 
     home: Path
     is_default_home: bool = False
@@ -127,7 +127,7 @@ class Settings:
 
     @property
     def is_sent(self) -> bool:
-        """Whether a server started this process for somebody who asked it; `sent` is the secret that says for whom."""
+        """Whether a server started this process for a client; `sent` is the secret that proves for whom."""
         return bool(self.sent)
 
     @property
@@ -148,16 +148,16 @@ class Settings:
 
     @property
     def verified(self) -> Path:
-        """Up to where the ledger was verified last: a convenience, no evidence."""
+        """The file that says how far the ledger was verified: a convenience, no evidence."""
         return self.home / "verified.json"
 
     @property
     def tsa_root(self) -> Path:
-        """The roots of the time-stamping authority that was asked last."""
+        """The roots of the time-stamping authority that was used last."""
         return self.home / "tsa-root.pem"
 
     def live(self, model: str) -> Path:
-        """Where the trading process journals a model."""
+        """The folder in which the trading process journals a model."""
         return self.home / "live" / model
 
 
@@ -173,10 +173,10 @@ def settings(
     is_trusted: bool = False,
     is_exit: bool = False,
 ) -> Settings:
-    """Options given win over the environment, and the environment over the defaults.
+    """Options override the environment, and the environment overrides the defaults.
 
-    For an exit, a part that cannot be read is left at its default and told in `problems`: a slip in the address of a
-    messenger must stop no kill.
+    For an exit, an unreadable part keeps its default and is reported in `problems`: a typing error in the address of a
+    webhook must not prevent a kill.
     """
     environment = os.environ  # noqa: TID251 - the one place that reads it
     named = home or environment.get("SIGNOFF_HOME")
@@ -214,7 +214,7 @@ def settings(
 
 
 class _Parts:
-    """Reads one part of the settings after the other."""
+    """Reads the settings part by part."""
 
     def __init__(self, *, is_exit: bool) -> None:
         self._is_exit = is_exit
@@ -225,7 +225,7 @@ class _Parts:
         return tuple(self._problems)
 
     def read(self, parse: Callable[[], T], default: T) -> T:
-        """One part; for an exit its default where it cannot be read."""
+        """Read one part; for an exit, an unreadable part gives its default."""
         try:
             return parse()
         except (SignoffError, OSError, UnicodeDecodeError) as error:
@@ -235,10 +235,10 @@ class _Parts:
             return default
 
 
-def _venue(given: str | None, environment: Mapping[str, str]) -> Chosen:
-    """The venue by its name: one of Signoff's own, or one that an installed package brings."""
-    source, name = ("--venue", given) if given is not None else ("SIGNOFF_VENUE", environment.get("SIGNOFF_VENUE"))
-    if not name and given is None:
+def _venue(option: str | None, environment: Mapping[str, str]) -> Chosen:
+    """The venue by its name: Signoff's own, or an installed package's."""
+    source, name = ("--venue", option) if option is not None else ("SIGNOFF_VENUE", environment.get("SIGNOFF_VENUE"))
+    if not name and option is None:
         return NO_VENUE
     own = (VenueKind.NONE.value, VenueKind.SIMULATED.value)
     if name not in own and name not in installed(EntryPointGroup.VENUES):
@@ -274,20 +274,20 @@ def _peers(environment: Mapping[str, str]) -> Peers:
     )
 
 
-def _listed(given: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in given.split(",") if part.strip())
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _foreign_code(environment: Mapping[str, str], *, is_trusted: bool) -> ForeignCode:
-    """Trusting code is said on a command's line alone, so that no server inherits it."""
-    given = environment.get("SIGNOFF_ISOLATION") or Isolation.FULL.value
-    if given not in {Isolation.FULL, Isolation.WEAK}:
+    """Only a command-line option trusts code, so that no server inherits it."""
+    isolation = environment.get("SIGNOFF_ISOLATION") or Isolation.FULL.value
+    if isolation not in {Isolation.FULL, Isolation.WEAK}:
         raise BadInputError(
-            f"Expected SIGNOFF_ISOLATION as full or weak, found {given!r}. To run code of your own on your own machine "
+            f"Expected SIGNOFF_ISOLATION as full or weak, found {isolation!r}. To run your own code on this machine "
             "without isolation, give the command --trusted."
         )
     return ForeignCode(
-        isolation=Isolation.TRUSTED if is_trusted else Isolation(given),
+        isolation=Isolation.TRUSTED if is_trusted else Isolation(isolation),
         seconds=_number(environment, "SIGNOFF_FOREIGN_CODE_SECONDS", 600, 1, 86_400),
         memory_mb=_number(environment, "SIGNOFF_FOREIGN_CODE_MB", 4096, 512, 1_000_000),
     )
@@ -325,7 +325,7 @@ def _pager(environment: Mapping[str, str]) -> PagerSettings | None:
 
 
 def _budget(environment: Mapping[str, str], of: str) -> Budget:
-    """The budget of one place, a part of it changed where the environment says so."""
+    """The time budget of one place, with changes from the environment."""
     return Budget(
         connect_s=_seconds(environment, f"{of}_CONNECT_S", USUAL.connect_s),
         read_s=_seconds(environment, f"{of}_READ_S", USUAL.read_s),
@@ -334,44 +334,44 @@ def _budget(environment: Mapping[str, str], of: str) -> Budget:
 
 
 def _seconds(environment: Mapping[str, str], name: str, usual: float) -> float:
-    if not (given := environment.get(name, "").strip()):
+    if not (text := environment.get(name, "").strip()):
         return usual
     try:
-        seconds = float(given)
+        seconds = float(text)
     except ValueError:
         seconds = float("nan")
     if not LEAST_S <= seconds <= MOST_S:
-        raise BadInputError(f"Expected {name} as seconds from {LEAST_S:g} to {MOST_S:g}, found {given!r}. Correct it.")
+        raise BadInputError(f"Expected {name} as seconds from {LEAST_S:g} to {MOST_S:g}, found {text!r}. Correct it.")
     return seconds
 
 
-def _hosts(given: str) -> frozenset[str]:
-    return frozenset(host.strip().lower() for host in given.split(",") if host.strip())
+def _hosts(text: str) -> frozenset[str]:
+    return frozenset(host.strip().lower() for host in text.split(",") if host.strip())
 
 
-def _proxies(given: str) -> tuple[str, ...]:
-    """Addresses and networks; a name or a star would let strangers say who they are."""
-    named = tuple(part.strip() for part in given.split(",") if part.strip())
+def _proxies(text: str) -> tuple[str, ...]:
+    """Addresses and networks; a name or a star would let strangers forge client addresses."""
+    named = tuple(part.strip() for part in text.split(",") if part.strip())
     for part in named:
         try:
             ip_network(part)
         except ValueError as error:
             raise BadInputError(
                 f"Expected addresses or networks such as 10.0.0.7 or 10.1.0.0/24 in SIGNOFF_TRUSTED_PROXIES, found "
-                f"{part!r} ({error}). Name the proxies in front of this server and nobody else."
+                f"{part!r} ({error}). Name only the proxies in front of this server."
             ) from error
     return named
 
 
-def _folder(given: str | None) -> Path | None:
-    return Path(given) if given else None
+def _folder(path: str | None) -> Path | None:
+    return Path(path) if path else None
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    given = environment.get(name) or str(default)
-    if not (given.isascii() and given.isdecimal() and len(given) < 10 and least <= int(given) <= most):
-        raise BadInputError(f"Expected a whole number from {least} to {most:,} in {name}, found {given[:40]!r}.")
-    return int(given)
+    text = environment.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+        raise BadInputError(f"Expected a whole number from {least} to {most:,} in {name}, found {text[:40]!r}.")
+    return int(text)
 
 
 def _attempts(environment: Mapping[str, str]) -> int:

@@ -1,1 +1,1 @@
-"""What lives inside the trading process: obeys flags, refuses bad orders. No server dependency, a fast start."""
+"""The client inside the trading process: it reads flags and refuses bad orders. No server dependency, a fast start."""

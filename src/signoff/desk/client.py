@@ -1,8 +1,8 @@
-"""The flags inside a trading process: a thread that listens to the server, and a read that costs under a microsecond.
+"""The flags inside a trading process: a thread listens to the server, and a read takes under a microsecond.
 
 `FlagClient(urls, token=..., keys=..., models=...)`, then `client.flags("momentum", "1.2.0")` before every order, with
-the version that this process runs. Without a version the flags are those of the only version alive, and off while
-several are. Nothing that goes wrong on the network is raised there: the lease runs out and the flags are closed.
+the version that this process runs. Without a version, the flags are those of the only live version, and off while there
+are several. `flags` raises no network error: the lease expires and the flags are closed.
 """
 
 import http.client
@@ -29,11 +29,11 @@ MOST_LINE: Final = 1 << 20
 
 
 def pinned(keys: Mapping[str, str]) -> Verify:
-    """A check against public keys that the desk was given beforehand: key id to raw Ed25519 key, in hex."""
-    known = {name: Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)) for name, key in keys.items()}
+    """A signature check against pinned public keys: key id to raw Ed25519 key, in hex."""
+    public_keys = {name: Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)) for name, key in keys.items()}
 
     def verify(key_id: str, signature: bytes, content: bytes) -> bool:
-        key = known.get(key_id)
+        key = public_keys.get(key_id)
         if key is None:
             return False
         try:
@@ -46,9 +46,9 @@ def pinned(keys: Mapping[str, str]) -> Verify:
 
 
 class FlagClient:
-    """Follows the flags of some models from the first of several servers that answers.
+    """Follows the flags of some models on the first of several servers that answers.
 
-    A server that answers and whose notices keep every model closed for a whole lease is left for the next.
+    If a server's notices keep every model closed for a whole lease, the client changes to the next server.
     """
 
     def __init__(
@@ -70,24 +70,24 @@ class FlagClient:
         self.flags = self._beliefs.flags
 
     def start(self) -> "FlagClient":
-        """Begin to listen; until the first notice everything is closed."""
+        """Begin to listen; all flags are closed until the first notice."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Stop listening; what is believed runs out with its lease."""
+        """Stop listening; the present flags hold until their lease ends."""
         self._is_over.set()
 
     def wait_for(self, model: str, version: str | None = None, *, timeout_s: float = 10.0) -> Flags:
-        """The flags once they are known, or closed ones after this time."""
+        """The flags once they are known; closed flags after the timeout."""
         deadline = time.monotonic() + timeout_s
-        while (found := self.flags(model, version)).state == CLOSED and time.monotonic() < deadline:
+        while (flags := self.flags(model, version)).state == CLOSED and time.monotonic() < deadline:
             time.sleep(0.01)
-        return found
+        return flags
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """What did not count, by reason: notices, and streams that could not be had. Each reason is logged too."""
+        """Counts of refused notices and failed streams, by reason. Each reason is logged too."""
         return dict(self._beliefs.refused)
 
     def _follow(self) -> None:
@@ -102,7 +102,7 @@ class FlagClient:
                         return
                     if self._is_anything_known():
                         patient_until = time.monotonic() + self._lease_s
-                    elif time.monotonic() > patient_until:  # it lags behind what we know, or cannot read its record
+                    elif time.monotonic() > patient_until:  # the server lags behind, or cannot read its record
                         turn += 1
                         break
                 if not heard:
@@ -135,7 +135,7 @@ class FlagClient:
 
 
 def _why(error: Exception) -> str:
-    """What an error on the way to a server means, in words that are the same each time, so that they can be counted."""
+    """The meaning of a connection error, in fixed words that can be counted."""
     match error:
         case TimeoutError():
             return f"nothing came for {SILENCE_S:g} s: a proxy holds the stream back, or the server hangs"
@@ -148,7 +148,7 @@ def _why(error: Exception) -> str:
 
 
 def _refusal(status: int) -> str:
-    """What an answer other than a stream means for whoever runs the desk."""
+    """The meaning of an answer that is not a stream, for the desk's operator."""
     match status:
         case http.client.UNAUTHORIZED:
             return "the server does not take this token (401): it is wrong, expired or revoked"

@@ -1,4 +1,4 @@
-"""The last look before an order leaves: flags, limits and restrictions, and a note of every refusal."""
+"""The pre-trade check of an order: flags, limits and restrictions, with a note of every refusal."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from signoff.domain.policy import OrderGatePolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """An order that did not leave, with every reason, and the policy's substitutes that it was judged with."""
+    """A refused order, with every reason, and the policy's substitutes that were used for unknown figures."""
 
     order: Order
     reasons: tuple[str, ...]
@@ -20,9 +20,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderGate:
-    """The limits of one release, as its memo prints them, and what its policy takes for an unknown figure.
+    """The limits of one release, as its memo prints them, and its policy's substitutes for unknown figures.
 
-    `releases` is the state of each version on record; with it, a refusal says why a version may not trade.
+    With `releases`, the state of each version on record, a refusal says why a version may not trade.
     """
 
     limits: PositionLimits
@@ -33,9 +33,9 @@ class OrderGate:
     def admit(
         self, orders: Iterable[Order], book: Book, *, flags: Flags, today: date
     ) -> tuple[tuple[Order, ...], tuple[Refusal, ...]]:
-        """Which orders may leave and which not; an admitted order counts against the limits of the ones after it.
+        """The admitted and the refused orders; an admitted order counts against the limits of later ones.
 
-        An order that leaves on the policy's substitutes names them in `assumed`.
+        An order that was admitted with the policy's substitutes names them in `assumed`.
         """
         rules = Rules(limits=self.limits, restrictions=self.restrictions, unknown=self.unknown, releases=self.releases)
         admitted, refused = [], []

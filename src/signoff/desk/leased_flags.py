@@ -1,15 +1,14 @@
-"""What a desk believes of its models, from signed notices alone; no network, no wall clock.
+"""The flags of a desk's models, from signed notices alone; no network, no wall clock.
 
-Rules, in order. A notice counts when a pinned key signed it. Nothing counts before a greeting that answers this
-connection's own nonce, so no recording can stand in for a server. Within a connection the server's tick never goes
-back. A lease runs from the earliest moment at which its notice can have been made: the start of the connection plus the
-ticks since its greeting, so a notice that was held back on its way is worth less, and one held for a whole lease
-nothing. A smaller count of kills or revision is never believed. A heartbeat renews only the revision that it names.
-Once the lease is over there is no new risk; cancels and exits stay allowed, and nothing is flattened by itself.
+Rules, in order. A notice counts if a pinned key signed it. Nothing counts before a greeting with this connection's own
+nonce, so a recording cannot replace a server. Within a connection the server's tick never decreases. A lease begins at
+the earliest time at which its notice can have been made: the start of the connection plus the ticks since its greeting.
+A delay of the notice shortens its lease, and a delay of a whole lease voids it. A smaller kill count or revision is
+refused. A heartbeat renews only the revision that it names. After the lease, no new risk is allowed; cancels and exits
+stay allowed, and no position is closed automatically.
 
-Flags answer for the version that asks. A connection speaks the format of its greeting. A server of an earlier release
-speaks the first format, which has one set of flags for the whole model: those are believed only where one version is
-alive, and then for that version alone.
+Flags are per version. A connection uses the format of its greeting. An older server uses the first format, with one set
+of flags for the whole model: they count only if one version is live, and only for that version.
 """
 
 import base64
@@ -30,9 +29,9 @@ Verify = Callable[[str, bytes, bytes], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
-    """The flags of one model and until when, on the desk's monotonic clock, they hold.
+    """The flags of one model, and the end of their lease on the desk's monotonic clock.
 
-    `views` are the flags by the version that asks, with None for who names none; `unknown` for any other version.
+    `views` are the flags by version, with None for callers without a version; `unknown` is for all other versions.
     """
 
     flags: Flags
@@ -52,7 +51,7 @@ def _belief(flags: Flags, until: float, form: Format) -> Belief:
 
 @dataclass(slots=True)
 class _Connection:
-    """One connection: when it began here, what it must be answered with, and where the server's ticks stand."""
+    """One connection: its start on our clock, its nonce, and the server's ticks."""
 
     began: float
     nonce: str
@@ -62,12 +61,12 @@ class _Connection:
     last_tick: int = 0
 
     def made_at(self, tick: int) -> float:
-        """The earliest moment, on our clock, at which a notice of this tick can have been made."""
+        """The earliest time, on our clock, at which a notice with this tick can have been made."""
         return self.began + (tick - self.first_tick) / 1000.0
 
 
 class LeasedFlags:
-    """Flags by model. `flags` is for the hot path; everything else for the thread that listens."""
+    """Flags by model. `flags` is for the hot path; the listening thread uses the rest."""
 
     def __init__(self, verify: Verify, monotonic: Callable[[], float], *, lease_s: float = LEASE_S) -> None:
         self._verify, self._monotonic, self._lease_s = verify, monotonic, lease_s
@@ -77,9 +76,9 @@ class LeasedFlags:
         self.refused: dict[str, int] = {}
 
     def flags(self, model: str, version: str | None = None) -> Flags:
-        """The flags of this version of a model; closed when nothing is known or the lease is over.
+        """The flags of this version of a model; closed if they are unknown or the lease is over.
 
-        Without a version: those of the only version alive, and off where several are.
+        Without a version: those of the only live version, and off if there are several.
         """
         belief = self._held.get(model)
         if belief is None:
@@ -89,23 +88,23 @@ class LeasedFlags:
         return belief.closed
 
     def connect(self, nonce: str) -> None:
-        """A new connection begins; what is believed stays until its lease is over."""
+        """Begin a new connection; present flags hold until their lease ends."""
         self._connection = _Connection(began=self._monotonic(), nonce=nonce)
 
     def hear(self, kind: str, data: bytes) -> None:
-        """One notice. What does not count is left aside and counted in `refused`."""
+        """Take one notice. A notice that does not count is ignored and counted in `refused`."""
         opened = self._opened(data)
         connection = self._connection
         if opened is None or connection is None:
             return
-        form, said = opened
+        form, notice = opened
         if kind == "greeting":
-            self._greeted(connection, form, said)
+            self._greeted(connection, form, notice)
         elif form is not connection.form:
             self.refuse("a notice in another format than the greeting")
-        elif not connection.boot or said.get("boot") != connection.boot:
+        elif not connection.boot or notice.get("boot") != connection.boot:
             self.refuse("another server's notice, or one before the greeting")
-        elif (tick := said["tick_ms"]) < connection.last_tick:
+        elif (tick := notice["tick_ms"]) < connection.last_tick:
             self.refuse("an older notice")
         else:
             connection.last_tick = tick
@@ -113,9 +112,9 @@ class LeasedFlags:
             if until <= self._monotonic():
                 self.refuse("held back for a whole lease")
             elif kind == "control":
-                self._told(form, said.get("control"), until)
+                self._told(form, notice.get("control"), until)
             elif kind == "heartbeat":
-                self._renew(said["models"], until)
+                self._renew(notice["models"], until)
 
     def _opened(self, data: bytes) -> tuple[Format, dict[str, Any]] | None:
         try:
@@ -125,26 +124,26 @@ class LeasedFlags:
             if form is None:
                 self.refuse("not signed by a key of ours")
                 return None
-            said: dict[str, Any] = json.loads(payload)
-            is_stamped = isinstance(said["tick_ms"], int) and isinstance(said["boot"], str)
+            notice: dict[str, Any] = json.loads(payload)
+            is_stamped = isinstance(notice["tick_ms"], int) and isinstance(notice["boot"], str)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            is_stamped, form, said = False, None, {}
+            is_stamped, form, notice = False, None, {}
         if form is None or not is_stamped:
             self.refuse("no notice")
             return None
-        return form, said
+        return form, notice
 
     def _format(self, key_id: str, signature: bytes, payload: bytes) -> Format | None:
-        """The format that these bytes are signed in, by a key of ours."""
+        """The format in which a pinned key signed these bytes."""
         newest_first = sorted(DOMAINS, reverse=True)
         return next((form for form in newest_first if self._verify(key_id, signature, DOMAINS[form] + payload)), None)
 
-    def _greeted(self, connection: _Connection, form: Format, said: Mapping[str, Any]) -> None:
-        if connection.boot or said.get("nonce") != connection.nonce:
+    def _greeted(self, connection: _Connection, form: Format, greeting: Mapping[str, Any]) -> None:
+        if connection.boot or greeting.get("nonce") != connection.nonce:
             self.refuse("a greeting that is not for us")
             return
-        connection.boot, connection.form = said["boot"], form
-        connection.first_tick = connection.last_tick = said["tick_ms"]
+        connection.boot, connection.form = greeting["boot"], form
+        connection.first_tick = connection.last_tick = greeting["tick_ms"]
 
     def _told(self, form: Format, control: object, until: float) -> None:
         try:
@@ -152,20 +151,20 @@ class LeasedFlags:
         except NoControlError:
             self.refuse("no notice")
             return
-        held = self._held.get(flags.model)
-        if held is not None and (flags.revision < held.flags.revision or flags.kill_count < held.flags.kill_count):
+        last = self._held.get(flags.model)
+        if last is not None and (flags.revision < last.flags.revision or flags.kill_count < last.flags.kill_count):
             self.refuse("a lower revision")
-        elif held is not None and flags.revision == held.flags.revision and not _agrees(held, flags, form):
+        elif last is not None and flags.revision == last.flags.revision and not _agrees(last, flags, form):
             self.refuse("the same revision with other flags")
-            self._held[flags.model] = replace(held, until=0.0)
+            self._held[flags.model] = replace(last, until=0.0)
         else:
             self._held[flags.model] = _belief(flags, until, form)
 
     def _renew(self, models: Mapping[str, Iterable[int]], until: float) -> None:
         for model, named in models.items():
-            held = self._held.get(model)
-            if held is not None and tuple(named) == (held.flags.kill_count, held.flags.revision) and held.until > 0:
-                self._held[model] = replace(held, until=max(until, held.until))
+            last = self._held.get(model)
+            if last is not None and tuple(named) == (last.flags.kill_count, last.flags.revision) and last.until > 0:
+                self._held[model] = replace(last, until=max(until, last.until))
 
     def _stranger(self, model: str) -> Flags:
         if model not in self._strangers:
@@ -173,17 +172,17 @@ class LeasedFlags:
         return self._strangers[model]
 
     def refuse(self, why: str) -> None:
-        """Count what did not count, and log it the first time, the tenth, the hundredth and so on."""
+        """Count a refusal, and log its first, tenth, hundredth … occurrence."""
         count = self.refused[why] = self.refused.get(why, 0) + 1
         if count in LOGGED:
             log.warning("flags refused, %d so far: %s", count, why)
 
 
-def _agrees(held: Belief, flags: Flags, form: Format) -> bool:
-    """Whether these flags are the ones that are held; of another format, whether they tell of the same versions."""
-    if form is held.form:
-        return flags == held.flags
-    one, other = held.flags, flags
+def _agrees(belief: Belief, flags: Flags, form: Format) -> bool:
+    """Whether these flags equal the present ones; in another format, whether they name the same versions."""
+    if form is belief.form:
+        return flags == belief.flags
+    one, other = belief.flags, flags
     return (one.kill_count, one.state, one.version, one.candidate) == (
         other.kill_count,
         other.state,

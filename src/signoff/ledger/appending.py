@@ -1,4 +1,4 @@
-"""What every store asks of what is added to the ledger, and of whoever holds one of its effects."""
+"""The checks that every store makes before it appends events, and the end of outbox leases."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,23 +10,23 @@ from signoff.ledger.codec import decode, encode
 SignCheckpoint = Callable[[int, bytes], bytes]
 
 
-def expect(stream: str, expected: int | None, found: int) -> None:
-    """Refuse what was decided on another revision of a stream."""
-    if expected is not None and expected != found:
+def expect(stream: str, expected: int | None, revision: int) -> None:
+    """Refuse a change that was decided on another revision of a stream."""
+    if expected is not None and expected != revision:
         raise StaleRevisionError(
-            f"Expected {stream} at revision {expected}, found it at {found}: somebody was faster. Look at it again and "
-            "repeat the request if it still makes sense."
+            f"Expected {stream} at revision {expected}, found it at {revision}: another commit came first. Look at it "
+            "again and repeat the request if it still makes sense."
         )
 
 
 def conflict(key: str) -> ConflictError:
-    """The same idempotency key with another request."""
+    """The error for an idempotency key that was used with another request."""
     return ConflictError(f"The request {key!r} was made before with other contents; nothing was done.")
 
 
-def no_effect(identity: str) -> NotFoundError:
-    """Somebody carried out what nobody asked for."""
-    return NotFoundError(f"Expected an effect {identity!r} in the outbox, found none; nothing was recorded.")
+def no_effect(effect_id: str) -> NotFoundError:
+    """Unknown outbox effect."""
+    return NotFoundError(f"Expected an effect {effect_id!r} in the outbox, found none; nothing was recorded.")
 
 
 def bodies_of(
@@ -39,7 +39,7 @@ def bodies_of(
     actor: str,
     proof: ActorProof,
 ) -> tuple[bytes, ...]:
-    """The exact bytes of events that follow this revision of a stream, decided on it and readable again."""
+    """The canonical bytes of new events of a stream, checked to be readable again."""
     expect(stream, expected, after)
     if not events:
         raise BadInputError(f"Expected events for {stream}, found none; state changes only by events.")
@@ -50,7 +50,7 @@ def bodies_of(
 
 
 def _readable(recorded: Recorded) -> bytes:
-    """The bytes of an event. What could not be read again must not be kept: nothing is ever taken out of the ledger."""
+    """The bytes of an event. An unreadable event is refused, since the ledger removes nothing."""
     body = encode(recorded)
     try:
         decode(body)
@@ -60,14 +60,14 @@ def _readable(recorded: Recorded) -> bytes:
 
 
 def last_lease(until: datetime, now: datetime) -> datetime:
-    """The latest that a lease can end which was given by a clock that agrees with ours; one beyond it is a stray.
+    """Latest plausible lease end; a later one comes from a wrong clock.
 
-    Without this, a lease given while a clock was a day ahead would hold an effect up for that day. Clocks may differ by
-    the length of a lease.
+    Without this, a clock that is a day ahead would delay an effect by a day. Clocks may differ by the length of a
+    lease.
     """
     return until + (until - now)
 
 
 def is_over(ends: datetime | None, now: datetime, latest: datetime) -> bool:
-    """Whether a time has come, or was set by a clock that was ahead."""
+    """Whether a time is past, or is so late that a wrong clock set it."""
     return ends is None or ends <= now or ends > latest

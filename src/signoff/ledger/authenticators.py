@@ -1,7 +1,8 @@
-"""What authenticators write (WebAuthn level 3): their keys, their data, and what the browser signed along.
+"""Parse and check what authenticators write (WebAuthn level 3): keys, authenticator data, and the browser's client
+data.
 
-Read strictly, from the bytes as they came. Only the three algorithms that authenticators in use have: a key says which
-one it is for, and a signature is checked with that one and no other.
+The original bytes are parsed strictly. Three algorithms are supported, those of the authenticators in use. A key names
+its algorithm, and a signature is checked with that algorithm only.
 """
 
 import json
@@ -33,7 +34,7 @@ EXTENDED: Final = 0x80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredential:
-    """A credential as its authenticator announces it."""
+    """A new credential, as its authenticator reports it."""
 
     aaguid: bytes
     id: bytes
@@ -42,7 +43,7 @@ class NewCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticatorData:
-    """What an authenticator says of itself and of the person before it."""
+    """What an authenticator reports about itself and the person's presence."""
 
     rp_id_hash: bytes
     flags: int
@@ -55,7 +56,7 @@ class AuthenticatorData:
 
 
 def read_authenticator_data(content: bytes) -> AuthenticatorData:
-    """The data as it is written; ValueError when it is anything else."""
+    """Parse authenticator data; ValueError if it is malformed."""
     if len(content) < 37:
         raise ValueError(f"authenticator data has at least 37 bytes, found {len(content)}")
     flags, rest = content[32], content[37:]
@@ -69,28 +70,28 @@ def read_authenticator_data(content: bytes) -> AuthenticatorData:
     if rest:
         raise ValueError(f"{len(rest)} bytes follow the authenticator data")
     if flags & BACKED_UP and not flags & BACKUP_ELIGIBLE:
-        raise ValueError("a key that cannot be backed up is said to be backed up")
+        raise ValueError("a credential that cannot be backed up is marked as backed up")
     count = int.from_bytes(content[33:37])
     return AuthenticatorData(rp_id_hash=content[:32], flags=flags, sign_count=count, credential=credential)
 
 
 def _new_credential(content: bytes) -> tuple[NewCredential, bytes]:
     length = int.from_bytes(content[16:18])
-    identity, after = content[18 : 18 + length], content[18 + length :]
-    if len(content) < 18 or not 1 <= length <= 1023 or len(identity) != length:
+    credential_id, after = content[18 : 18 + length], content[18 + length :]
+    if len(content) < 18 or not 1 <= length <= 1023 or len(credential_id) != length:
         raise ValueError("a credential's id has 1 to 1023 bytes")
     _, rest = cbor.read_first(after)
     key = after[: len(after) - len(rest)]
-    return NewCredential(aaguid=content[:16], id=identity, public_key=key), rest
+    return NewCredential(aaguid=content[:16], id=credential_id, public_key=key), rest
 
 
 def algorithm_of(public_key: bytes) -> str:
-    """The algorithm that a COSE key is for; ValueError for any other key than those we know, or another spelling."""
+    """The algorithm of a COSE key; ValueError for an unknown algorithm or another encoding."""
     return ALGORITHMS[_read_key(public_key)[0]]
 
 
 def verify_signature(public_key: bytes, signature: bytes, signed: bytes) -> None:
-    """Nothing when the signature holds; ValueError when it does not."""
+    """Raise ValueError unless the signature is valid."""
     algorithm, parameters = _read_key(public_key)
     try:
         if algorithm == -7:
@@ -108,12 +109,12 @@ def verify_signature(public_key: bytes, signature: bytes, signed: bytes) -> None
 
 
 def _read_key(content: bytes) -> tuple[int, tuple[bytes, ...]]:
-    """The algorithm and parameters of a COSE key, its labels in their one order."""
-    said = cbor.read(content)
-    if not isinstance(said, dict) or any(isinstance(part, bool) for part in said.values()):
+    """The algorithm and parameters of a COSE key, whose labels must be in canonical order."""
+    cose = cbor.read(content)
+    if not isinstance(cose, dict) or any(isinstance(part, bool) for part in cose.values()):
         raise ValueError("a public key is a map of numbers and bytes")
-    labels = tuple(said)
-    match said:
+    labels = tuple(cose)
+    match cose:
         case {1: 2, 3: -7, -1: 1, -2: bytes(x), -3: bytes(y)} if labels == (1, 3, -1, -2, -3):
             if len(x) == len(y) == 32:
                 return -7, (x, y)
@@ -125,42 +126,44 @@ def _read_key(content: bytes) -> tuple[int, tuple[bytes, ...]]:
             if n[:1] != b"\0" and bits >= LEAST_RSA_BITS and int.from_bytes(e) == USUAL_EXPONENT and e[:1] != b"\0":
                 return -257, (n, e)
     raise ValueError(
-        "the public key is none of ES256 on P-256, EdDSA on Ed25519 and RS256 with at least 2048 bits, or is written "
+        "the public key is not ES256 on P-256, EdDSA on Ed25519 or RS256 with at least 2048 bits, or is written "
         "in another way than authenticators do"
     )
 
 
 def check_client_data(content: bytes, *, kind: str, challenge: bytes | None, origin: str) -> None:
-    """Nothing when the browser signed for this, here and for these bytes; TamperedError says what differs.
+    """Raise TamperedError unless the browser signed for this purpose, origin and challenge.
 
-    Without a `challenge` any will do: what was asked when a credential was made is known to nobody later.
+    Without a `challenge` any is accepted: the challenge of a registration is not kept.
     """
-    said = _client_data(content)
-    if said.get("type") != kind:
-        raise TamperedError(f"The browser was asked for {said.get('type')!r}, and this takes {kind!r}.")
-    if challenge is not None and said.get("challenge") != url_encoded(challenge):
-        raise TamperedError("The authenticator answered another challenge: it was touched for other words than these.")
-    if said.get("origin") != origin:
-        raise TamperedError(f"The authenticator was asked at {said.get('origin')!r}, and belongs to {origin!r}.")
-    if said.get("crossOrigin", False) is not False or "topOrigin" in said:
-        raise TamperedError("The authenticator was asked by a page within another site's page.")
+    client_data = _client_data(content)
+    if client_data.get("type") != kind:
+        raise TamperedError(f"Expected client data of type {kind!r}, found {client_data.get('type')!r}.")
+    if challenge is not None and client_data.get("challenge") != url_encoded(challenge):
+        raise TamperedError("The authenticator answered another challenge: it signed another statement.")
+    if client_data.get("origin") != origin:
+        raise TamperedError(f"Expected a request from {origin!r}, found one from {client_data.get('origin')!r}.")
+    if client_data.get("crossOrigin", False) is not False or "topOrigin" in client_data:
+        raise TamperedError(
+            "Expected a request from the site's own page, found one from a frame in another site's page."
+        )
 
 
 def _client_data(content: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        client_data = json.loads(content.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise TamperedError(f"The browser's part of the assertion is no JSON: {error}") from error
-    if not isinstance(said, dict):
-        raise TamperedError("The browser's part of the assertion is no JSON object.")
-    return said
+        raise TamperedError(f"The browser's client data are not JSON: {error}") from error
+    if not isinstance(client_data, dict):
+        raise TamperedError("The browser's client data are not a JSON object.")
+    return client_data
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands there twice")
-    return found
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name is repeated")
+    return members
 
 
 def _no_constant(text: str) -> None:

@@ -1,7 +1,8 @@
-"""One way to write a value as bytes: RFC 8785 JSON; and the digest that names them.
+"""Canonical JSON (RFC 8785) and the SHA-256 digest of bytes.
 
-Nearly everything that is recorded, signed or verified passes here several times, so it is written for speed and held by
-a test to the bytes of the `rfc8785` library, which still writes what is rare: exponents, subclasses, and refusals.
+Almost everything that is recorded, signed or verified passes here several times, so this code is written for speed. A
+test compares its bytes with those of the `rfc8785` library, which still writes the rare cases: exponents, subclasses
+and refusals.
 """
 
 import hashlib

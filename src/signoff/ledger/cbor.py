@@ -1,6 +1,6 @@
-"""The part of CBOR (RFC 8949) that authenticators write, read strictly: one spelling of each value, and no more.
+"""The part of CBOR (RFC 8949) that authenticators write, parsed strictly: each value has one encoding.
 
-Whole numbers, bytes, text, lists, maps, true, false and null, in their shortest form and of a length told beforehand.
+Integers, bytes, text, lists, maps, true, false and null, in their shortest form and of definite length.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ _WIDTHS: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 
 
 def read(content: bytes) -> Value:
-    """The value that these bytes are; ValueError when they are anything else, or more."""
+    """The value that these bytes encode; ValueError if they are malformed, or longer."""
     value, rest = read_first(content)
     if rest:
         raise ValueError(f"{len(rest)} bytes follow the value")
@@ -20,7 +20,7 @@ def read(content: bytes) -> Value:
 
 
 def read_first(content: bytes, depth: int = 0) -> tuple[Value, bytes]:
-    """The value that these bytes begin with, and what follows it."""
+    """The first value in these bytes, and the remaining bytes."""
     if depth > MOST_DEPTH:
         raise ValueError(f"values nest deeper than {MOST_DEPTH}")
     if not content:
@@ -49,10 +49,10 @@ def _number(short: int, content: bytes) -> tuple[int, bytes]:
     if short < 24:
         return short, content
     if short not in _WIDTHS:
-        raise ValueError("a length that is not told beforehand")
+        raise ValueError("a value of indefinite length")
     width = _WIDTHS[short]
-    told, rest = _taken(width, content)
-    number = int.from_bytes(told)
+    encoded, rest = _taken(width, content)
+    number = int.from_bytes(encoded)
     if number < (24 if width == 1 else 1 << (4 * width)):
         raise ValueError("a number that is not in its shortest form")
     return number, rest
@@ -75,12 +75,12 @@ def _list(length: int, content: bytes, depth: int) -> tuple[Value, bytes]:
 
 
 def _map(length: int, content: bytes, depth: int) -> tuple[Value, bytes]:
-    found: dict[int | str, Value] = {}
+    entries: dict[int | str, Value] = {}
     if length > len(content):
         raise ValueError("a map is longer than what is there")
     for _ in range(length):
         key, content = read_first(content, depth + 1)
-        if isinstance(key, bool) or not isinstance(key, int | str) or key in found:
-            raise ValueError(f"a map's key {key!r} is no number or text, or stands there twice")
-        found[key], content = read_first(content, depth + 1)
-    return found, content
+        if isinstance(key, bool) or not isinstance(key, int | str) or key in entries:
+            raise ValueError(f"a map's key {key!r} is not a number or text, or is repeated")
+        entries[key], content = read_first(content, depth + 1)
+    return entries, content

@@ -1,8 +1,8 @@
-"""Signed checkpoints: a C2SP signed note over the tree's size and root, with one signature or two.
+"""Signed checkpoints: C2SP signed notes over the tree's size and root, with one or two signatures.
 
 The note is ``origin``, size, base64 root, an empty line, then for each key ``— name base64(key hash ‖ signature)``. The
 key hash is the first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ public key). 0x01 names Ed25519; ML-DSA-44 (FIPS 204)
-has no byte of its own for plain notes yet, so it stands behind 0xff with its name, as C2SP asks.
+has no type byte for plain notes yet, so it is written as 0xff and its name, as C2SP specifies.
 """
 
 import hashlib
@@ -22,20 +22,20 @@ Sign = Callable[[bytes], bytes]
 
 
 class Algorithm(Enum):
-    """What a key signs with; the value is the type that notes write for it."""
+    """A key's algorithm; the value is its type in notes."""
 
     ED25519 = b"\x01"
     ML_DSA_44 = b"\xffsignoff/ml-dsa-44\n"
 
     @property
     def key_bytes(self) -> int:
-        """How long a public key is."""
+        """The length of a public key."""
         return {Algorithm.ED25519: 32, Algorithm.ML_DSA_44: 1312}[self]
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key under the name that its notes are signed with."""
+    """A public key and the name in its notes."""
 
     name: str
     content: bytes
@@ -43,7 +43,7 @@ class VerifierKey:
 
     @property
     def hash(self) -> bytes:
-        """Four bytes that tell keys apart."""
+        """Four bytes that identify the key."""
         spelled = self.name.encode() + b"\n" + self.algorithm.value + self.content
         return hashlib.sha256(spelled).digest()[:4]
 
@@ -70,7 +70,7 @@ class Checkpoint:
 
     @property
     def body(self) -> str:
-        """What is signed."""
+        """The signed text."""
         return f"{self.origin}\n{self.size}\n{encoded(self.root)}\n"
 
 
@@ -81,7 +81,7 @@ def note_of(text: str, signers: Sequence[tuple[VerifierKey, Sign]]) -> bytes:
 
 
 def text_of(note: bytes, keys: Sequence[VerifierKey]) -> str:
-    """The text of a note that exactly these keys signed, in this order. TamperedError says what does not hold."""
+    """The text of a note that exactly these keys signed, in this order; else TamperedError."""
     try:
         text, _, signatures = note.decode().partition("\n\n")
         text += "\n"
@@ -89,31 +89,34 @@ def text_of(note: bytes, keys: Sequence[VerifierKey]) -> str:
         signed = [(mark, signer, decoded(spelled)) for mark, signer, spelled in lines]
     except (ValueError, UnicodeDecodeError) as error:
         raise TamperedError(f"The checkpoint is no signed note: {error}") from error
-    if "".join([text, "\n", *(f"— {signer} {encoded(said)}\n" for _, signer, said in signed)]).encode() != note:
+    if (
+        "".join([text, "\n", *(f"— {signer} {encoded(signature)}\n" for _, signer, signature in signed)]).encode()
+        != note
+    ):
         raise TamperedError("The checkpoint is not in its canonical form; it was altered.")
-    found = [(signer, said[:4]) for _, signer, said in signed]
-    if found != [(key.name, key.hash) for key in keys]:
+    signers = [(signer, signature[:4]) for _, signer, signature in signed]
+    if signers != [(key.name, key.hash) for key in keys]:
         raise TamperedError(
             f"The checkpoint was not signed by the key of this ledger: expected {len(keys)} signature(s), by "
-            f"{' and '.join(key.hash.hex() for key in keys)}, found {' and '.join(h.hex() for _, h in found)}."
+            f"{' and '.join(key.hash.hex() for key in keys)}, found {' and '.join(h.hex() for _, h in signers)}."
         )
-    for key, (_, _, said) in zip(keys, signed, strict=True):
-        _check(key, said[4:], text)
+    for key, (_, _, signature) in zip(keys, signed, strict=True):
+        _check(key, signature[4:], text)
     return text
 
 
 def opened(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
     """The checkpoint of a note that exactly these keys signed."""
-    said = claimed(note)
-    if text_of(note, keys) != said.body:
+    checkpoint = claimed(note)
+    if text_of(note, keys) != checkpoint.body:
         raise TamperedError("The checkpoint is not in its canonical form; it was altered.")
-    if any(key.name != said.origin for key in keys):
+    if any(key.name != checkpoint.origin for key in keys):
         raise TamperedError("The checkpoint was not signed by the key of this ledger.")
-    return said
+    return checkpoint
 
 
 def claimed(note: bytes) -> Checkpoint:
-    """What a note says, nothing of it verified yet."""
+    """The checkpoint that a note claims, not verified."""
     try:
         origin, size, root = note.decode().partition("\n\n")[0].split("\n")
         return Checkpoint(origin, int(size), decoded(root))
@@ -122,7 +125,7 @@ def claimed(note: bytes) -> Checkpoint:
 
 
 def parsed_key(line: bytes) -> VerifierKey:
-    """The public key of a verifier key line; its hash must agree."""
+    """The public key of a verifier key line, whose hash must match."""
     try:
         name, _, spelled = line.decode().removesuffix("\n").split("+", 2)
         content = decoded(spelled)

@@ -1,6 +1,6 @@
-"""Events and states as canonical bytes, and back; strict, so that no two byte strings mean the same.
+"""Encode events and states as canonical bytes, and decode them strictly, so that each has one encoding.
 
-An event written by an older Signoff may lack a field that has a default since; it may never hold one that is unknown.
+An event of an older Signoff may lack fields that now have a default. An unknown field is refused.
 """
 
 import json
@@ -15,24 +15,25 @@ from signoff.domain.events import ActorProof, AnyEvent, Recorded
 from signoff.ledger.canonical import canonical
 
 SCHEMA: Final = 1
+_FIELDS: Final = {"stream": str, "revision": int, "at": str, "actor": str, "event": dict}
 T = TypeVar("T")
 _ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
 
 
 def encode(recorded: Recorded) -> bytes:
-    """The exact bytes that the ledger keeps of an event."""
+    """The exact bytes of an event in the ledger."""
     return canonical(_written(recorded))
 
 
 def decode(body: bytes) -> Recorded:
-    """The event behind these bytes. TamperedError when they are not what `encode` writes, or ever wrote."""
+    """The event in these bytes. TamperedError unless `encode` writes them now, or wrote them in an older version."""
     try:
-        said = json.loads(body, parse_int=_number)
-        recorded = _recorded(said)
-        is_canonical = canonical(said) == body
+        document = json.loads(body, parse_int=_number)
+        recorded = _recorded(document)
+        is_canonical = canonical(document) == body
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError, BadInputError) as error:
         raise TamperedError(f"These bytes are no event of the ledger: {str(error)[:200]}") from error
-    if not is_canonical or not holds(_written(recorded), said):
+    if not is_canonical or not holds(_written(recorded), document):
         raise TamperedError("These bytes are not the canonical form of the event they hold.")
     return recorded
 
@@ -63,35 +64,36 @@ def _written(recorded: Recorded) -> object:
     return written if recorded.proof is ActorProof.UNRECORDED else {**written, "proof": recorded.proof.value}
 
 
-def _recorded(said: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
-    if said["schema"] != SCHEMA:
-        raise ValueError(f"schema {said['schema']}, and this Signoff reads schema {SCHEMA}; use a newer one")
-    match said:
+def _recorded(document: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"schema {document['schema']}, and this Signoff reads schema {SCHEMA}; use a newer one")
+    match document:
         case {"stream": str(stream), "revision": int(revision), "at": str(at), "actor": str(actor), "event": dict()}:
             if isinstance(revision, bool):
-                raise TypeError("a revision is a number")
-            kind = _kinds()[said["event"]["kind"]]
-            event = _adapter(kind).validate_python(said["event"])
+                raise TypeError("expected revision as a number, found true or false")
+            kind = _kinds()[document["event"]["kind"]]
+            event = _adapter(kind).validate_python(document["event"])
         case _:
-            raise ValueError("a field is missing or of another type")
-    proof = ActorProof(said.get("proof", ""))
+            wrong = (name for name, kind in _FIELDS.items() if not isinstance(document.get(name), kind))
+            raise ValueError(f"missing, or of another type: {', '.join(wrong)}")
+    proof = ActorProof(document.get("proof", ""))
     moment = datetime.fromisoformat(at)
     return Recorded(stream=stream, revision=revision, at=moment, actor=actor, event=event, proof=proof)
 
 
-def holds(written: object, said: object) -> bool:
-    """Whether everything that was said is there; what was written may hold more, by defaults of a later Signoff."""
-    match written, said:
+def holds(written: object, stored: object) -> bool:
+    """Whether `written` contains all of `stored`; it may have more, from defaults that a later Signoff added."""
+    match written, stored:
         case dict(), dict():
-            return all(key in written and holds(written[key], said[key]) for key in said)
+            return all(key in written and holds(written[key], stored[key]) for key in stored)
         case list(), list():
-            return len(written) == len(said) and all(map(holds, written, said))
+            return len(written) == len(stored) and all(map(holds, written, stored))
         case _:
-            return written == said and isinstance(written, bool) == isinstance(said, bool)
+            return written == stored and isinstance(written, bool) == isinstance(stored, bool)
 
 
 def _number(text: str) -> int | float:
-    """RFC 8785 writes whole numbers beyond 2^53 without a point; they were floats."""
+    """The number; integers beyond 2^53 were floats, which RFC 8785 writes without a point."""
     return int(text) if len(text) < 16 or abs(int(text)) < 2**53 else float(text)
 
 

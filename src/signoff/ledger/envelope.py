@@ -1,7 +1,7 @@
-"""A person's decision as a DSSE envelope over an in-toto Statement whose subject is the digest that was signed.
+"""A person's decision as a DSSE envelope over an in-toto Statement; its subject is the signed digest.
 
-The pre-authentication encoding and the envelope are those of DSSE v1; they are fifteen lines, so they stand here with
-strict parsing, since a lenient reader would accept altered bytes.
+The envelope and its pre-authentication encoding are those of DSSE v1. They are written here in fifteen lines with
+strict parsing, since a lenient parser would accept altered bytes.
 """
 
 import json
@@ -26,7 +26,7 @@ DEPLOYMENT_TYPE: Final = "https://signoff.example/deployment/v1"
 
 
 def key_id(public_key: bytes) -> str:
-    """The identity of a raw Ed25519 public key."""
+    """The id of a raw Ed25519 public key."""
     return digest(public_key)
 
 
@@ -65,19 +65,19 @@ def envelope(payload: bytes, public_key: bytes, sign: Callable[[bytes], bytes]) 
 
 
 def verify(text: str, public_key_hex: str) -> Statement:
-    """The statement in an envelope, its signature verified with this key. TamperedError on anything that is off."""
+    """The statement in an envelope whose signature this key verifies, else TamperedError."""
     return read_statement(opened(text, public_key_hex))
 
 
 def opened(text: str, public_key_hex: str) -> bytes:
-    """The payload of an envelope, its signature verified with this key. TamperedError on anything that is off."""
+    """The payload of an envelope whose signature this key verifies, else TamperedError."""
     try:
-        said: dict[str, Any] = json.loads(text)
-        payload = decoded(said["payload"])
-        (signature,) = said["signatures"]
+        document: dict[str, Any] = json.loads(text)
+        payload = decoded(document["payload"])
+        (signature,) = document["signatures"]
         public_key = bytes.fromhex(public_key_hex)
         named = {"keyid": key_id(public_key), "sig": signature["sig"]}
-        expected = {"payload": said["payload"], "payloadType": PAYLOAD_TYPE, "signatures": [named]}
+        expected = {"payload": document["payload"], "payloadType": PAYLOAD_TYPE, "signatures": [named]}
         if canonical(expected).decode() != text:
             raise TamperedError("The envelope is not in its canonical form, or names another key.")
         Ed25519PublicKey.from_public_bytes(public_key).verify(decoded(signature["sig"]), encoding(payload))
@@ -89,7 +89,7 @@ def opened(text: str, public_key_hex: str) -> bytes:
 
 
 def encoding(payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding: what is really signed."""
+    """DSSE's pre-authentication encoding: the bytes that are signed."""
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
@@ -97,7 +97,7 @@ def encoding(payload: bytes) -> bytes:
 def deployer_statement(
     *, manifest: str, deployment: str, model: str, version: str, person: str, signed_at: datetime
 ) -> bytes:
-    """What who starts a rollout signs: section 12 of the memo in this manifest. It approves nothing."""
+    """The deployer's statement: section 12 of the memo in this manifest. It approves nothing."""
     return canonical(
         {
             "_type": STATEMENT_TYPE,
@@ -115,7 +115,7 @@ def deployer_statement(
 
 
 def deployer_signed_at(payload: bytes) -> datetime:
-    """When such a statement says that it was signed. TamperedError when it is none."""
+    """The signing time of a deployer's statement. TamperedError if it is malformed."""
     try:
         return datetime.fromisoformat(json.loads(payload)["predicate"]["signed_at"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -123,7 +123,7 @@ def deployer_signed_at(payload: bytes) -> datetime:
 
 
 def read_statement(payload: bytes) -> Statement:
-    """What a statement says, before it is signed. TamperedError when it is no canonical statement of a decision."""
+    """Parse an unsigned statement. TamperedError unless it is the canonical statement of a decision."""
     try:
         return _statement(payload)
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, BadInputError) as error:
@@ -131,12 +131,12 @@ def read_statement(payload: bytes) -> Statement:
 
 
 def _statement(payload: bytes) -> Statement:
-    said = json.loads(payload)
-    predicate = said["predicate"]
-    if said["_type"] != STATEMENT_TYPE or said["predicateType"] != PREDICATE_TYPE:
+    document = json.loads(payload)
+    predicate = document["predicate"]
+    if document["_type"] != STATEMENT_TYPE or document["predicateType"] != PREDICATE_TYPE:
         raise ValueError("the payload is another kind of statement")
     read = Statement(
-        subject=said["subject"][0]["digest"]["sha256"],
+        subject=document["subject"][0]["digest"]["sha256"],
         deployment=predicate["deployment"],
         model=predicate["model"],
         version=predicate["version"],

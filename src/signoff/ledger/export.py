@@ -1,4 +1,4 @@
-"""An export of the ledger: plain files that an auditor can open without us, and that `verify` checks byte by byte.
+"""An export of the ledger: plain files that an auditor opens without Signoff, and `verify` checks byte by byte.
 
 `events.jsonl` holds the exact bytes of each event, a line each, and `leaves.txt` their hashes; `states.json` the states
 they lead to; `checkpoint` and `key.pub` the signed root and the keys; `blobs/` every file by its SHA-256; `anchors/`
@@ -32,7 +32,7 @@ SignText = Callable[[str], bytes]
 
 
 def closed(source: FileSource, sign: SignText | None = None) -> Iterator[tuple[str, Iterable[bytes]]]:
-    """Every file of an export in pieces, then the lists of all of them; read each file whole before the next."""
+    """Every file of an export in chunks, then the lists of all files; read each file whole before the next."""
     entries: list[Entry] = []
     for name in source.names():
         pieces = Hashed(source.chunks(name))
@@ -49,12 +49,12 @@ def closed(source: FileSource, sign: SignText | None = None) -> Iterator[tuple[s
 
 
 def sums_of(entries: Iterable[Entry]) -> bytes:
-    """The list that `sha256sum -c` reads."""
+    """`SHA256SUMS`, as `sha256sum -c` reads it."""
     return "".join(f"{e.sha256}  {e.path}\n" for e in sorted(entries, key=lambda e: e.path)).encode()
 
 
 def statement_of(manifest: bytes) -> str:
-    """What the ledger's keys sign of an export."""
+    """The statement over an export that the ledger's keys sign."""
     return f"{ORIGIN}/export\n{digest(manifest)}\n"
 
 

@@ -1,4 +1,4 @@
-"""A policy as the bytes that people sign, and the policies that nobody has confirmed."""
+"""A policy as the bytes that people sign, and unconfirmed policies."""
 
 from signoff.domain.floor import BUILT_IN, Floor, InForce, Origin, content_digest
 from signoff.domain.policy import Policy
@@ -11,7 +11,7 @@ def content_of(policy: Policy) -> str:
 
 
 def read_content(content: str) -> Policy:
-    """The policy that these bytes say; keys that came with a later Signoff have their defaults."""
+    """The policy in these bytes; keys that a later Signoff added get their defaults."""
     return decode_state(Policy, content.encode())
 
 
@@ -25,5 +25,5 @@ def unconfirmed(policy: Policy, origin: Origin, source: str = "") -> InForce:
 
 
 def built_in() -> InForce:
-    """The policy of an installation that has no other."""
+    """The built-in policy, in force where no other was confirmed."""
     return unconfirmed(BUILT_IN, Origin.BUILT_IN)

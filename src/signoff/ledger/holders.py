@@ -1,8 +1,8 @@
-"""Which authenticators count for whom: folded from the people's events, with the reason where one does not.
+"""Which authenticators count for which person, folded from the people's events, with the reason if one does not.
 
-A credential counts when its person vouched for it with what they held before: another credential, or the key they were
-first enrolled with. A key that came later was put there by whoever runs the installation, so it vouches for nothing;
-else an operator could give a person a new key, and with it an authenticator of the operator's own.
+A credential counts when its person vouched for it with an earlier credential, or with the key of their first enrolment.
+A later key cannot vouch, since the operator may have enrolled it: the operator could then add an authenticator of their
+own.
 """
 
 import json
@@ -16,9 +16,9 @@ from signoff.ledger.webauthn import check_registered, verify_payload, vouching_s
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What one person holds: the key that may vouch, if there is one, and the credentials that count.
+    """One person's key that may vouch, if any, and the credentials that count.
 
-    `has_held` says that there ever was a key or a credential, so that nothing counts any more without a voucher.
+    `has_held` says that the person ever had a key or a credential; a new credential then needs a voucher.
     """
 
     first_key: str = ""
@@ -28,27 +28,27 @@ class Holder:
 
     @property
     def vouching_key(self) -> str:
-        """The public key that may vouch, empty when there is none."""
+        """The public key that may vouch, empty without one."""
         return self.first_key if self.first_key == self.present_key else ""
 
 
 @dataclass(slots=True)
 class Holders:
-    """Everybody's, as of the last event taken. Ids and keys are one person's for ever, also after a withdrawal."""
+    """All holders, as of the last event taken. Ids and keys belong to one person for ever, even after a withdrawal."""
 
     by_name: dict[str, Holder] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
     def holder(self, name: str) -> Holder:
-        """What a person holds, nothing if they are unknown."""
+        """The holder of this name, an empty one if unknown."""
         return self.by_name.get(name, Holder())
 
     def credential(self, name: str, key: str) -> Credential | None:
-        """The credential of this person with this key id, None when it does not count."""
+        """The credential of this person with this key id, None if it does not count."""
         return next((c for c in self.holder(name).credentials if c.key_id == key), None)
 
     def take(self, event: AnyEvent) -> str | None:
-        """Go one event further; the reason when it enrols a credential that does not count."""
+        """Take the next event; returns the reason if it enrols a credential that does not count."""
         match event:
             case PersonEnrolled():
                 self._take_key(event.name, event.public_key)
@@ -77,16 +77,18 @@ class Holders:
     def _check(self, event: CredentialEnrolled) -> None:
         check_registered(event)
         if {event.credential.id, event.credential.key_id} & self.taken:
-            raise TamperedError("It was enrolled before; one authenticator's credential is one person's, once.")
+            raise TamperedError("It was enrolled before; a credential belongs to one person and is enrolled once.")
         self._check_voucher(event, self.holder(event.name))
 
     def _check_voucher(self, event: CredentialEnrolled, holder: Holder) -> None:
         if not holder.has_held:
             if event.voucher:
-                raise TamperedError("Somebody vouched for it who held nothing to vouch with.")
+                raise TamperedError(
+                    "It has a voucher, and its person had no earlier key or authenticator to vouch with."
+                )
             return
         if not event.voucher:
-            raise TamperedError("Its person did not vouch for it with what they held before.")
+            raise TamperedError("Its person did not vouch for it with an earlier key or authenticator.")
         if _vouched(event.voucher, holder) != vouching_statement(event.name, event.credential):
             raise TamperedError("Its person vouched for another one.")
 
@@ -104,7 +106,7 @@ def _vouched(envelope: str, holder: Holder) -> bytes:
 
 
 def named_key(envelope: str) -> str:
-    """The key that an envelope names. TamperedError when it is none."""
+    """The key id in an envelope. TamperedError if the envelope is malformed."""
     try:
         return str(json.loads(envelope)["signatures"][0]["keyid"])
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:

@@ -1,8 +1,8 @@
-"""Which keys sign the ledger, from which event on: the keys it began with, and every handover to new ones.
+"""The keys that sign the ledger: its first keys, and every handover to new ones.
 
-A handover is a note over a tree that stands already: its size, its root, and the successors' key lines, signed by the
-old keys and by the new ones. Up to that size checkpoints are signed by the old keys, beyond it by the new. `key.pub`
-holds the whole chain: the first keys, a line each, then the handovers, each after an empty line.
+A handover is a note over an existing tree: its size, its root, and the new key lines, signed by the old and the new
+keys. The old keys sign checkpoints up to that size, the new keys later ones. `key.pub` holds the whole chain: the first
+keys, a line each, then the handovers, each after an empty line.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Keys = tuple[VerifierKey, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """New keys sign every tree larger than `size`; `note` is what both sides signed."""
+    """New keys sign every tree larger than `size`; both the old and the new keys signed `note`."""
 
     size: int
     root: bytes
@@ -42,23 +42,23 @@ class KeyChain:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """The identity of each Ed25519 key in turn, the one the ledger began with first."""
+        """The fingerprint of each Ed25519 key, in the order of use."""
         return tuple(digest(keys[0].content) for keys in (self.first, *(h.keys for h in self.handovers)))
 
     def keys_at(self, size: int) -> Keys:
         """The keys that sign a tree of this size."""
         return next((h.keys for h in reversed(self.handovers) if size > h.size), self.first)
 
-    def verified(self, note: bytes, said: Checkpoint) -> Checkpoint:
-        """The checkpoint of a note, its signatures verified with the keys of its time."""
-        return opened(note, self.keys_at(said.size))
+    def verified(self, note: bytes, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint of a note, verified with the keys for its size."""
+        return opened(note, self.keys_at(checkpoint.size))
 
     def to_bytes(self) -> bytes:
-        """`key.pub`; for a ledger whose key never changed it is the key's own line."""
+        """`key.pub`; a single key line if the key never changed."""
         return b"\n".join((b"".join(key.line for key in self.first), *(h.note for h in self.handovers)))
 
     def followed_by(self, handover: bytes) -> "KeyChain":
-        """The chain with one more handover, which must hold."""
+        """The chain with one more handover, which must be valid."""
         return KeyChain(first=self.first, handovers=(*self.handovers, _handover(handover, self)))
 
     def begins_with(self, earlier: "KeyChain") -> bool:
@@ -69,16 +69,16 @@ class KeyChain:
 def handover_note(
     size: int, root: bytes, old: Sequence[tuple[VerifierKey, Sign]], new: Sequence[tuple[VerifierKey, Sign]]
 ) -> bytes:
-    """The note by which new keys take over after a tree, signed by both sides."""
+    """The handover note to new keys after a tree, signed by the old and the new keys."""
     lines = "".join(key.line.decode() for key, _ in new)
     return note_of(f"{HANDOVER}\n{size}\n{encoded(root)}\n{lines}", (*old, *new))
 
 
 def parse_chain(content: bytes) -> KeyChain:
-    """The chain of a `key.pub`, every handover verified. TamperedError says what does not hold."""
+    """Parse a `key.pub` and verify every handover. TamperedError names the fault."""
     first, *rest = content.split(b"\n\n")
     if len(rest) % 2:
-        raise TamperedError("The key file is cut within a handover.")
+        raise TamperedError("The key file ends within a handover.")
     has_more = bool(rest)
     chain = KeyChain(first=_keys(first + b"\n" if has_more else first))
     for n in range(0, len(rest), 2):
@@ -95,7 +95,7 @@ def _keys(lines: bytes) -> Keys:
     if not keys or len(set(kinds)) < len(kinds) or kinds[0] is not next(iter(type(kinds[0]))):
         raise TamperedError("Expected an Ed25519 key, and at most one key of each further algorithm after it.")
     if any(key.name != keys[0].name for key in keys):
-        raise TamperedError("The keys of one time carry different names.")
+        raise TamperedError("The keys of one period have different names.")
     return keys
 
 
@@ -105,7 +105,7 @@ def _handover(note: bytes, before: KeyChain) -> Handover:
         keys = _keys("".join(f"{line}\n" for line in lines).encode())
         handover = Handover(size=int(size), root=decoded(root), keys=keys, note=note)
     except (ValueError, UnicodeDecodeError) as error:
-        raise TamperedError(f"A handover of the key file is none: {error}") from error
+        raise TamperedError(f"Malformed key-handover entry in the key file: {error}") from error
     if origin != HANDOVER or str(handover.size) != size or len(handover.root) != 32:
         raise TamperedError("A handover of the key file is not in its canonical form; it was altered.")
     floor = before.handovers[-1].size if before.handovers else 0

@@ -1,6 +1,6 @@
 """The Merkle tree of RFC 6962 (and RFC 9162, section 2): hashes of leaves and nodes, and roots.
 
-`Frontier` holds the roots of the full subtrees along the right edge, which is all that appending needs.
+`Frontier` holds the roots of the full subtrees along the right edge. Appending needs no more.
 """
 
 import hashlib

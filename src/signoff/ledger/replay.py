@@ -1,4 +1,4 @@
-"""The states that a ledger leads to, from its events alone: what verification compares with the states it finds."""
+"""Compute the states of a ledger from its events alone; verification compares them with the stored states."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -16,7 +16,7 @@ POLICY: Final = "policy"
 
 
 def fold_of(stream: str) -> Callable[[State | None, Recorded], State]:
-    """How the events of a stream make its state."""
+    """The function that folds an event into the state of this stream."""
     kind = stream.partition("/")[0]
     folds: Mapping[str, Callable[..., State]] = {
         "deployment": evolve,
@@ -28,7 +28,7 @@ def fold_of(stream: str) -> Callable[[State | None, Recorded], State]:
 
 
 def replay(history: Iterable[Recorded]) -> dict[str, bytes]:
-    """The state of every stream from its events alone, as the canonical bytes the store must hold."""
+    """The state of every stream from its events alone, as canonical bytes."""
     states: dict[str, State] = {}
     for recorded in history:
         states[recorded.stream] = fold_of(recorded.stream)(states.get(recorded.stream), recorded)

@@ -1,4 +1,4 @@
-"""Each person's signature, checked as the history passes: by the key and role held then, over what was asked."""
+"""Check each person's signature in the order of the history: key, role and signed bytes as of its event."""
 
 from dataclasses import dataclass, field, replace
 
@@ -36,7 +36,7 @@ from signoff.ledger.webauthn import verify_decision
 
 @dataclass(slots=True)
 class Signatories:
-    """Who was enrolled with which key so far, and what each release has put to signature."""
+    """The people and keys enrolled so far, and the digests that each release asks to be signed."""
 
     people: dict[str, PersonEnrolled] = field(default_factory=dict)
     asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -51,8 +51,8 @@ class Signatories:
         """Take an event into account."""
         match recorded.event:
             case PersonEnrolled():
-                known = self.people.get(recorded.event.name)
-                logins = recorded.event.logins or (known.logins if known else ())
+                person = self.people.get(recorded.event.name)
+                logins = recorded.event.logins or (person.logins if person else ())
                 self.people[recorded.event.name] = replace(recorded.event, logins=logins)
             case Opened():
                 self.opened[recorded.stream] = recorded.event
@@ -61,9 +61,9 @@ class Signatories:
             case PolicyConfirmed():
                 self.replaced = self.policy
                 self.policy = self.proposed.get(recorded.event.proposal)
-            case DutiesWithdrawn() if (known := self.people.get(recorded.event.name)) is not None:
-                roles = tuple(role for role in known.roles if role not in recorded.event.roles)
-                self.people[known.name] = replace(known, roles=roles)
+            case DutiesWithdrawn() if (person := self.people.get(recorded.event.name)) is not None:
+                roles = tuple(role for role in person.roles if role not in recorded.event.roles)
+                self.people[person.name] = replace(person, roles=roles)
             case _:
                 pass
         self.uncounted = self.holders.take(recorded.event)
@@ -71,8 +71,8 @@ class Signatories:
             self.asked[recorded.stream] = asked
 
     def problems(self, recorded: Recorded) -> tuple[str, ...]:
-        """What is wrong with the signatures of an event that was learned last, or with what it enrols."""
-        found = (
+        """The faults of the last event's signatures, or of the credential that it enrols."""
+        own = (
             _problem(signature, self.people.get(signature.person), self.holders, recorded.stream)
             or _misplaced(recorded.event, self.asked.get(recorded.stream, ()))
             or self._not_independent(recorded, signature)
@@ -80,10 +80,10 @@ class Signatories:
             for signature in signatures_of(recorded.event)
         )
         others = (self.uncounted, self._not_held(recorded.event), self._not_deployed(recorded))
-        return tuple(problem for problem in (*found, *others) if problem)
+        return tuple(problem for problem in (*own, *others) if problem)
 
     def _not_deployed(self, recorded: Recorded) -> str | None:
-        """Why the signature of who started the rollout does not hold."""
+        """Why the deployer's signature is invalid."""
         event, opened_by = recorded.event, self.opened.get(recorded.stream)
         if not isinstance(event, DeployerSigned):
             return None
@@ -101,13 +101,13 @@ class Signatories:
             signed_at=event.signed_at,
         )
         try:
-            is_said = opened(event.envelope, person.public_key) == expected
+            is_of_start = opened(event.envelope, person.public_key) == expected
         except TamperedError as error:
             return f"the signature of {event.person} under section 12 does not hold: {error}"
-        return None if is_said else f"the envelope of {event.person} says something else than the start of this release"
+        return None if is_of_start else f"the envelope of {event.person} was signed for another start than this one"
 
     def _not_of_two(self, event: AnyEvent, signature: Signature) -> str | None:
-        """Why a policy is not put in force by two people who may."""
+        """Why a policy was not confirmed by two people who may."""
         match event:
             case PolicyProposed():
                 verb, verdict = Permission.PROPOSE_POLICY, Vote.PROPOSE_POLICY
@@ -122,8 +122,8 @@ class Signatories:
             return f"the signature of {signature.person} is weaker than the policy that was in force asks for"
         first = self.proposed.get(event.proposal)
         if isinstance(event, PolicyConfirmed) and first is not None:
-            mine, theirs = self._known_as(signature.person), self._known_as(first.signature.person)
-            if is_same_person(mine, theirs):
+            mine, other = self._known_as(signature.person), self._known_as(first.signature.person)
+            if is_same_person(mine, other):
                 return f"{signature.person} confirmed a policy that they proposed themselves"
         return None
 
@@ -132,7 +132,7 @@ class Signatories:
         return (name,) if person is None else (name, *person.logins)
 
     def _not_held(self, event: AnyEvent) -> str | None:
-        """Why a release was not opened under the policy that two people had put in force by then."""
+        """Why a release was not opened under the policy in force at that time."""
         if not isinstance(event, Opened) or self.policy is None:
             return None
         policy, content = self.policy, self.policy.content
@@ -142,7 +142,7 @@ class Signatories:
         return None if lax is None else f"it is held to less than version {policy.number} of the policy in {lax}"
 
     def _not_independent(self, recorded: Recorded, signature: Signature) -> str | None:
-        """Why the signature is of somebody whose own work the release rests on; such a one may still reject it."""
+        """Why the signer has a conflict of interest; a rejection is still valid."""
         opened, person = self.opened.get(recorded.stream), self.people.get(signature.person)
         if opened is None or person is None or not isinstance(recorded.event, ApprovalSigned | OverrideSigned):
             return None
@@ -151,7 +151,7 @@ class Signatories:
 
 
 def _is_strong(signature: Signature, in_force: PolicyProposed) -> bool:
-    """Whether the signature is of the tier that the policy in force asks of its role."""
+    """Whether the signature is as strong as the policy in force requires of its role."""
     needed = decode_state(Policy, in_force.content.encode()).approvals.tier_for(signature.role)
     return signature.tier.reaches(needed)
 
@@ -170,7 +170,7 @@ def signatures_of(event: AnyEvent) -> tuple[Signature, ...]:
 
 
 def _asked(event: AnyEvent, before: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The digests that a release has put to signature so far, the present one last; None where nothing changed."""
+    """The digests that a release asked to be signed, the present one last; None if the event changes none."""
     match event:
         case Validated():
             return (event.package,)
@@ -181,7 +181,7 @@ def _asked(event: AnyEvent, before: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 def _misplaced(event: AnyEvent, asked: tuple[str, ...]) -> str | None:
-    """Why a signature that holds does not belong here: it was given for other bytes."""
+    """Why a valid signature does not belong here: it was given for other bytes."""
     match event:
         case ApprovalSigned():
             fitting = asked[-1:]
@@ -203,18 +203,18 @@ def _problem(signature: Signature, person: PersonEnrolled | None, holders: Holde
     if signature.role not in person.roles:
         return f"{signature.person} signed as {signature.role}, a role not held"
     try:
-        said = _said(signature, person, holders)
+        statement = _signed_statement(signature, person, holders)
     except TamperedError as error:
         return f"the signature of {signature.person} does not hold: {error}"
-    if said.deployment not in {stream, stream.removeprefix("deployment/")}:
-        return f"the signature of {signature.person} was given for {said.deployment}"
+    if statement.deployment not in {stream, stream.removeprefix("deployment/")}:
+        return f"the signature of {signature.person} was given for {statement.deployment}"
     claims = ("subject", "person", "role", "verdict", "conditions", "reason", "signed_at", "expires_at")
-    differing = [claim for claim in claims if getattr(said, claim) != getattr(signature, claim)]
+    differing = [claim for claim in claims if getattr(statement, claim) != getattr(signature, claim)]
     return f"the envelope of {signature.person} says another {', '.join(differing)}" if differing else None
 
 
-def _said(signature: Signature, person: PersonEnrolled, holders: Holders) -> Statement:
-    """What was signed, by the key or the authenticator that counted by then; TamperedError when none of them signed."""
+def _signed_statement(signature: Signature, person: PersonEnrolled, holders: Holders) -> Statement:
+    """The signed statement, verified with the key or authenticator that counted then; else TamperedError."""
     if signature.tier is Tier.WEBAUTHN:
         credential = holders.credential(person.name, signature.key_id)
         if credential is None:

@@ -1,6 +1,6 @@
-"""Where an export is read from: a folder, an archive, an installation, or memory; a piece at a time.
+"""The sources of an export: a folder, an archive, an installation, or memory; read in chunks.
 
-Nothing of the size of a whole ledger is ever held at once.
+A whole ledger is never in memory at once.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ class FileSource(Protocol):
         """Every file there is."""
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """The bytes of a file in pieces of any size; nothing for a file that is not there."""
+        """The bytes of a file in chunks of any size; empty for a missing file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class Held:
 
 
 def content(source: FileSource, name: str) -> bytes:
-    """A whole file, for those that are small."""
+    """A whole small file."""
     return b"".join(source.chunks(name))
 
 
 @dataclass(slots=True)
 class Hashed:
-    """Pieces that are hashed and counted as they pass."""
+    """Chunks, hashed and counted while they are read."""
 
     pieces: Iterable[bytes]
     size: int = 0
@@ -60,7 +60,7 @@ class Hashed:
 
 @dataclass(slots=True)
 class Lines:
-    """Lines out of pieces, without their ends; `rest` is what stood after the last end."""
+    """Lines from chunks, without line ends; `rest` is what follows the last line end."""
 
     pieces: Iterable[bytes]
     rest: bytes = b""

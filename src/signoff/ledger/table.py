@@ -1,4 +1,4 @@
-"""The index of events as a table that a spreadsheet opens, and that takes nothing in it for a formula."""
+"""The events as a CSV table in which a spreadsheet finds no formulas."""
 
 import csv
 import json
@@ -17,8 +17,8 @@ def header() -> bytes:
 
 def line_of(seq: int, body: bytes) -> bytes:
     """The line of an event."""
-    said = json.loads(body)
-    return _line((str(seq), said["at"], said["actor"], said["stream"], said["event"]["kind"]))
+    event = json.loads(body)
+    return _line((str(seq), event["at"], event["actor"], event["stream"], event["event"]["kind"]))
 
 
 def _line(cells: tuple[str, ...]) -> bytes:

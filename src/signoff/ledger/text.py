@@ -1,4 +1,4 @@
-"""Bytes as text and back, strictly: another spelling of the same bytes is refused."""
+"""Base64, strictly: only the canonical encoding of bytes is accepted."""
 
 import base64
 from binascii import Error as Base64Error
@@ -21,12 +21,12 @@ def decoded(text: str) -> bytes:
 
 
 def url_encoded(content: bytes) -> str:
-    """Base64 for addresses, without padding, as WebAuthn writes it."""
+    """Base64url without padding, as WebAuthn writes it."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def url_decoded(text: str) -> bytes:
-    """The bytes of canonical base64 for addresses; ValueError for any other text."""
+    """The bytes of canonical base64url; ValueError for any other text."""
     try:
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except Base64Error as error:

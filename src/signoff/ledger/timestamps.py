@@ -1,6 +1,6 @@
-"""Time stamps of RFC 3161 over checkpoints: what is asked of an authority, and whether its answer holds, offline.
+"""Time stamps (RFC 3161) over checkpoints: the request to an authority, and the offline check of its answer.
 
-The library that reads the answers is imported only where one is met; without it nothing is said to hold.
+The library that parses the answers is imported only when needed; without it a stamp stays unchecked.
 """
 
 from datetime import UTC
@@ -13,7 +13,7 @@ MEDIA_TYPE: Final = "application/timestamp-query"
 
 
 class Roots:
-    """The authorities' root certificates that the reader trusts, from a PEM file of their own."""
+    """Root certificates of authorities that the auditor trusts, from their own PEM file."""
 
     def __init__(self, pem: bytes) -> None:
         from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415 - only where a time stamp is met
@@ -26,7 +26,7 @@ class Roots:
             ) from error
 
     def stamped_at(self, note: bytes, answer: bytes, *, nonce: int | None = None) -> str:
-        """When a note was stamped, in UTC. TamperedError when the answer is not these roots' word on this note."""
+        """When a note was stamped, in UTC. TamperedError unless these roots certify the stamp of this note."""
         library = _library()
         try:
             response = library.decode_timestamp_response(answer)
@@ -40,7 +40,7 @@ class Roots:
 
 
 def request_for(note: bytes) -> tuple[bytes, int]:
-    """What is asked of an authority: a stamp over the note's SHA-256; and the nonce that its answer must repeat."""
+    """The request for a stamp over the note's SHA-256, and the nonce that the answer must repeat."""
     library = _library()
     builder = library.TimestampRequestBuilder(data=note, hash_algorithm=library.HashAlgorithm.SHA256)
     request = builder.build()

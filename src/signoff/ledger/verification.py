@@ -1,7 +1,7 @@
-"""Is this export what was signed? Every byte is hashed as it lies there, every signature checked, the machine replayed.
+"""Verify an export: hash every byte as it is stored, check every signature, replay every state.
 
-Nothing here trusts a parsed and re-written form: an event is hashed from its own bytes, and every control file must be
-in its one canonical form. Events pass one by one, so that memory grows with the number of releases, not of events.
+No parsed and re-written form is trusted: an event is hashed from its own bytes, and every control file must be
+canonical. Events are read one by one, so memory grows with the number of releases, not of events.
 """
 
 import hashlib
@@ -56,9 +56,9 @@ Finding = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found. `findings` name where and what; without any, the ledger is intact up to `anchored` events.
+    """The result. `findings` say where and what; without findings, the ledger is intact up to `anchored` events.
 
-    `inconclusive` names what could not be checked here: never good. `facts` are what else was shown.
+    `inconclusive` lists what could not be checked, which is never good. `facts` are further statements.
     """
 
     events: int
@@ -70,7 +70,7 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 intact, 1 tampered, 2 intact with a tail that no anchor covers, or with something left unchecked."""
+        """0 intact, 1 tampered, 2 intact with a tail that no anchor covers or with unchecked parts."""
         if self.findings:
             return TAMPERED
         return INTACT if self.anchored == self.events and not self.inconclusive else UNANCHORED
@@ -91,7 +91,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptCheckpoint:
-    """What an auditor kept from before: a checkpoint by the name they gave it, and the key file that came with it."""
+    """A checkpoint that an auditor kept, under their own name for it, and its key file."""
 
     where: str
     note: bytes
@@ -100,25 +100,25 @@ class KeptCheckpoint:
 
 @dataclass(slots=True)
 class Audit:
-    """Findings as they are collected."""
+    """The findings so far."""
 
     found: list[Finding] = field(default_factory=list)
     open: list[Finding] = field(default_factory=list)
 
     def note(self, where: str, what: str) -> None:
-        """Something does not hold."""
+        """Add a finding."""
         self.found.append((where, what))
 
     def leave(self, where: str, what: str) -> None:
-        """Something could not be checked."""
+        """Add something that could not be checked."""
         self.open.append((where, what))
 
 
 @dataclass(slots=True)
 class Passage:
-    """The history as it passes: tree, revisions, signatures, and the roots at the sizes somebody signed.
+    """The history read so far: tree, revisions, signatures, and the roots at the signed sizes.
 
-    It may begin in the middle; `recall` is then told of each event's stream, to bring back what came before.
+    It may begin in the middle. `recall` is then called with each event's stream, to load what came before.
     """
 
     audit: Audit
@@ -142,7 +142,7 @@ class Passage:
             self.table.update(header())
 
     def take(self, bodies: Iterable[bytes]) -> Iterator[Recorded]:
-        """Each event, checked; what is no event is noted and left out."""
+        """Check each event and yield it; a malformed one becomes a finding and is skipped."""
         for body in bodies:
             leaf = leaf_hash(body)
             self.tree = self.tree.append(leaf)
@@ -166,7 +166,7 @@ class Passage:
     def _check(self, recorded: Recorded) -> None:
         where, expected = place(recorded), self.revisions.get(recorded.stream, 0) + 1
         if recorded.revision != expected:
-            self.audit.note(where, f"revision {expected} was to follow")
+            self.audit.note(where, f"expected revision {expected}, found {recorded.revision}")
         self.revisions[recorded.stream] = recorded.revision
         self.signatories.learn(recorded)
         for problem in self.signatories.problems(recorded):
@@ -176,7 +176,7 @@ class Passage:
         self._pin(recorded, where)
 
     def _pin(self, recorded: Recorded, where: str) -> None:
-        """Remember which manifest must name the files that a release is bound to."""
+        """Remember the manifest that must name the files of a bound release."""
         event = recorded.event
         if isinstance(event, Validated) and event.bound is not None:
             self.pins[recorded.stream] = event.bound
@@ -186,7 +186,7 @@ class Passage:
 
 
 def place(recorded: Recorded) -> str:
-    """Where an event stands, for people."""
+    """The place of an event, for people."""
     return f"{recorded.stream} revision {recorded.revision}"
 
 
@@ -198,16 +198,18 @@ def verify_export(
     kept: Sequence[KeptCheckpoint] = (),
     check_stamp: StampCheck | None = None,
 ) -> Verification:
-    """Check every file of an export. `replay` folds events into the states that must be found.
+    """Check every file of an export. `replay` folds events into the expected states.
 
-    `kept` are checkpoints that the caller held since before; `check_stamp` says when a note was stamped, or raises.
+    `kept` are checkpoints that the caller kept earlier; `check_stamp` says when a note was stamped, or raises.
     """
     source: FileSource = Held(files) if isinstance(files, Mapping) else files
     audit, names = Audit(), frozenset(source.names())
     chain = read_chain(content(source, KEY), audit, expected_fingerprint)
     checkpoints = list(checkpoints_in(source, names, audit))
     checkpoints += [(k.where, k.note, claimed_by(k.where, k.note, audit)) for k in kept]
-    sizes = {said.size for _, _, said in checkpoints if said} | {h.size for h in (chain.handovers if chain else ())}
+    sizes = {checkpoint.size for _, _, checkpoint in checkpoints if checkpoint} | {
+        h.size for h in (chain.handovers if chain else ())
+    }
     leaves = Lines(source.chunks(LEAVES))
     passage = Passage(
         audit,
@@ -241,7 +243,7 @@ def verify_export(
 
 
 def read_chain(key: bytes, audit: Audit, expected: str | None) -> KeyChain | None:
-    """The keys of the ledger, None when they cannot be told; one of them must be the one that is expected."""
+    """The keys of the ledger, None if they are malformed; one must have the expected fingerprint."""
     try:
         chain = parse_chain(key)
     except TamperedError as error:
@@ -252,22 +254,24 @@ def read_chain(key: bytes, audit: Audit, expected: str | None) -> KeyChain | Non
         return None
     if expected is not None and (doubt := _doubt(expected, chain.fingerprints)) is not None:
         audit.leave(KEY, doubt)
-    elif expected is not None and not any(known.startswith(_plain(expected)) for known in chain.fingerprints):
+    elif expected is not None and not any(
+        fingerprint.startswith(_plain(expected)) for fingerprint in chain.fingerprints
+    ):
         audit.note(KEY, f"the ledger's key is {', then '.join(chain.fingerprints)}, expected {expected}")
     return chain
 
 
 def key_facts(chain: KeyChain | None) -> tuple[str, ...]:
-    """What is to be said of the keys beside the first one's fingerprint."""
+    """The facts about later keys and the number of signatures."""
     if chain is None:
         return ()
-    told = [
+    facts = [
         f"Key {fingerprint} took over after {handover.size} events, signed by both."
         for handover, fingerprint in zip(chain.handovers, chain.fingerprints[1:], strict=True)
     ]
     if len(chain.present) > 1:
-        told.append(f"Checkpoints carry {len(chain.present)} signatures: Ed25519 and ML-DSA-44.")
-    return tuple(told)
+        facts.append(f"Checkpoints carry {len(chain.present)} signatures: Ed25519 and ML-DSA-44.")
+    return tuple(facts)
 
 
 def check_checkpoints(
@@ -276,27 +280,27 @@ def check_checkpoints(
     passage: Passage,
     audit: Audit,
 ) -> int:
-    """Hold every checkpoint and handover against the tree of the events; how many events kept ones cover.
+    """Compare every checkpoint and handover with the tree of the events; returns how many events anchors cover.
 
-    The root at the earlier size, made from the same leaves that lead to the present root, is what a consistency proof
-    of RFC 6962 would show without the leaves.
+    The earlier root is computed from the same leaves as the present root. This replaces a consistency proof of RFC
+    6962, which needs no leaves.
     """
     if chain is None:
         return 0
     for handover in chain.handovers:
         _check_root(f"{KEY} handover after {handover.size} events", handover.size, handover.root, passage, audit)
     anchored, has_own = 0, False
-    for where, note, said in sorted(checkpoints, key=lambda told: told[2].size if told[2] else 0):
-        covered = 0 if said is None else _check_checkpoint(where, note, said, chain, passage, audit)
+    for where, note, checkpoint in sorted(checkpoints, key=lambda entry: entry[2].size if entry[2] else 0):
+        covered = 0 if checkpoint is None else _check_checkpoint(where, note, checkpoint, chain, passage, audit)
         has_own = has_own or where == CHECKPOINT
         anchored = anchored if where == CHECKPOINT else max(anchored, covered)
     if not has_own:
-        audit.note(CHECKPOINT, "there is none; nothing says how the ledger was to end")
+        audit.note(CHECKPOINT, "the checkpoint is missing; without it a ledger that was cut off looks whole")
     return anchored
 
 
 def replayed_states(replay: Replay, history: Iterator[Recorded], audit: Audit) -> Mapping[str, bytes] | None:
-    """The states that a history leads to, None when it cannot be replayed; it is read to its end either way."""
+    """The states from the history, None if it cannot be replayed; the history is always read to its end."""
     try:
         return replay(history)
     except (ValueError, LookupError, SignoffError) as error:
@@ -308,39 +312,39 @@ def replayed_states(replay: Replay, history: Iterator[Recorded], audit: Audit) -
 
 
 def check_states(content: bytes, replayed: Mapping[str, bytes] | None, audit: Audit) -> None:
-    """Compare the states that were found with those that the events lead to."""
+    """Compare the stored states with those computed from the events."""
     try:
-        said = _states(content)
+        states = _states(content)
     except (ValueError, RecursionError, SignoffError) as error:
-        audit.note(STATES, f"these are no states: {error}")
+        audit.note(STATES, f"malformed states: {error}")
         return
     if replayed is None:
         return
-    for stream in sorted(said.keys() | replayed.keys()):
-        if not agrees(said.get(stream), replayed.get(stream)):
+    for stream in sorted(states.keys() | replayed.keys()):
+        if not agrees(states.get(stream), replayed.get(stream)):
             audit.note(STATES, f"the state of {stream} is not what its events lead to")
 
 
-def agrees(said: bytes | None, replayed: bytes | None) -> bool:
-    """Whether a state says nothing but what its events lead to; an older Signoff's state says less than ours."""
-    if said is None or replayed is None or said == replayed:
-        return said == replayed
+def agrees(state: bytes | None, replayed: bytes | None) -> bool:
+    """Whether a stored state agrees with its events; an older Signoff's state may lack fields."""
+    if state is None or replayed is None or state == replayed:
+        return state == replayed
     try:
-        told = json.loads(said)
+        document = json.loads(state)
     except (ValueError, RecursionError):
         return False
-    return isinstance(told, dict) and canonical(told) == said and holds(json.loads(replayed), told)
+    return isinstance(document, dict) and canonical(document) == state and holds(json.loads(replayed), document)
 
 
 def _doubt(expected: str, fingerprints: tuple[str, ...]) -> str | None:
-    """Why a fingerprint that was given names no one key: anybody can make a key whose first few digits are these."""
+    """Why an expected fingerprint is unusable: anyone can make a key that begins with a few given digits."""
     digits = _plain(expected)
     candidates = ", ".join(fingerprints)
     if not digits or set(digits) - set("0123456789abcdef"):
         return f"expected a fingerprint in hexadecimal digits, found {expected!r}; the ledger's keys are {candidates}"
     if len(digits) >= FEWEST_DIGITS:
         return None
-    begins = [known for known in fingerprints if known.startswith(digits)]
+    begins = [fingerprint for fingerprint in fingerprints if fingerprint.startswith(digits)]
     met = f"beginning with it: {', '.join(begins)}" if begins else f"none begins with it: {candidates}"
     return (
         f"{expected} is ambiguous: {len(digits)} digits do not tell one key from another, and {FEWEST_DIGITS} at least "
@@ -349,7 +353,7 @@ def _doubt(expected: str, fingerprints: tuple[str, ...]) -> str | None:
 
 
 def _plain(fingerprint: str) -> str:
-    """The digits of a fingerprint, however people group them."""
+    """The digits of a fingerprint, without separators."""
     return "".join(fingerprint.lower().replace(":", "").split())
 
 
@@ -371,21 +375,21 @@ def claimed_by(where: str, note: bytes, audit: Audit) -> notes.Checkpoint | None
 
 
 def _check_checkpoint(
-    where: str, note: bytes, said: notes.Checkpoint, chain: KeyChain, passage: Passage, audit: Audit
+    where: str, note: bytes, checkpoint: notes.Checkpoint, chain: KeyChain, passage: Passage, audit: Audit
 ) -> int:
-    """The size that a checkpoint covers, 0 when it does not hold."""
+    """The size that a checkpoint covers, 0 if it is invalid."""
     try:
-        chain.verified(note, said)
+        chain.verified(note, checkpoint)
     except TamperedError as error:
         audit.note(where, str(error))
         return 0
     except UnavailableError as error:
         audit.leave(where, str(error))
         return 0
-    if where == CHECKPOINT and said.size < passage.tree.size:
-        audit.note(where, f"covers {said.size} events, and {passage.tree.size} are here")
+    if where == CHECKPOINT and checkpoint.size < passage.tree.size:
+        audit.note(where, f"covers {checkpoint.size} events, and {passage.tree.size} are here")
         return 0
-    return said.size if _check_root(where, said.size, said.root, passage, audit) else 0
+    return checkpoint.size if _check_root(where, checkpoint.size, checkpoint.root, passage, audit) else 0
 
 
 def _check_root(where: str, size: int, root: bytes, passage: Passage, audit: Audit) -> bool:
@@ -400,28 +404,28 @@ def _check_root(where: str, size: int, root: bytes, passage: Passage, audit: Aud
     return True
 
 
-def check_earlier_key(kept: KeptCheckpoint, chain: KeyChain | None, audit: Audit) -> None:
-    if kept.key is None or chain is None:
+def check_earlier_key(checkpoint: KeptCheckpoint, chain: KeyChain | None, audit: Audit) -> None:
+    if checkpoint.key is None or chain is None:
         return
     try:
-        earlier = parse_chain(kept.key)
+        earlier = parse_chain(checkpoint.key)
     except TamperedError as error:
-        audit.note(kept.where, str(error))
+        audit.note(checkpoint.where, str(error))
         return
     if not chain.begins_with(earlier):
-        audit.note(KEY, f"the keys that came with {kept.where} are not the beginning of the keys here")
+        audit.note(KEY, f"the keys that came with {checkpoint.where} are not the beginning of the keys here")
 
 
 def check_stamps(
     source: FileSource, names: frozenset[str], check_stamp: StampCheck | None, audit: Audit
 ) -> Iterator[str]:
-    """What a time-stamping authority says of the notes that it was shown."""
+    """Check the time stamps of the notes; yields when each was stamped."""
     for name in sorted(name for name in names if name.startswith(ANCHORS) and name.endswith(STAMP)):
         note = name.removesuffix(STAMP)
         if note not in names:
-            audit.note(name, "the checkpoint that was stamped is not here")
+            audit.note(name, "the stamped checkpoint is missing")
         elif check_stamp is None:
-            audit.leave(name, "a time stamp that nobody can check without its authority's root; give --tsa-root FILE")
+            audit.leave(name, "the time stamp cannot be checked without its authority's root; give --tsa-root FILE")
         else:
             try:
                 yield f"{note} existed on {check_stamp(content(source, note), content(source, name))}."
@@ -432,22 +436,22 @@ def check_stamps(
 
 
 def _check_files(source: FileSource, names: frozenset[str], events: Hashed, passage: Passage, audit: Audit) -> None:
-    """Every file against the manifest, and every blob against its own name."""
+    """Compare every file with the manifest, and every blob with its name."""
     entries = _listed(content(source, MANIFEST), audit)
     listed = {entry.path: (entry.size, entry.sha256) for entry in entries or ()}
     for name in sorted(names - {MANIFEST, NOTE}):
         if name not in _KNOWN and not name.startswith((ANCHORS, BLOBS)):
-            audit.note(name, "an export has no such file")
+            audit.note(name, "unexpected file in an export")
         hashed = events if name == EVENTS else _drained(source, name)
         _check_blob(name, hashed, audit)
         if name == TABLE and passage.table is not None and hashed.sha256 != passage.table.hexdigest():
-            audit.note(name, "its lines are not the ones that the events give")
+            audit.note(name, "its lines differ from the events")
         if entries is not None and listed.pop(name, None) != (hashed.size, hashed.sha256):
             audit.note(name, _UNLISTED)
     for name in sorted(listed):
         audit.note(name, _UNLISTED)
     if SUMS in names and content(source, SUMS) != sums_of(e for e in entries or () if e.path != SUMS):
-        audit.note(SUMS, "it does not list what the manifest lists")
+        audit.note(SUMS, "it lists other files than the manifest")
 
 
 _KNOWN: Final = frozenset({EVENTS, LEAVES, STATES, CHECKPOINT, KEY, MANIFEST, NOTE, *FOR_READING})
@@ -465,7 +469,7 @@ def _check_blob(name: str, hashed: Hashed, audit: Audit) -> None:
 
 
 def _check_note(source: FileSource, names: frozenset[str], chain: KeyChain | None, audit: Audit) -> None:
-    """What no event vouches for is worth the ledger's signature over the manifest, and nothing without."""
+    """Files that no event references count only if the signed manifest lists them."""
     if chain is None:
         return
     if NOTE not in names:
@@ -473,13 +477,13 @@ def _check_note(source: FileSource, names: frozenset[str], chain: KeyChain | Non
             audit.note(name, f"it is for reading, and no signature of the ledger vouches for it: {NOTE} is missing")
         return
     try:
-        said = notes.text_of(content(source, NOTE), chain.present)
+        signed = notes.text_of(content(source, NOTE), chain.present)
     except TamperedError as error:
         audit.note(NOTE, str(error))
     except UnavailableError as error:
         audit.leave(NOTE, str(error))
     else:
-        if said != statement_of(content(source, MANIFEST)):
+        if signed != statement_of(content(source, MANIFEST)):
             audit.note(NOTE, "it was signed for another manifest")
 
 
@@ -490,18 +494,22 @@ def check_leaves(
     checkpoints: Iterable[tuple[str, bytes, notes.Checkpoint | None]],
     audit: Audit,
 ) -> None:
-    """Name each event that is not the one whose hash was signed."""
+    """Report each event whose hash is not the signed one."""
     if passage.leaves is None:
         return
     more = sum(1 for _ in passage.leaves)
     if more or leaves.rest:
-        audit.note(LEAVES, f"it has {more} hashes more than there are events, or a part of one")
+        audit.note(LEAVES, f"it has {more} more hashes than there are events, or an incomplete one")
     if not passage.unlike:
         return
     tree = Frontier()
     for line in Lines(source.chunks(LEAVES)):
         tree = tree.append(_unhexed(line))
-    signed = {(said.size, said.root) for where, _, said in checkpoints if said is not None and where == CHECKPOINT}
+    signed = {
+        (checkpoint.size, checkpoint.root)
+        for where, _, checkpoint in checkpoints
+        if checkpoint is not None and where == CHECKPOINT
+    }
     if (tree.size, tree.root) not in signed:
         audit.note(LEAVES, f"its hashes differ from the events from line {passage.unlike[0]} on, and were not signed")
         return
@@ -534,7 +542,7 @@ def _listed(manifest: bytes, audit: Audit) -> tuple[Entry, ...] | None:
 
 
 def check_mentioned(source: FileSource, names: frozenset[str], passage: Passage, audit: Audit) -> None:
-    """Every manifest that an event names is here, with every file that it lists."""
+    """Check that every manifest that an event names is here, with every file that it lists."""
     for wanted, where in passage.mentioned.items():
         if f"{BLOBS}{wanted}" not in names:
             audit.note(where, f"the manifest {wanted[:12]}… that it names is missing from the blobs")
@@ -548,7 +556,7 @@ def check_mentioned(source: FileSource, names: frozenset[str], passage: Passage,
 
 
 def artifact_facts(states: Iterable[Deployment]) -> tuple[str, ...]:
-    """To which registered versions releases are bound, and which are bound to none; what the ledger alone can say."""
+    """The registered version that each release is bound to, or why it is bound to none, by the ledger alone."""
     facts: list[str] = []
     for state in sorted(states, key=age):
         if state.bound is None:
@@ -561,7 +569,7 @@ def artifact_facts(states: Iterable[Deployment]) -> tuple[str, ...]:
 
 
 def deployments_in(states: Mapping[str, bytes]) -> Iterator[Deployment]:
-    """The releases among the states of a ledger; what is no state is told elsewhere."""
+    """The releases among the states of a ledger; `check_states` reports malformed ones."""
     for stream, state in states.items():
         if stream.startswith("deployment/"):
             with suppress(TamperedError):
@@ -595,9 +603,9 @@ def _missing(manifest: bytes, names: frozenset[str]) -> tuple[str, ...]:
 
 
 def _states(content: bytes) -> dict[str, bytes]:
-    said = json.loads(content)
-    if not isinstance(said, dict) or not all(isinstance(state, str) for state in said.values()):
+    document = json.loads(content)
+    if not isinstance(document, dict) or not all(isinstance(state, str) for state in document.values()):
         raise TamperedError("expected the state of each stream as text")
-    if canonical(said) != content:
-        raise TamperedError("they are not in their canonical form")
-    return {stream: state.encode() for stream, state in said.items()}
+    if canonical(document) != content:
+        raise TamperedError("the states are not in their canonical form")
+    return {stream: state.encode() for stream, state in document.items()}

@@ -1,8 +1,8 @@
 """Signatures by WebAuthn: an authenticator's assertion whose challenge is the digest of what is signed.
 
-What is signed is the same statement as with a key in a file, in DSSE's encoding; its SHA-256 is the challenge, so that
-an assertion stands for these words and no others. The assertion is kept as the authenticator and the browser made it,
-and checked from those bytes alone, with nothing of the server.
+The signed statement is the same as with a key file, in DSSE's encoding. Its SHA-256 is the challenge, so that an
+assertion is valid for this statement only. The assertion is kept as the authenticator and the browser made it, and
+checked from those bytes alone, without the server.
 """
 
 import json
@@ -36,24 +36,24 @@ UNREADABLE: Final = (ValueError, KeyError, TypeError, IndexError, AttributeError
 
 
 def challenge_of(payload: bytes) -> bytes:
-    """What an authenticator is asked to sign for a payload: the digest of its encoding."""
+    """The challenge for a payload: the digest of its encoding."""
     return sha256(encoding(payload)).digest()
 
 
 def verify_decision(text: str, credential: Credential) -> Statement:
-    """The decision that an authenticator signed. TamperedError on anything that is off."""
+    """The decision that an authenticator signed, else TamperedError."""
     return read_statement(verify_payload(text, credential))
 
 
 def verify_payload(text: str, credential: Credential) -> bytes:
-    """The payload of an envelope, the assertion verified with this credential. TamperedError if anything is off."""
+    """The payload of an envelope whose assertion this credential verifies, else TamperedError."""
     try:
-        said: dict[str, Any] = json.loads(text)
-        (given,) = said["signatures"]
-        parts = {name: given[name] for name in ("authenticatorData", "clientDataJSON", "sig")}
-        if _written(said["payload"], {**parts, "credential": credential.id, "keyid": credential.key_id}) != text:
+        document: dict[str, Any] = json.loads(text)
+        (signature,) = document["signatures"]
+        parts = {name: signature[name] for name in ("authenticatorData", "clientDataJSON", "sig")}
+        if _written(document["payload"], {**parts, "credential": credential.id, "keyid": credential.key_id}) != text:
             raise TamperedError("The envelope is not in its canonical form, or names another credential.")
-        payload, client_data = decoded(said["payload"]), decoded(parts["clientDataJSON"])
+        payload, client_data = decoded(document["payload"]), decoded(parts["clientDataJSON"])
         data = decoded(parts["authenticatorData"])
         _check_authenticator(read_authenticator_data(data), credential)
         challenge = challenge_of(payload)
@@ -72,9 +72,9 @@ def _written(payload: object, signature: dict[str, object]) -> str:
 def _check_authenticator(data: AuthenticatorData, credential: Credential) -> None:
     _check_presence(data, credential.rp_id)
     if data.has(ATTESTED):
-        raise TamperedError("The authenticator made a credential, where it was to sign with one.")
+        raise TamperedError("Expected a signature by the authenticator, found a new credential.")
     if data.has(BACKUP_ELIGIBLE) != credential.is_backup_eligible:
-        raise TamperedError("Whether the key may be backed up is another than when it was enrolled.")
+        raise TamperedError("The credential's backup eligibility differs from the one at its enrolment.")
 
 
 def _check_presence(data: AuthenticatorData, rp_id: str) -> None:
@@ -87,19 +87,19 @@ def _check_presence(data: AuthenticatorData, rp_id: str) -> None:
 
 
 def registration_text(attestation_object: bytes, client_data: bytes) -> str:
-    """What an authenticator answered when it made a credential, as canonical JSON."""
+    """An authenticator's answer to a registration, as canonical JSON."""
     parts = {"attestationObject": encoded(attestation_object), "clientDataJSON": encoded(client_data)}
     return canonical(parts).decode()
 
 
 def read_registration(text: str, *, rp_id: str, origin: str, label: str, challenge: bytes | None = None) -> Credential:
-    """The credential that an authenticator made for this site. TamperedError on anything that is off.
+    """The credential that an authenticator made for this site, else TamperedError.
 
-    What its maker attests is kept and not relied upon: a credential counts because its person vouched for it.
+    The manufacturer's attestation is kept and not relied upon: a credential counts because its person vouched for it.
     """
     try:
-        said: dict[str, str] = json.loads(text)
-        attestation, client_data = decoded(said["attestationObject"]), decoded(said["clientDataJSON"])
+        document: dict[str, str] = json.loads(text)
+        attestation, client_data = decoded(document["attestationObject"]), decoded(document["clientDataJSON"])
         if registration_text(attestation, client_data) != text:
             raise TamperedError("The registration is not in its canonical form.")
         _check_site(rp_id, origin)
@@ -114,17 +114,17 @@ def read_registration(text: str, *, rp_id: str, origin: str, label: str, challen
 
 def _credential(data: AuthenticatorData, form: str, rp_id: str, origin: str, label: str) -> Credential:
     _check_presence(data, rp_id)
-    made = data.credential
-    if made is None:
+    new = data.credential
+    if new is None:
         raise TamperedError("The registration holds no credential.")
     return Credential(
-        id=url_encoded(made.id),
-        public_key=made.public_key.hex(),
-        key_id=digest(made.public_key),
-        algorithm=algorithm_of(made.public_key),
+        id=url_encoded(new.id),
+        public_key=new.public_key.hex(),
+        key_id=digest(new.public_key),
+        algorithm=algorithm_of(new.public_key),
         rp_id=rp_id,
         origin=origin,
-        aaguid=made.aaguid.hex(),
+        aaguid=new.aaguid.hex(),
         attestation=form,
         is_backup_eligible=data.has(BACKUP_ELIGIBLE),
         is_backed_up=data.has(BACKED_UP),
@@ -133,7 +133,7 @@ def _credential(data: AuthenticatorData, form: str, rp_id: str, origin: str, lab
 
 
 def _check_site(rp_id: str, origin: str) -> None:
-    """A credential belongs to one host, or to a domain above it, by https; only this machine itself needs none."""
+    """A credential belongs to one host or a parent domain, over https; only localhost may use http."""
     scheme, _, rest = origin.partition("://")
     host = rest.partition(":")[0]
     is_safe = scheme == "https" or (scheme == "http" and host == "localhost")
@@ -142,7 +142,7 @@ def _check_site(rp_id: str, origin: str) -> None:
 
 
 def vouching_statement(name: str, credential: Credential) -> bytes:
-    """What a person signs to say that a credential is theirs, canonical."""
+    """The canonical statement that a person signs to vouch for a credential."""
     return canonical(
         {
             "_type": STATEMENT_TYPE,
@@ -154,20 +154,22 @@ def vouching_statement(name: str, credential: Credential) -> bytes:
 
 
 def read_vouching(content: bytes) -> tuple[str, Credential]:
-    """For whom and for which credential a person is about to vouch. TamperedError when it is no such statement."""
+    """The person and credential of a vouching statement. TamperedError if it is malformed."""
     try:
         predicate = json.loads(content)["predicate"]
         name, credential = str(predicate["person"]), decode_state(Credential, canonical(predicate["credential"]))
         if vouching_statement(name, credential) != content:
-            raise TamperedError("The statement says something else than that a credential is its person's.")
+            raise TamperedError("Expected a statement that a credential belongs to its person, found another.")
     except UNREADABLE as error:
         raise TamperedError(f"This is no statement about a credential: {error}") from error
     return name, credential
 
 
 def check_registered(event: CredentialEnrolled) -> None:
-    """Nothing when a credential is what its authenticator answered; TamperedError says what differs."""
-    said = event.credential
-    made = read_registration(event.registration, rp_id=said.rp_id, origin=said.origin, label=said.label)
-    if made != said:
-        raise TamperedError("The credential is not the one that the authenticator's answer tells of.")
+    """Raise TamperedError unless a credential matches its authenticator's answer."""
+    credential = event.credential
+    answered = read_registration(
+        event.registration, rp_id=credential.rp_id, origin=credential.origin, label=credential.label
+    )
+    if answered != credential:
+        raise TamperedError("The credential differs from the one in the authenticator's answer.")

@@ -1,1 +1,1 @@
-"""What the use cases need from the world, as small Protocols; every adapter passes its port's contract suite."""
+"""Small Protocols for what the use cases need; every adapter passes its port's contract suite."""

@@ -1,4 +1,4 @@
-"""Where checkpoints are kept out of the ledger's own reach."""
+"""Places for checkpoints that a writer of the ledger cannot write."""
 
 from typing import Protocol
 
@@ -7,8 +7,8 @@ class Anchor(Protocol):
     """One place that keeps checkpoints."""
 
     def add(self, note: bytes, size: int) -> str:
-        """Keep a checkpoint over `size` events, and say where. The same again changes nothing.
+        """Keep a checkpoint over `size` events, and return where. Repeating it changes nothing.
 
-        TamperedError when another tree of that size is kept there: one of the two was rewritten. UnavailableError when
-        the place did not take it, and then it is not kept.
+        TamperedError if the place keeps another tree of that size: one of the two was rewritten. UnavailableError if
+        the checkpoint could not be kept.
         """

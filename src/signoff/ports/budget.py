@@ -1,4 +1,4 @@
-"""How long a place outside may keep whoever asks it."""
+"""Time limits for calls to a service outside."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The seconds that one place may take: to connect, to send its next bytes, and for a whole call."""
+    """The seconds that one service may take: to connect, to send its next bytes, and for a whole call."""
 
     connect_s: float = 3.0
     read_s: float = 10.0

@@ -1,6 +1,6 @@
-"""Which days count, when each of them is over, and to which of them an instant belongs.
+"""Trading days: which days count, when each closes, and to which one an instant belongs.
 
-A calendar says what an exchange published. `TradingDays` reads it as a release's policy counts days: by sessions, or by
+A calendar holds an exchange's published sessions. `TradingDays` counts days by a release's policy: by sessions, or by
 every day of the calendar's zone.
 """
 
@@ -22,10 +22,10 @@ class Calendar(Protocol):
         """
 
     def close(self, name: str, session: date) -> datetime:
-        """When a session of an exchange is over, in UTC. Raises BadInputError for a day that is no session of it."""
+        """When a session of an exchange closes, in UTC. Raises BadInputError for a day without a session."""
 
     def opens(self, name: str, start: date, end: date) -> tuple[tuple[date, datetime], ...]:
-        """The sessions as `days` gives them, each with the instant in UTC at which it opens."""
+        """The sessions of `days`, each with its opening time in UTC."""
 
     def zone(self, name: str) -> str:
         """The exchange's time zone, UTC for an unknown calendar."""
@@ -33,7 +33,7 @@ class Calendar(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TradingDays:
-    """The days of a release as its policy counts them."""
+    """The trading days by a release's policy."""
 
     calendar: Calendar
     phases: PhasePolicy
@@ -49,14 +49,14 @@ class TradingDays:
         return self.calendar.days(self.phases.calendar, start, end)
 
     def close(self, session: date) -> datetime:
-        """When a day is over: at its exchange's close, or at midnight in the calendar's zone where every day counts."""
+        """When a day closes: at its exchange's close, or at midnight in the calendar's zone if every day counts."""
         if self.phases.days is DayCount.SESSIONS:
             return self.calendar.close(self.phases.calendar, session)
         midnight = datetime.combine(session + timedelta(days=1), time(), tzinfo=ZoneInfo(self.zone))
         return midnight.astimezone(UTC)
 
     def opened_before(self, start: date, end: date) -> tuple[tuple[date, datetime], ...]:
-        """The sessions that open on an earlier day of their zone than they are named by, as those of futures do."""
+        """The sessions that open on the day before their date in their zone, as for futures."""
         if self.phases.days is DayCount.CALENDAR:
             return ()
         zone = ZoneInfo(self.zone)
@@ -64,23 +64,23 @@ class TradingDays:
         return tuple((day, at) for day, at in opens if at.astimezone(zone).date() < day)
 
     def of(self, instant: datetime) -> date:
-        """The day that an instant belongs to: that of its exchange's zone, or the session that opened before it."""
+        """The day that an instant belongs to: the date in the exchange's zone, or the session that opened before it."""
         local = instant.astimezone(ZoneInfo(self.zone)).date()
         overnight = self.opened_before(local, local + timedelta(days=7))
         return max([local, *(day for day, at in overnight if at < instant)])
 
     def open_at(self, now: datetime) -> date | None:
-        """The session that is under way, or comes later on its own day; None where today's is over or there is none."""
+        """The session that is open, or opens later on its day; None if today's is over or today has none."""
         today = self.of(now)
         return today if self.between(today, today) and self.close(today) > now else None
 
     def next_closed(self, start: date, now: datetime) -> date | None:
-        """The first session from `start` on that is over."""
-        found = next(iter(self.between(start, self.of(now))), None)
-        return found if found is not None and self.close(found) <= now else None
+        """The first closed session from `start` on."""
+        session = next(iter(self.between(start, self.of(now))), None)
+        return session if session is not None and self.close(session) <= now else None
 
     def last_closed(self, now: datetime) -> date | None:
-        """The newest session that is over."""
+        """The newest closed session."""
         today = self.of(now)
         before = self.between(today - LONGEST_BREAK, today)
         return next((day for day in reversed(before) if self.close(day) <= now), None)

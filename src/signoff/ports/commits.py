@@ -1,4 +1,4 @@
-"""The repository of the model's code: who wrote which commits."""
+"""The repository of the model's code, and the authors of its commits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from signoff.domain.errors import UnavailableError
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Somebody as a commit names them."""
+    """An author as a commit names them."""
 
     name: str
     email: str
@@ -18,7 +18,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A range of commits, by their full ids, with how many of them each author or co-author wrote."""
+    """A range of commits by their full ids, with the number that each author or co-author wrote."""
 
     since: str | None
     until: str
@@ -27,14 +27,14 @@ class Written:
 
 
 class TooSlowError(UnavailableError):
-    """A repository that could not be read in time: another range of it will not be either."""
+    """A repository could not be read in time; another range of it would be slow too."""
 
     code = "tooslow"
 
 
 class Commits(Protocol):
     def between(self, repository: Path, since: str | None, until: str) -> Written:
-        """The commits of `until` that `since` did not have, all of them without `since`.
+        """The commits of `until` that `since` lacks; all commits without `since`.
 
-        Raises UnavailableError with what is wrong when they cannot all be read.
+        Raises UnavailableError with the cause if they cannot all be read.
         """

@@ -1,4 +1,4 @@
-"""Kills that take effect before any database knows of them."""
+"""The journal of kills, which take effect before they are in the database."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """One person's order to stop a model, those of a desk, or all; `id` makes its entry in the ledger happen once.
+    """One person's order to stop a model, the models of a desk, or all; `id` makes its ledger entry idempotent.
 
-    `account` is the local account that a drop folder had the order from: `actor` is then replaced by the person whose
-    login it is, once the record says who that is. `proof` is of the actor's name, for as long as the process lives that
-    took the order: what is read back from a file proves nothing.
+    `account` is the local account that left the order in a drop folder; the record later replaces `actor` by the person
+    with this login. `proof` says how the actor's name was proven. It lasts as long as the process, since a file proves
+    nothing.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Kill:
         return self.reach is not Reach.MODEL
 
     def covers(self, model: str, desks: Collection[str]) -> bool:
-        """Whether it stops this model, which trades for these desks."""
+        """Whether it stops this model, which trades for these `desks`."""
         match self.reach:
             case Reach.MODEL:
                 return self.model == model
@@ -54,30 +54,30 @@ class Kill:
                 return True
 
     def part(self, model: str) -> "Kill":
-        """The kill of one model that this one comes down to, under an id that follows from both."""
+        """The part of this kill for one model, under an id derived from both."""
         if not self.is_wide:
             return self
-        identity = sha256(f"{self.id}:{model}".encode("utf-8", "replace")).hexdigest()[:32]
-        return replace(self, id=identity, model=model, reach=Reach.MODEL, desk="")
+        part_id = sha256(f"{self.id}:{model}".encode("utf-8", "replace")).hexdigest()[:32]
+        return replace(self, id=part_id, model=model, reach=Reach.MODEL, desk="")
 
 
 class KillJournal(Protocol):
-    """Every call may be repeated. A kill is pending from `write` until `settle`, across processes and restarts."""
+    """Every call may be repeated. A kill is pending from `write` to `settle`, across processes and restarts."""
 
     def write(self, kill: Kill) -> bool:
-        """Keep a kill durably, before it takes effect; False where nothing could be written, which stops nobody."""
+        """Write a kill to disk before it takes effect; False if that failed, which must not prevent the kill."""
 
     def pending(self) -> tuple[Kill, ...]:
-        """Kills that the ledger does not hold yet, oldest first."""
+        """Kills that the ledger lacks, oldest first."""
 
-    def settle(self, identity: str) -> None:
-        """The ledger holds this kill."""
+    def settle(self, kill_id: str) -> None:
+        """Note that the ledger holds this kill."""
 
     def hand_over(self, kill: Kill) -> Path | None:
-        """Leave a kill for the installation to take, where this account cannot write its journal; where it was left."""
+        """Leave a kill for the installation if this account cannot write its journal; returns where."""
 
     def collect(self) -> int:
-        """Take what members of the drop folder's group left there into the journal; how many there were."""
+        """Move the kills in the drop folder into the journal; returns how many."""
 
     def objections(self) -> tuple[str, ...]:
-        """What people must look at: folders and files that are not what they must be, and were not believed."""
+        """Folders and files that are not as required and were ignored; people must look at them."""

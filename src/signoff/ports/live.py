@@ -1,4 +1,4 @@
-"""What a live release did, session by session."""
+"""The journal of a live release, session by session."""
 
 from datetime import date
 from typing import Protocol
@@ -8,13 +8,13 @@ from signoff.domain.policy import PhasePolicy
 
 
 class LiveFeed(Protocol):
-    """Reads the journal of the trading process; a session without data gives a measurement without data.
+    """Reads the trading process's journal; a session without data gives a measurement without data.
 
-    `phases` says which calendar a row's timestamp is read by, and so to which session it belongs.
+    `phases` gives the calendar by which a row's timestamp is assigned to a session.
     """
 
     def sessions(self, model: str, phases: PhasePolicy | None = None) -> tuple[date, ...]:
-        """Sessions for which something was journaled, in order."""
+        """Sessions with journaled data, in order."""
 
     def measure(
         self,
@@ -25,9 +25,9 @@ class LiveFeed(Protocol):
         champion: str | None = None,
         phases: PhasePolicy | None = None,
     ) -> Measurement:
-        """Everything journaled up to `session`, and nothing from after it."""
+        """Everything that was journaled up to `session`, and nothing later."""
 
     def measure_open(
         self, model: str, version: str, session: date, live_since: date, phases: PhasePolicy | None = None
     ) -> Measurement:
-        """The predictions of a session that is still open, and nothing else; it is asked for every second."""
+        """The predictions of an open session, and nothing else; it is called every second."""

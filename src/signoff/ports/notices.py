@@ -1,4 +1,4 @@
-"""Telling people."""
+"""The channels of notices and pages."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from signoff.domain.events import Delivery
 
 
 class Severity(StrEnum):
-    """Whether a message can be read in the morning, or calls somebody now."""
+    """Whether a message can wait until the morning, or pages people now."""
 
     NOTICE = "notice"
     PAGE = "page"
@@ -16,25 +16,25 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How a message went out, and who took it."""
+    """How a message was delivered, and who received it."""
 
     delivery: Delivery
     receiver: str
 
 
 class Notifier(Protocol):
-    """`send` may be repeated with the same identity; people are told once."""
+    """`send` may be repeated with the same id; people get the message once."""
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
-        """Deliver one message; who took it, where that is known.
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
+        """Deliver one message; returns who received it, if that is known.
 
-        Raises UnavailableError when the channel cannot be reached.
+        Raises UnavailableError if the channel is unreachable.
         """
 
 
 class Receiver(Notifier, Protocol):
-    """A notifier of one place. Back-off is counted by that place."""
+    """A notifier with one receiver. Back-off is counted by receiver."""
 
     @property
     def place(self) -> str:
-        """Who takes the messages: an address or a file, without a secret."""
+        """The receiver: a URL or a file, without a secret."""

@@ -1,4 +1,4 @@
-"""Where the files of a release stand: what people submitted, what they signed, and the editions that followed."""
+"""The files of a release: the submitted inputs, the signed edition, and later editions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from signoff.domain.policy import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """One folder as it was read: declarations, measurements, and the exact bytes of every file behind them.
+    """One folder as read: declarations, measurements, and the exact bytes of their files.
 
-    `floor` says which policy it was read against; `policy` is that one for this type of deployment, with the dossier's
+    `floor` names the policy that applied; `policy` is that policy for this type of deployment, with the dossier's
     stricter thresholds.
     """
 
@@ -31,10 +31,10 @@ class InputReader(Protocol):
     def read(
         self, folder: Path, policy: Path | None, in_force: Callable[[], InForce], *, is_submission: bool = False
     ) -> Inputs:
-        """Parse and check a dossier folder. Raises BadInputError naming everything that is wrong.
+        """Parse and check a dossier folder. Raises BadInputError that names every fault.
 
-        A policy file, given or in the folder, is taken as a trial; without one the policy in force counts. A submission
-        is always held to the policy in force: a file that differs from it is a RefusedError.
+        A policy file, passed or in the folder, is a trial; without one the policy in force applies. A submission always
+        uses the policy in force: a different file is a RefusedError.
         """
 
 
@@ -42,16 +42,16 @@ class Releases(Protocol):
     """Folders of files, each written whole or not at all."""
 
     def write(self, deployment: str, edition: str, files: Mapping[str, bytes]) -> Path:
-        """Write an edition and return its folder; the same content again changes nothing."""
+        """Write an edition and return its folder; repeating it changes nothing."""
 
     def read(self, deployment: str, edition: str) -> Mapping[str, bytes]:
         """Every file of an edition by its relative path. Raises NotFoundError."""
 
     def folder(self, deployment: str, edition: str) -> Path:
-        """Where an edition stands, whether or not it was written."""
+        """The folder of an edition, whether or not it was written."""
 
     def origin(self, deployment: str) -> Mapping[str, bytes] | None:
-        """The files of the folder that people submitted, as they are now; None when it is gone."""
+        """The present files of the submitted folder; None if it is gone."""
 
     def remember_origin(self, deployment: str, folder: Path, files: Mapping[str, bytes]) -> None:
-        """Note which of the submitted files this folder holds; a policy or table from elsewhere is not among them."""
+        """Note which submitted files come from this folder; a policy or table may come from elsewhere."""

@@ -1,4 +1,4 @@
-"""The experiment tracker: which runs were made, how they ended, and the files that they left."""
+"""The experiment tracker: runs, their status, and their files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class RunStatus(StrEnum):
-    """How a run stands; only a finished one has said all that it will say."""
+    """The status of a run; only a finished run is complete."""
 
     FINISHED = "finished"
     RUNNING = "running"
@@ -16,9 +16,9 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedRun:
-    """One run as the tracker knows it; `parent` is the run it was started under, empty for none.
+    """One run in the tracker; `parent` is the run it was started under, empty without one.
 
-    `users` is whom it names as its maker, empty where it names nobody.
+    `users` are the authors that it names, empty if it names none.
     """
 
     id: str
@@ -32,7 +32,7 @@ class TrackedRun:
 
 
 class Runs(Protocol):
-    """Every call only reads, and may be repeated. Raises UnavailableError where the tracker does not answer."""
+    """Every call only reads, and may be repeated. Raises UnavailableError if the tracker does not answer."""
 
     def run(self, run_id: str) -> TrackedRun:
         """One run, deleted ones included. Raises NotFoundError."""

@@ -1,4 +1,4 @@
-"""Where events, state and outbox live: one commit changes all three or none."""
+"""The store of events, states and outbox: one commit changes all three or none."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ from typing import Final, Protocol, TypeVar
 from signoff.domain.events import ActorProof, AnyEvent
 
 T = TypeVar("T")
-# Nothing is put off for longer. A later time was set by a clock that was ahead, and counts for nothing.
+# No wait is longer. A later time was set by a clock that is ahead, and is ignored.
 LONGEST_WAIT: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Append:
-    """New events of one stream, with the state they lead to (canonical JSON).
+    """New events of one stream, and the state that they lead to (canonical JSON).
 
-    `model` and `label` (a release's state) are kept beside it, so that lists need not read every state.
+    `model` and `label` (a release's state) are stored beside it, so that lists need not read every state.
     """
 
     stream: str
@@ -29,7 +29,7 @@ class Append:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """Something to be done outside after the commit; the identity makes a repetition harmless.
+    """An action outside, to be done after the commit; the identity makes a repetition harmless.
 
     Effects of one `lane` share their turn: when effects of several lanes are due, each lane gets its turn.
     """
@@ -42,9 +42,9 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """How an effect has fared: how often it failed, since when, why, and when it is due again.
+    """The failed attempts of an effect: how many, since when, why, and when it is due again.
 
-    One with a `dead_at` is a dead letter: it is kept, and nobody claims it until it is retried.
+    An effect with a `dead_at` is a dead letter: it is kept, and not claimed until it is retried.
     """
 
     attempts: int = 0
@@ -56,7 +56,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """An effect that is not done yet, and how it has fared."""
+    """An effect that is not done yet, and its failed attempts."""
 
     effect: Effect
     tried: Tried = field(default_factory=Tried)
@@ -64,7 +64,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """How many effects wait, how many of these are failing, and how many more are dead letters."""
+    """The numbers of waiting effects, of failing ones among them, and of dead letters."""
 
     waiting: int = 0
     failing: int = 0
@@ -73,12 +73,12 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """One request's whole consequence.
+    """All changes of one request.
 
     `key` is the idempotency key and `request` the digest of the request's body: the same pair returns the stored
-    result, the same key with another body is a conflict. `unchanged` are the revisions of other streams that were
-    decided upon: a commit that lets a release trade must not pass a kill that was recorded meanwhile. `proof` says what
-    the name of the actor rests on.
+    result, the same key with another body is a conflict. `unchanged` are the revisions of other streams that the
+    decision read: a commit that lets a release trade is refused if a kill was recorded meanwhile. `proof` says how the
+    actor's name was proven.
     """
 
     key: str
@@ -93,7 +93,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Committed:
-    """What a commit did: the last sequence number of the ledger, and whether it had been done before."""
+    """The result of a commit: the last sequence number of the ledger, and whether it was done before."""
 
     seq: int
     is_replay: bool
@@ -108,7 +108,7 @@ class StoredStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """An event's exact bytes, by sequence number from 1, and its hash as it was kept beside them."""
+    """An event's sequence number from 1, its exact bytes, and its stored hash."""
 
     seq: int
     body: bytes
@@ -121,7 +121,7 @@ def revision_of(stored: StoredStream | None) -> int:
 
 
 class Store(Protocol):
-    """A retry of `commit` with the same key is safe after any failure: it applies once or returns what was done."""
+    """The store. `commit` may be retried with the same key after any failure: it applies once."""
 
     def load(self, stream: str) -> StoredStream | None:
         """The present state of one stream."""
@@ -135,73 +135,73 @@ class Store(Protocol):
         after: str | None = None,
         limit: int | None = None,
     ) -> tuple[StoredStream, ...]:
-        """Streams whose name starts with `prefix`, by name: of these models, with one of these labels, after a name."""
+        """Streams whose name starts with `prefix`, by name, filtered by models, labels and the name before."""
 
     def names(self, prefix: str) -> dict[str, str]:
-        """The model of each stream whose name starts with `prefix`, by the stream's name; no state is read."""
+        """The model of each stream whose name starts with `prefix`, by stream name; no state is read."""
 
     def commit(self, commit: Commit) -> Committed:
         """Append events, replace states, enqueue effects and sign a checkpoint, in one transaction.
 
-        Raises StaleRevisionError when a stream has moved on, ConflictError when the key came with another request.
+        Raises StaleRevisionError if another commit changed a stream, ConflictError if the key has another request.
         """
 
     def with_tree(self, act: Callable[[int, bytes], T]) -> T:
-        """Do something with the tree's size and root while nobody adds to it; what it returns. Call it once."""
+        """Call `do` once with the tree's size and root, while no event can be appended; returns its result."""
 
     def request_of(self, key: str) -> str | None:
-        """The digest of the request that was committed under this key; None when none was."""
+        """The digest of the request that was committed under this key, None without one."""
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
 
     def page(self, streams: Collection[str], *, after: int = 0, limit: int | None = None) -> tuple[LedgerRow, ...]:
-        """Rows of these streams alone, in the ledger's order, after a sequence number, at most so many."""
+        """At most `limit` rows of these streams after a sequence number, in the ledger's order."""
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""
 
     def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects of a kind that are due, leased to one holder until then, so that nobody else gets them.
+        """Lease due effects of a kind to one holder until this time, so that no other holder gets them.
 
-        Lanes take turns: the oldest of each lane come first, then the second of each. What waits for its time keeps its
-        place in its lane, and what failed goes so many turns later as it failed. So no lane gets more turns for being
-        refused. A lease that ends later than any that could have been given now, by a clock that was ahead, is over. So
-        is a wait that ends later than `LONGEST_WAIT` from now.
+        Lanes take turns: first the oldest effect of each lane, then the second of each. A waiting effect keeps its
+        place in its lane, and each failure moves an effect back by a turn, so failures give a lane no extra turns. A
+        lease that ends implausibly late was given by a clock that is ahead, and counts as over. So does a wait that
+        ends later than `LONGEST_WAIT` from now.
         """
 
-    def queue(self, kinds: Collection[str], identity: str | None = None) -> tuple[Queued, ...]:
-        """Effects of these kinds not yet done, dead letters among them, oldest first; all or the one of this name."""
+    def queue(self, kinds: Collection[str], effect_id: str | None = None) -> tuple[Queued, ...]:
+        """Open effects of these kinds with dead letters, oldest first; all, or the one with this id."""
 
     def backlog(self, kinds: Collection[str], *, attempts: int, since: datetime) -> Backlog:
-        """Counts of these kinds. One is failing after so many attempts, or when it has been failing since then."""
+        """Counts of these kinds. An effect is failing after `attempts` attempts, or if it has failed since `since`."""
 
-    def put_off(self, identity: str, holder: str, tried: Tried) -> None:
-        """Give a leased effect back and keep how it fared; one that another holds stays theirs."""
+    def put_off(self, effect_id: str, holder: str, tried: Tried) -> None:
+        """Release a leased effect and store its attempts; another holder's lease is not touched."""
 
     def give_back(self, holder: str) -> None:
-        """Give back before its time whatever this holder still has."""
+        """Release all leases of this holder early."""
 
-    def retry(self, kinds: Collection[str], identity: str | None = None) -> int:
-        """Make dead letters of these kinds due now, or the one effect of this name; how many there were."""
+    def retry(self, kinds: Collection[str], effect_id: str | None = None) -> int:
+        """Make dead letters of these kinds due now, or the one effect with this id; returns how many."""
 
-    def release(self, identity: str, holder: str) -> None:
-        """Give a leased effect back before its time; one that another holds stays theirs."""
+    def release(self, effect_id: str, holder: str) -> None:
+        """Release a leased effect early; another holder's lease is not touched."""
 
-    def done(self, identity: str, result: str, at: datetime) -> None:
+    def done(self, effect_id: str, result: str, at: datetime) -> None:
         """Record that an effect was carried out; a repetition changes nothing."""
 
     def checkpoint(self) -> bytes | None:
         """The latest signed checkpoint (a C2SP note), or None for an empty ledger."""
 
     def size(self) -> int:
-        """How many events there are."""
+        """The number of events."""
 
     def put_blob(self, content: bytes) -> str:
-        """Keep bytes by their SHA-256 (hex), which is returned; the same bytes twice is once."""
+        """Store bytes under their SHA-256 (hex), which is returned; equal bytes are stored once."""
 
     def blob(self, digest: str) -> bytes:
-        """The bytes with this SHA-256. Raises NotFoundError, or TamperedError when they no longer hash to it."""
+        """The bytes with this SHA-256. Raises NotFoundError, or TamperedError if their hash differs."""
 
     def blobs(self) -> tuple[str, ...]:
-        """Every digest kept, sorted."""
+        """Every stored digest, sorted."""

@@ -1,4 +1,4 @@
-"""A model's orders and positions at the venue, and stopping its orders there."""
+"""The venue: a model's orders and positions there, and the means to stop its orders."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ from signoff.domain.venue import VenueKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOrder:
-    """An order that could still fill; acknowledged or in flight."""
+    """An order that could still fill, acknowledged or in flight."""
 
     client_order_id: str
     symbol: str
@@ -19,7 +19,7 @@ class OpenOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPosition:
-    """What a model holds of one symbol; negative where it is short. `scope` is the one of the model's orders."""
+    """A model's position in one symbol, negative if short. `scope` is that of the model's orders."""
 
     scope: str
     symbol: str
@@ -27,26 +27,26 @@ class OpenPosition:
 
 
 class OrderHalt(Protocol):
-    """Every call may be repeated. `scope` is the prefix of a model's client order ids, so that others are spared.
+    """Every call may be repeated. `scope` is the prefix of a model's client order ids; other orders are not touched.
 
-    Of kind none there is no venue: every call but `kind` raises NoVenueError, since nothing is known and nothing done.
+    With kind none, no venue is connected: every call but `kind` raises NoVenueError, as nothing is known or done.
     """
 
     @property
     def kind(self) -> VenueKind:
-        """What is asked here."""
+        """The kind of venue."""
 
     def fence(self, scope: str, flags_revision: FlagsRevision) -> None:
-        """Refuse new orders of this scope made under this revision of the flags or an older one."""
+        """Refuse new orders of this scope that were made under this revision of the flags or an older one."""
 
     def cancel(self, scope: str, flags_revision: FlagsRevision) -> int:
-        """Ask for every open order of this scope to be cancelled; how many were asked for."""
+        """Request a cancel of every open order of this scope; returns how many."""
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
-        """What is still open, in-flight orders included."""
+        """The open orders, including those in flight."""
 
     def positions(self, scope: str) -> tuple[OpenPosition, ...]:
-        """What the models of this scope still hold; every model for an empty scope."""
+        """The positions of the models of this scope; of every model for an empty scope."""
 
     def lift(self, scope: str, flags_revision: FlagsRevision) -> None:
-        """Accept orders made under this revision or later again; the ones from before stay refused."""
+        """Accept orders that were made under this revision or a later one; older ones stay refused."""

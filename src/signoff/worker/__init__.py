@@ -1,1 +1,1 @@
-"""The background work: schedules, effects, rollbacks to finish."""
+"""The background work: schedules, outbox effects, unfinished rollbacks."""

@@ -11,7 +11,7 @@ FIRST_S: Final = 1.0
 LONGEST_S: Final = 300.0
 # The fifth failure in a row comes fifteen seconds after the first.
 STAYS_AFTER: Final = 5
-TOLD_AGAIN_S: Final = 3600.0
+ALERT_AGAIN_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class FailureStreak:
 
     failures: int = 0
     due: float = float("-inf")
-    told: float | None = None
+    alerted_at: float | None = None
 
     @property
     def pause_s(self) -> float:
@@ -49,9 +49,9 @@ class FailureStreak:
         longer = replace(self, failures=self.failures + 1)
         return replace(longer, due=now + longer.pause_s)
 
-    def is_to_be_told(self, now: float) -> bool:
+    def needs_alert(self, now: float) -> bool:
         """Whether to alert people: the failure persists, and the last alert is long enough ago."""
-        is_new = self.told is None or now - self.told >= TOLD_AGAIN_S
+        is_new = self.alerted_at is None or now - self.alerted_at >= ALERT_AGAIN_S
         return self.failures >= STAYS_AFTER and is_new
 
 
@@ -75,11 +75,11 @@ class Streaks:
             self._failing[subject] = streak
         return streak
 
-    def told(self, subject: TaskSubject, now: float) -> None:
+    def alerted(self, subject: TaskSubject, now: float) -> None:
         """Note that people were alerted."""
         with self._lock:
             if subject in self._failing:
-                self._failing[subject] = replace(self._failing[subject], told=now)
+                self._failing[subject] = replace(self._failing[subject], alerted_at=now)
 
     def recovered(self, subject: TaskSubject) -> FailureStreak | None:
         """End the streak of a subject, and return it; None where there was none."""

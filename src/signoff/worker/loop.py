@@ -1,7 +1,7 @@
-"""The background work, pass after pass, until a signal says stop. Any number of workers may do it at once.
+"""The background work, pass after pass, until a signal stops it. Any number of workers may run at once.
 
-Every step reads the record, decides and commits under a key of its own, so two workers that race do a thing once; the
-one that comes second finds it done. A database that is away is waited for.
+Every step reads the record, decides, and commits under its own idempotency key, so two workers do it once; the second
+finds it done. The worker waits for an unreachable database.
 """
 
 import logging
@@ -19,7 +19,7 @@ from signoff.worker.work import Pass, Worker
 PASS_S: Final = 1.0
 AWAY_S: Final = 5.0
 TIDY_S: Final = 60.0
-# What a pass did to single releases: each is a line that names its release.
+# Results of a pass for single releases; each gets a log line that names its release.
 OF_RELEASES: Final = {
     "rollbacks": "rollback carried on",
     "late": "deadline missed",
@@ -30,7 +30,7 @@ log = logging.getLogger("signoff.worker")
 
 
 def follow(worker: Worker, *, is_observing: bool, is_advancing: bool, finish: Callable[[], Pass] = Pass) -> None:
-    """Work until SIGTERM or Ctrl-C; what is under way is finished first, by `finish` what is beside the pass."""
+    """Work until SIGTERM or Ctrl-C; the pass in progress ends first, and `finish` waits for the lanes."""
     log_lines()
     over = Event()
 
@@ -52,7 +52,7 @@ def follow(worker: Worker, *, is_observing: bool, is_advancing: bool, finish: Ca
 
 
 def one_pass(worker: Worker, *, is_observing: bool, is_advancing: bool, is_tidying: bool) -> bool:
-    """One pass, logged when it did anything; False when nothing could be done now."""
+    """One pass, logged if it did something; False if the database was unreachable."""
     try:
         done = worker.work(is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
     except SignoffError as error:
@@ -68,13 +68,13 @@ def one_pass(worker: Worker, *, is_observing: bool, is_advancing: bool, is_tidyi
 
 
 def tell(done: Pass) -> None:
-    """Log what was done, where anything was."""
-    told = done.document()
+    """Log what a pass did, if anything."""
+    document = done.document()
     for what, message in OF_RELEASES.items():
-        for entry in told.pop(what):
-            identity, _, detail = entry.partition(": ")
-            log.info(message, extra=about(deployment=identity, detail=detail or None))
-    for problem in told.pop("problems"):
+        for entry in document.pop(what):
+            deployment_id, _, detail = entry.partition(": ")
+            log.info(message, extra=about(deployment=deployment_id, detail=detail or None))
+    for problem in document.pop("problems"):
         log.warning("not done", extra=about(because=problem))
-    if told := {name: what for name, what in told.items() if what}:
-        log.info("pass", extra=about(**told))
+    if document := {name: what for name, what in document.items() if what}:
+        log.info("pass", extra=about(**document))

@@ -1,9 +1,8 @@
-"""One pass of the background work, which a person or a clock may ask for at any time, here or on another machine.
+"""One pass of the background work; a person or a scheduler may start it at any time, on any machine.
 
-Each task, and within it each release, is contained: whatever goes wrong with one is reported under its name, tried
-again after pauses that grow, and told to people once it stays. The order is kills, rollbacks, pages, deadlines, then
-the rest. With lanes, each task is done beside the pass, so that no registry, messenger, journal or database keeps a
-fence or a cancel waiting.
+Each task, and each release within it, is isolated: a failure is reported under its name, retried after growing pauses,
+and paged once it persists. The order is kills, rollbacks, pages, deadlines, then the rest. With lanes, tasks run beside
+the pass, so that no registry, messenger, journal or database delays a fence or a cancel.
 """
 
 import logging
@@ -41,7 +40,7 @@ log = logging.getLogger("signoff.worker")
 
 @dataclass(slots=True, kw_only=True)
 class Pass:
-    """What one pass did; of single releases by their ids."""
+    """What one pass did; releases are named by their ids."""
 
     rollbacks: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
@@ -50,23 +49,23 @@ class Pass:
     named: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unready: dict[str, list[str]] = field(default_factory=dict)
-    # What the registry has otherwise than the record, by model.
+    # Differences between the registry and the record, by model.
     differs: dict[str, list[str]] = field(default_factory=dict)
     notices: int = 0
     pending_kills: int = 0
-    # What a lane is at now.
+    # The release or model that a lane works on.
     doing: str = ""
 
     def document(self) -> dict[str, Any]:
-        """The pass as it is answered."""
+        """The pass as a JSON document."""
         return {name: what for name, what in asdict(self).items() if name != "doing"}
 
     def join(self, other: "Pass") -> None:
-        """Tell what another one did as well."""
+        """Add the results of another pass."""
         for each in fields(self):
-            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            mine, added = getattr(self, each.name), getattr(other, each.name)
             if each.name != "doing":
-                setattr(self, each.name, mine | theirs if isinstance(mine, dict) else mine + theirs)
+                setattr(self, each.name, mine | added if isinstance(mine, dict) else mine + added)
 
 
 Act = Callable[[Pass], object]
@@ -74,21 +73,21 @@ Act = Callable[[Pass], object]
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The background work over a house, in the name of `actor`; with lanes, what may take long is done beside it."""
+    """The background work of an installation, in the name of `actor`; with lanes, slow tasks run beside the pass."""
 
     house: Installation
     actor: str = "worker"
     lanes: Lanes[Pass] | None = None
     streaks: Streaks = field(default_factory=Streaks)
-    # The last look at the files of each release, by its id.
+    # The last look at each release's files, by deployment id.
     looks: dict[str, Look] = field(default_factory=dict)
 
     def work(self, *, is_observing: bool = False, is_advancing: bool = False, is_tidying: bool = True) -> Pass:
-        """One pass. What goes wrong with one thing keeps nobody from the next.
+        """Run one pass. A failure of one task does not stop the next.
 
-        Sessions that have closed are observed and phases advanced only when asked for. Tidying is what nothing waits
-        for: it asks the registry about every release that has not ended, and looks again at sessions without data.
-        UnavailableError when the record cannot be opened; kills are then halted all the same.
+        Closed sessions are observed and phases advanced only on request. Tidying is not urgent: it compares every
+        release that has not ended with the registry, and looks again at sessions without data. Raises UnavailableError
+        if the record cannot be opened; the orders of kills are halted even then.
         """
         done = Pass()
         for did in self.lanes.returned() if self.lanes is not None else ():
@@ -98,7 +97,7 @@ class Worker:
             self.house.record.store.size()
         else:
             try:
-                _ = self.house.record  # opened by one thread, before there are others that need it
+                _ = self.house.record  # opened before other threads need it
             finally:
                 self._beside("halting", done, self._halt_killed, is_urgent=True)
             self._beside("kills", done, self._kills, is_urgent=True)
@@ -129,14 +128,14 @@ class Worker:
         return done
 
     def finish(self) -> Pass:
-        """Wait a while for what is still under way; what it did."""
+        """Wait a while for running lanes; returns what they did."""
         done = Pass()
         for each in self.lanes.finish(FINISH_S) if self.lanes is not None else ():
             done.join(each)
         return done
 
     def _beside(self, task: str, done: Pass, act: Act, *, is_urgent: bool = False) -> None:
-        """Do a task in a lane of its own, or here and now where there are no lanes."""
+        """Run a task in its own lane, or at once without lanes."""
 
         def work(did: Pass) -> None:
             self._try(TaskSubject(task=task), did, partial(act, did), is_urgent=is_urgent)
@@ -147,7 +146,7 @@ class Worker:
             self.lanes.give(task, work, Pass())
 
     def _try(self, subject: TaskSubject, done: Pass, act: Callable[[], object], *, is_urgent: bool = False) -> None:
-        """Do one thing. What goes wrong is reported, and tried again after a pause unless it is urgent."""
+        """Run one task. A failure is reported, and retried after a pause unless the task is urgent."""
         now = self.house.clock.monotonic
         if not is_urgent and not self.streaks.is_due(subject, now()):
             return
@@ -166,29 +165,29 @@ class Worker:
                 log.info("works again", extra=about(task=subject.task, of=subject.of or None, failed=ended.failures))
 
     def _failed(self, subject: TaskSubject, streak: FailureStreak, error: BaseException, now: float) -> None:
-        """Keep where it came from in the log, and call people once it stays."""
+        """Log the failure with its traceback, and page people once it persists."""
         if not isinstance(error, SignoffError) and streak.failures == 1:
             log.warning("failed", extra=about(task=subject.task, of=subject.of or None), exc_info=error)
-        if not streak.is_to_be_told(now):
+        if not streak.needs_alert(now):
             return
         text = (
-            f"{subject} failed {streak.failures} times in a row, the last time by this: {described(error)} It is tried "
+            f"{subject} failed {streak.failures} times in a row, last with: {described(error)} It is tried "
             f"again every {streak.pause_s:g} s or sooner; everything else goes on."
         )
-        # A registry that is away is one trouble, however many releases meet it.
-        told = subject.task if isinstance(error, UnavailableError) else str(subject)
+        # An unreachable registry is one alert, whichever releases need it.
+        named = subject.task if isinstance(error, UnavailableError) else str(subject)
         deployment = "" if isinstance(error, UnavailableError) else subject.deployment
         try:
-            call_for(self.house.record, told, text, deployment=deployment, actor=self.actor)
+            call_for(self.house.record, named, text, deployment=deployment, actor=self.actor)
         except BaseException as unheard:
             if not is_fault(unheard):
                 raise
-            log.warning("people could not be called", extra=about(task=subject.task, because=described(unheard)))
+            log.warning("people could not be paged", extra=about(task=subject.task, because=described(unheard)))
             return
-        self.streaks.told(subject, now)
+        self.streaks.alerted(subject, now)
 
     def _releases(self, task: str, done: Pass, *states: State) -> Iterator[tuple[TaskSubject, Deployment]]:
-        """Releases in these states, oldest first; one that cannot be read is reported, and the others follow."""
+        """Releases in these states, oldest first; an unreadable one is reported and skipped."""
         readable: list[Deployment] = []
         for stored in self.house.record.stored_in(*states):
             name = stored.stream.removeprefix(deployment_stream(""))
@@ -198,12 +197,12 @@ class Worker:
             yield TaskSubject(task=task, of=state.id, deployment=state.id), state
 
     def _halt_killed(self, _done: Pass) -> None:
-        """The orders of every kill that is not on record yet, which waits for no database."""
+        """Halt the orders of every kill that is not on record; needs no database."""
         self.house.kills.collect()
         self.house.kill_switch.halt_pending()
 
     def _kills(self, done: Pass) -> None:
-        """Kills that were left in the drop folder meanwhile come after those that are known."""
+        """Record known kills, then those left in the drop folder."""
         done.pending_kills = self.house.kill_switch.reconcile()
         if self.house.kills.collect():
             done.pending_kills = self.house.kill_switch.reconcile()
@@ -212,7 +211,7 @@ class Worker:
         done.problems += self.house.kills.objections()
 
     def _halt(self, done: Pass) -> None:
-        """The first steps of every rollback, which ask the record and the venue alone."""
+        """Do the first steps of every rollback, which need only the record and the venue."""
         rollback = self.house.rollback
 
         def halt(state: Deployment) -> None:
@@ -223,7 +222,7 @@ class Worker:
             self._try(subject, done, partial(halt, state), is_urgent=True)
 
     def _take_back(self, done: Pass) -> None:
-        """The steps that ask the registry, and the memos that are owed."""
+        """Do the steps that need the registry, and write the missing memos."""
         rollback = self.house.rollback
 
         def carry_on(state: Deployment) -> None:
@@ -277,7 +276,7 @@ class Worker:
             self._try(subject, done, partial(name, effect))
 
     def _observe_closed(self, done: Pass) -> None:
-        """Observe the sessions of live releases that closed before today: their data have until midnight to come."""
+        """Observe sessions of live releases that closed before today: their data are due by midnight."""
         last = self.house.clock.now().date() - timedelta(days=1)
 
         def observe(state: Deployment) -> None:
@@ -297,7 +296,7 @@ class Worker:
             self._try(interim, done, partial(look, state))
 
     def _look_again(self, done: Pass) -> None:
-        """Judge sessions whose data came after they were looked at."""
+        """Judge again sessions whose data came late."""
 
         def look(state: Deployment) -> None:
             judged = self.house.watch(state.model).look_again(state.id, actor=self.actor)
@@ -308,7 +307,7 @@ class Worker:
                 self._try(subject, done, partial(look, state))
 
     def _advance_ready(self, done: Pass) -> None:
-        """Advance releases whose every condition holds; what a guard refuses waits for the next pass."""
+        """Advance releases whose conditions all hold; one that a guard refuses waits for the next pass."""
 
         def advance(state: Deployment) -> None:
             try:
@@ -327,7 +326,7 @@ class Worker:
             self._try(subject, done, partial(advance, state))
 
     def _notices(self, done: Pass) -> None:
-        """In lanes, calls have one of their own; else what became due in this pass goes out with it."""
+        """Send notices. Pages have their own lane; without lanes, notices of this pass are sent at its end."""
         sent, problems = self.house.deliver_notices(IN_ORDER if self.lanes is None else (Severity.NOTICE,))
         done.notices += sent
         done.problems += problems
@@ -343,7 +342,7 @@ class Worker:
             self._try(subject, done, partial(check, state))
 
     def _compare_files(self, done: Pass) -> None:
-        """Compare the files of every approved version that trades with its pin; other bytes are told once."""
+        """Compare the files of every approved, trading version with its pin; a difference is notified once."""
         record, registry = self.house.record, self.house.registry
         if registry is None:
             return
@@ -360,29 +359,29 @@ class Worker:
             self._try(subjects[state.id][0], done, partial(compare, state))
 
     def _registered(self, done: Pass) -> None:
-        """Each model held against the registry; what differs is told to people once."""
+        """Compare each model with the registry; a difference is notified once."""
         record, registry = self.house.record, self.house.registry
         if registry is None:
             return
-        found: dict[str, tuple[Discrepancy, ...]] = {}
+        by_model: dict[str, tuple[Discrepancy, ...]] = {}
         shelf = self.house.shelf
 
         def look(model: str) -> None:
             alarms(record, registry, model, actor=self.actor)
-            found[model] = (*discrepancies(record, registry, model), *changed(record, shelf, model))
+            by_model[model] = (*discrepancies(record, registry, model), *changed(record, shelf, model))
 
         with turn(shelf, record.now()) as is_mine:
             if is_mine:
                 for model in sorted({state.model for _, state in self._releases("registry", done, *STAYS_TAKEN)}):
                     self._try(TaskSubject(task="registry", of=model), done, partial(look, model))
-                tell(record, shelf, found, actor=self.actor)
-                differs = {model: [each.text for each in several] for model, several in found.items()}
-            else:  # another worker looks
+                tell(record, shelf, by_model, actor=self.actor)
+                differs = {model: [each.text for each in several] for model, several in by_model.items()}
+            else:  # another worker compares
                 differs = {model: list(texts) for model, texts in standing(shelf, record.now()).items()}
         done.differs.update({model: texts for model, texts in differs.items() if texts})
 
     def _say_late(self, done: Pass) -> None:
-        """Report lanes that have not come back for long."""
+        """Report lanes whose work takes long."""
         now = self.house.clock.monotonic()
         for lane, (seconds, did) in (self.lanes.late() if self.lanes is not None else {}).items():
             subject = TaskSubject(task=f"{lane} ({did.doing})")
@@ -397,6 +396,6 @@ def _read(stored: StoredStream, readable: list[Deployment]) -> None:
 
 
 class OwedError(SignoffError):
-    """A rollback is done, and its memo could not be written yet."""
+    """The memo of a finished rollback could not be written yet."""
 
     code = "owed"

@@ -18,7 +18,7 @@ def is_as_seen(state: Deployment, identity: str, revision: int) -> None:
     """Refuse a release that has moved on since the caller looked at it."""
     if state.id == identity and state.revision != revision:
         raise StaleRevisionError(
-            f"Expected {state.id} at revision {revision}, found it at {state.revision}: somebody was faster. "
+            f"Expected {state.id} at revision {revision}, found it at {state.revision}: another commit came first. "
             "Look at it again and repeat the request if it still makes sense."
         )
 
