@@ -75,17 +75,17 @@ class GitAnchor:
         """Keep a checkpoint as one commit on the branch."""
         ref, name = self._ref(), _name(size)
         parent = self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", may_fail=True).strip()
-        kept = self._git("ls-tree", "-z", parent) if parent else ""
-        if f"\t{name}\0" in kept:
-            held = self._git("cat-file", "blob", f"{parent}:{name}").encode()
-            _must_agree(held, note, f"{self.repository}, branch {self.branch}, {name}", size)
+        entries = self._git("ls-tree", "-z", parent) if parent else ""
+        if f"\t{name}\0" in entries:
+            earlier = self._git("cat-file", "blob", f"{parent}:{name}").encode()
+            _must_agree(earlier, note, f"{self.repository}, branch {self.branch}, {name}", size)
             return f"{self.repository}#{self.branch} at {parent}"
-        blob = self._git("hash-object", "-w", "--stdin", given=note).strip()
-        tree = self._git("mktree", "-z", given=f"{kept}100644 blob {blob}\t{name}\0".encode()).strip()
-        identity = ("-c", "user.name=signoff", "-c", "user.email=signoff@localhost")
+        blob = self._git("hash-object", "-w", "--stdin", content=note).strip()
+        tree = self._git("mktree", "-z", content=f"{entries}100644 blob {blob}\t{name}\0".encode()).strip()
+        author = ("-c", "user.name=signoff", "-c", "user.email=signoff@localhost")
         message = f"Checkpoint over {size} events"
         parents = ("-p", parent) if parent else ()
-        commit = self._git(*identity, "commit-tree", tree, *parents, "-m", message).strip()
+        commit = self._git(*author, "commit-tree", tree, *parents, "-m", message).strip()
         self._git("update-ref", "-m", message, ref, commit, parent)
         return f"{self.repository}#{self.branch} at {commit}"
 
@@ -107,26 +107,26 @@ class GitAnchor:
     def _is_branch(self, ref: str) -> bool:
         return not self.branch.startswith("-") and self._ended("check-ref-format", ref).returncode == 0
 
-    def _git(self, *line: str, given: bytes = b"", may_fail: bool = False) -> str:
+    def _git(self, *line: str, content: bytes = b"", may_fail: bool = False) -> str:
         """What git says; nothing of it when it may fail and does."""
-        ended = self._ended(*line, given=given)
+        ended = self._ended(*line, content=content)
         if ended.returncode == 0:
             return ended.stdout.decode()
         if may_fail:
             return ""
-        said = ended.stderr.decode(errors="replace").strip()
+        problem = ended.stderr.decode(errors="replace").strip()
         raise UnavailableError(
-            f"git did not keep the checkpoint in {self.repository} ({said}). The ledger is whole; mend the repository "
-            "and anchor it again."
+            f"git did not keep the checkpoint in {self.repository} ({problem}). The ledger is whole; mend the "
+            "repository and anchor it again."
         )
 
-    def _ended(self, *line: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    def _ended(self, *line: str, content: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
         git = shutil.which("git")
         if git is None:
             raise UnavailableError("Expected the `git` command for a git anchor, found none; install it.")
         inside = self.repository / ".git"
         command = (git, f"--git-dir={inside if inside.exists() else self.repository}", *line)
-        return subprocess.run(command, input=given, capture_output=True, check=False)  # noqa: S603 - a fixed program
+        return subprocess.run(command, input=content, capture_output=True, check=False)  # noqa: S603 - a fixed program
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +140,20 @@ class StampAnchor:
     def add(self, note: bytes, size: int) -> str:
         """Keep a checkpoint and an authority's stamp on it; an answer that does not hold is not kept."""
         where = Path(FileAnchor(self.folder).add(note, size))
-        kept, stamp = where.read_bytes(), where.with_name(f"{where.name}{STAMP}")
+        checkpoint, stamp = where.read_bytes(), where.with_name(f"{where.name}{STAMP}")
         roots = self._roots()
         if not stamp.exists():
-            question, nonce = request_for(kept)
+            question, nonce = request_for(checkpoint)
             answer = self._answer(question)
             try:
-                roots.stamped_at(kept, answer, nonce=nonce)
+                roots.stamped_at(checkpoint, answer, nonce=nonce)
             except TamperedError as error:
                 raise UnavailableError(
                     f"The time-stamping authority at {self.url} gave no stamp that holds: {error} Nothing of it was "
                     "kept; the checkpoint is, without a stamp. Check --tsa-root, or ask another authority."
                 ) from error
             write_file(stamp, answer)
-        return f"{stamp}, stamped {roots.stamped_at(kept, stamp.read_bytes())}"
+        return f"{stamp}, stamped {roots.stamped_at(checkpoint, stamp.read_bytes())}"
 
     def _roots(self) -> Roots:
         try:
@@ -190,8 +190,8 @@ def _name(size: int) -> str:
     return f"{size:012d}"
 
 
-def _must_agree(kept: bytes, note: bytes, where: str, size: int) -> None:
-    if kept.partition(b"\n\n")[0] != note.partition(b"\n\n")[0]:
+def _must_agree(earlier: bytes, note: bytes, where: str, size: int) -> None:
+    if earlier.partition(b"\n\n")[0] != note.partition(b"\n\n")[0]:
         raise TamperedError(
             f"The anchor {where} holds another tree of {size} events than the ledger does now: one of the two "
             "was rewritten. Keep both, stop changes, and run `signoff verify`."

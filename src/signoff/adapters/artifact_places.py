@@ -44,9 +44,11 @@ class ArtifactPlaces:
         if urlsplit(location).scheme not in {"", "file"}:
             return
         start = _local(location) / path
-        for found in (start, *start.rglob("*")):
-            if found.is_symlink():
-                raise OddArtifactError(f"{found}: expected an artefact, found a symbolic link. Log the file itself.")
+        for path_inside in (start, *start.rglob("*")):
+            if path_inside.is_symlink():
+                raise OddArtifactError(
+                    f"{path_inside}: expected an artefact, found a symbolic link. Log the file itself."
+                )
 
     def _is_allowed(self, location: str) -> bool:
         parts = urlsplit(location)
@@ -60,8 +62,8 @@ class ArtifactPlaces:
 
     def _is_inside(self, path: Path) -> bool:
         """Whether a local path, with every link resolved, is inside an allowed folder."""
-        found = path.resolve()
-        return any(found != folder and found.is_relative_to(folder) for folder in self._folders())
+        real = path.resolve()
+        return any(real != folder and real.is_relative_to(folder) for folder in self._folders())
 
     def _folders(self) -> list[Path]:
         named = [Path(part).resolve() for part in self.allowed if "://" not in part]

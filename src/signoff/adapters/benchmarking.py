@@ -115,13 +115,13 @@ def _rank(ordered: np.ndarray, share: float) -> float:
 
 
 def _difference(seen: Timings, where: str, tolerance: float) -> tuple[float, int]:
-    expected, found = np.frombuffer(seen.expected), np.frombuffer(seen.found)
-    if expected.shape != found.shape or not expected.size:
+    expected, predictions = np.frombuffer(seen.expected), np.frombuffer(seen.predicted)
+    if expected.shape != predictions.shape or not expected.size:
         raise BadInputError(
-            f"Expected {expected.size} predictions of {where} for its known input, found {found.size}. Register the "
-            "version again with its known input and output."
+            f"Expected {expected.size} predictions of {where} for its known input, found {predictions.size}. Register "
+            "the version again with its known input and output."
         )
-    worst = float(np.max(np.abs(found - expected)))
+    worst = float(np.max(np.abs(predictions - expected)))
     if not worst <= tolerance:
         raise BadInputError(
             f"Expected {where} to give what it gave when it was registered, found a difference of {worst:.1e} on its "
@@ -137,12 +137,12 @@ def _refuse_other_clock(seen: Timings, where: str) -> None:
         raise BadInputError(f"Expected timings of {where}, found none that are numbers. Measure again.")
     if not ((singles > 0).all() and (batches > 0).all()):
         raise BadInputError(f"Expected timings of {where} above zero, found others. Measure again.")
-    said = float(singles.sum() + batches[1:].sum())
-    if said < BELIEVED * seen.took - TRIFLE_S:
+    reported_s = float(singles.sum() + batches[1:].sum())
+    if reported_s < BELIEVED * seen.took - TRIFLE_S:
         raise BadInputError(
-            f"Expected the calls of {where} to account for the {seen.took:.2f} s that they took, found {said:.2f} s: "
-            "the model's code, or another load on this machine, disturbed the measurement. Measure again on a quiet "
-            "machine."
+            f"Expected the calls of {where} to account for the {seen.took:.2f} s that they took, found "
+            f"{reported_s:.2f} s: the model's code, or another load on this machine, disturbed the measurement. "
+            "Measure again on a quiet machine."
         )
 
 
@@ -157,10 +157,10 @@ def _hashed(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _sha256(path: Path) -> str:
-    handle, found = open_regular(path), hashlib.sha256()
+    handle, digest = open_regular(path), hashlib.sha256()
     try:
         while chunk := os.read(handle, CHUNK):
-            found.update(chunk)
+            digest.update(chunk)
     finally:
         os.close(handle)
-    return found.hexdigest()
+    return digest.hexdigest()

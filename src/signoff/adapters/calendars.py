@@ -85,6 +85,6 @@ def _zone(name: str) -> str:
 
 
 def _instant(at: Any) -> datetime:  # noqa: ANN401 - a pandas timestamp
-    found = at.tz_convert(UTC).to_pydatetime()
-    assert isinstance(found, datetime)
-    return found
+    moment = at.tz_convert(UTC).to_pydatetime()
+    assert isinstance(moment, datetime)
+    return moment

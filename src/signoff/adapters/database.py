@@ -109,24 +109,24 @@ class Database:
 
     def _check_schema(self) -> None:
         with self._connected() as connection:
-            found = _schema(connection)
-        if found is None or (found < SCHEMA and self.engine.dialect.name == "sqlite"):
-            self._upgrade(found)
-        elif found < SCHEMA:
+            schema = _schema(connection)
+        if schema is None or (schema < SCHEMA and self.engine.dialect.name == "sqlite"):
+            self._upgrade(schema)
+        elif schema < SCHEMA:
             raise SchemaError(
-                f"The database {self.name} has schema {found}, this Signoff reads schema {SCHEMA}. Bring it up to "
+                f"The database {self.name} has schema {schema}, this Signoff reads schema {SCHEMA}. Bring it up to "
                 "date with `signoff db upgrade`, after a backup."
             )
-        elif found > SCHEMA:
+        elif schema > SCHEMA:
             raise SchemaError(
-                f"The database {self.name} has schema {found}, this Signoff reads schema {SCHEMA}; use the version of "
+                f"The database {self.name} has schema {schema}, this Signoff reads schema {SCHEMA}; use the version of "
                 "Signoff that wrote it."
             )
 
-    def _upgrade(self, found: str | None) -> None:
+    def _upgrade(self, schema: str | None) -> None:
         """Bring the schema up to date in one transaction; a file of an older one is copied first."""
-        if found is not None:
-            self._back_up(found)
+        if schema is not None:
+            self._back_up(schema)
         with self._connected() as connection:
             _upgraded(connection)
             connection.commit()
@@ -242,8 +242,8 @@ def _how(url: URL) -> dict[str, Any]:
     """A database on the network answers within seconds, or is treated as away; what the URL asks for comes last."""
     if url.get_backend_name() != "postgresql":
         return {}
-    ours = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
-    options = " ".join((ours, *url.normalized_query.get("options", ())))
+    limits = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
+    options = " ".join((limits, *url.normalized_query.get("options", ())))
     alive = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     arguments = {"connect_timeout": 2, "options": options, "tcp_user_timeout": 5000, **alive}
     return {"connect_args": arguments, "pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "pool_timeout": 5}

@@ -25,22 +25,22 @@ def decisions(evidence: Evidence) -> Decisions:
     return Decisions(days=np.union1d(days, sessions[~around(days, sessions)]), pairs=pairs)
 
 
-def range_of(found: ReplayCoverage, evidence: Evidence) -> Replayed:
+def range_of(replayed: ReplayCoverage, evidence: Evidence) -> Replayed:
     """What was replayed beside the backtest's own range."""
     return Replayed(
-        dates=found.dates,
-        of=found.of,
-        first=found.first,
-        last=found.last,
+        dates=replayed.dates,
+        of=replayed.of,
+        first=replayed.first,
+        last=replayed.last,
         record=evidence.backtest.period,
         record_dates=evidence.backtest.dates.size,
-        gaps=tuple(ReplayGap(first=gap.first, last=gap.last, dates=gap.dates) for gap in found.gaps),
-        pairs=found.pairs,
-        of_pairs=found.of_pairs,
+        gaps=tuple(ReplayGap(first=gap.first, last=gap.last, dates=gap.dates) for gap in replayed.gaps),
+        pairs=replayed.pairs,
+        of_pairs=replayed.of_pairs,
         symbols=tuple(
             f"{one.symbol} {one.replayed:,} of {one.of:,}"
             + ("" if one.first is None else f", {one.first} to {one.last}")
-            for one in found.symbols
+            for one in replayed.symbols
         ),
     )
 
@@ -52,8 +52,8 @@ def _begins(returns: Floats) -> int:
 
 
 def _numbers(days: Days | Instants) -> DayNumbers:
-    found: DayNumbers = days.astype("datetime64[D]").astype(np.int64)
-    return found
+    numbers: DayNumbers = days.astype("datetime64[D]").astype(np.int64)
+    return numbers
 
 
 def _pairs(times: Days | Instants, symbols: Symbols | CodedSymbols) -> pl.DataFrame:

@@ -68,8 +68,8 @@ def parse_policy(path: Path, content: bytes) -> Located[Policy]:
 
 def policy_text(content: str) -> bytes:
     """A policy's canonical JSON as YAML that people read; the same content gives the same bytes."""
-    said = json.loads(content)
-    named = {key: said[key] for key in ("name", "version")} | said
+    document = json.loads(content)
+    named = {key: document[key] for key in ("name", "version")} | document
     return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
 
 
@@ -92,10 +92,12 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
     An attempt to loosen names both lines.
     """
     held_to = shortened(policy.value, dossier.value.header.deployment_type)
-    known = {threshold.path: threshold for threshold in thresholds(held_to)}
+    by_path = {threshold.path: threshold for threshold in thresholds(held_to)}
     asked = dossier.value.plan.tighten
     problems = [
-        problem for key, value in asked.items() if (problem := _tighten_problem(key, value, known, dossier)) is not None
+        problem
+        for key, value in asked.items()
+        if (problem := _tighten_problem(key, value, by_path, dossier)) is not None
     ]
     _raise_all(dossier.path, problems)
     tightened, loosenings = effective(policy.value, dossier.value)
@@ -152,7 +154,7 @@ def _misordered_silence(policy: Located[Policy]) -> list[_Problem]:
 
 def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:
     """A critical level is reached after its warning, never before."""
-    found = []
+    problems = []
     for item in fields(policy.value.alerts):
         alert: FallingAlert | RisingAlert = getattr(policy.value.alerts, item.name)
         sign = -1.0 if isinstance(alert, FallingAlert) else 1.0
@@ -163,8 +165,8 @@ def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:
                 f"expected the critical level at or {side} the warning, found warning {alert.warning:g} and critical "
                 f"{alert.critical:g}. Swap or correct them"
             )
-            found.append(_Problem(policy.line_of(key), key, text))
-    return found
+            problems.append(_Problem(policy.line_of(key), key, text))
+    return problems
 
 
 def _unknown_gates(dossier: Located[Dossier]) -> list[_Problem]:
@@ -234,8 +236,8 @@ def _by_keys(path: Path, data: object, lines: dict[str, int]) -> tuple[object, d
             continue
         for name in (name for name in named if key(name) != name):
             if key(name) in named:
-                said = f"{name} and {key(name)} are one gate by two names. Keep one of them"
-                _raise_all(path, [_Problem(lines.get(f"{place}.{name}"), f"{place}.{name}", said)])
+                text = f"{name} and {key(name)} are one gate by two names. Keep one of them"
+                _raise_all(path, [_Problem(lines.get(f"{place}.{name}"), f"{place}.{name}", text)])
             was, now = f"{place}.{name}", f"{place}.{key(name)}"
             lines = {now + k[len(was) :] if k == was or k.startswith(f"{was}.") else k: n for k, n in lines.items()}
         node[last] = {key(name): value for name, value in named.items()}
@@ -291,7 +293,7 @@ def _texts(data: object, prefix: str) -> Iterator[tuple[str, str]]:
 
 def _explained_all(error: ValidationError, kind: type, lines: Mapping[str, int]) -> list[_Problem]:
     """One problem a key, also where a key may hold several kinds of value and holds none of them."""
-    found: dict[str, _Problem] = {}
+    problems: dict[str, _Problem] = {}
     for item in error.errors():
         parts = [str(part) for part in item["loc"]]
         dotted = ".".join(parts)
@@ -301,13 +303,13 @@ def _explained_all(error: ValidationError, kind: type, lines: Mapping[str, int])
         else:
             text = _explained(item, dotted, kind)
         line = lines.get(dotted) or lines.get(dotted.rpartition(".")[0])
-        found.setdefault(dotted, _Problem(line, dotted or "(document)", text))
-    return list(found.values())
+        problems.setdefault(dotted, _Problem(line, dotted or "(document)", text))
+    return list(problems.values())
 
 
 def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401, C901 - pydantic's details, one table
     value = item["input"]
-    found = f", found {_short(value)}"
+    value_found = f", found {_short(value)}"
     match item["type"]:
         case "value_error":
             text = f"{str(item['msg']).removeprefix('Value error, ')}. Correct it"
@@ -321,21 +323,21 @@ def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401, C901
         case "missing" | "missing_argument":
             text = "missing. Add the key; `signoff init` shows how it reads"
         case "finite_number":
-            text = f"expected a finite number{found}. Write a number, or leave the key out"
+            text = f"expected a finite number{value_found}. Write a number, or leave the key out"
         case "dataclass_type" | "dict_type" | "mapping_type" | "dataclass_exact_type":
-            text = f"expected a mapping of keys{found}"
+            text = f"expected a mapping of keys{value_found}"
         case "string_type":
-            text = f"expected a text{found}. {_rewritten(value, 'Put it in quotes')}"
+            text = f"expected a text{value_found}. {_rewritten(value, 'Put it in quotes')}"
         case "float_type" | "int_type":
-            text = f"expected a number{found}. {_rewritten(value, 'Write it plainly, without quotes')}"
+            text = f"expected a number{value_found}. {_rewritten(value, 'Write it plainly, without quotes')}"
         case "string_too_long":
             text = f"expected at most {item['ctx']['max_length']:,} characters, found {len(value):,}. Shorten it"
         case "bool_type":
-            text = f"expected true or false{found}. {_rewritten(value, 'Write true or false')}"
+            text = f"expected true or false{value_found}. {_rewritten(value, 'Write true or false')}"
         case _:
             unit = " (a percentage, 0 to 100)" if dotted.endswith("_pct") else ""
-            said = str(item["msg"]).removeprefix("Input should be ").removeprefix("Input ")
-            text = f"expected {said}{unit}{found}. Correct the value"
+            wanted = str(item["msg"]).removeprefix("Input should be ").removeprefix("Input ")
+            text = f"expected {wanted}{unit}{value_found}. Correct the value"
     return text
 
 
@@ -346,13 +348,13 @@ def _rewritten(value: object, advice: str) -> str:
 
 def _nearest(dotted: str, kind: type) -> str:
     parent, _, name = dotted.rpartition(".")
-    known = _keys(kind, parent.split(".") if parent else [])
-    return _closest(name, [*known, *(name_of(key) for key in known)] if parent == "gates" else known)
+    keys = _keys(kind, parent.split(".") if parent else [])
+    return _closest(name, [*keys, *(name_of(key) for key in keys)] if parent == "gates" else keys)
 
 
-def _closest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; nearest known is {close[0]!r}" if close else f"; known here are {', '.join(sorted(known))}"
+def _closest(name: str, names: Iterable[str]) -> str:
+    close = get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"; nearest known is {close[0]!r}" if close else f"; known here are {', '.join(sorted(names))}"
 
 
 def _keys(kind: Any, path: list[str]) -> list[str]:  # noqa: ANN401 - a type annotation
@@ -368,7 +370,7 @@ def _record_in(annotation: Any) -> Any:  # noqa: ANN401 - a type annotation
     """The dataclass inside Annotated, tuple or Optional, if there is one."""
     if is_dataclass(annotation):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _record_in(part)) is not None), None)
+    return next((record for part in get_args(annotation) if (record := _record_in(part)) is not None), None)
 
 
 def _short(value: object) -> str:
@@ -377,17 +379,17 @@ def _short(value: object) -> str:
 
 
 def _tighten_problem(
-    key: str, value: float, known: Mapping[str, Threshold], dossier: Located[Dossier]
+    key: str, value: float, thresholds_known: Mapping[str, Threshold], dossier: Located[Dossier]
 ) -> _Problem | None:
     dotted = f"plan.tighten.{key}"
     line = dossier.line_of(dotted)
-    if key not in known:
-        close = get_close_matches(key, known, n=1, cutoff=0.3)
+    if key not in thresholds_known:
+        close = get_close_matches(key, thresholds_known, n=1, cutoff=0.3)
         nearest = f"; nearest is {close[0]!r}" if close else ""
         return _Problem(line, dotted, f"no threshold of the policy has this name{nearest}")
     try:
-        TypeAdapter[object](known[key].annotation).validate_python(value)
+        TypeAdapter[object](thresholds_known[key].annotation).validate_python(value)
     except ValidationError as error:
-        said = str(error.errors()[0]["msg"]).removeprefix("Input should be ")
-        return _Problem(line, dotted, f"expected {said}, found {value:g}")
+        wanted = str(error.errors()[0]["msg"]).removeprefix("Input should be ")
+        return _Problem(line, dotted, f"expected {wanted}, found {value:g}")
     return None

@@ -17,21 +17,21 @@ def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
     top = compute.partition(":")[0].partition(".")[0]
     if not top.isidentifier():
         return {}
-    found = (folder / f"{top}.py", *sorted((folder / top).rglob("*.py")))
-    files = (path for path in found if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()))
+    candidates = (folder / f"{top}.py", *sorted((folder / top).rglob("*.py")))
+    files = (path for path in candidates if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()))
     return {path.relative_to(folder).as_posix(): _read(path, folder) for path in files}
 
 
 def installed_code(compute: str, folders: Iterable[str]) -> dict[str, bytes]:
     """The same where it is installed: the first of these folders of modules that has it, as Python looks."""
     for folder in map(Path, folders):
-        if found := feature_code(compute, folder):
-            if (total := sum(map(len, found.values()))) > MOST_INSTALLED:
+        if code := feature_code(compute, folder):
+            if (total := sum(map(len, code.values()))) > MOST_INSTALLED:
                 raise BadInputError(
                     f"{compute} in {folder}: expected at most {MOST_INSTALLED:,} bytes of feature code, found "
                     f"{total:,}. Name the module that holds the features alone."
                 )
-            return found
+            return code
     return {}
 
 

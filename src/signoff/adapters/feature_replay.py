@@ -90,25 +90,25 @@ class FeatureReplays:
             nothing = _nothing(_within(folder, _said(error)), seed)
             return replace(nothing, protection=protection, code=ran.code, environment=ran.environment)
         return PitEvidence(
-            findings=tuple(_finding(f) for found in (report, *(audit for _, audit in audits)) for f in found),
+            findings=tuple(_finding(f) for part in (report, *(audit for _, audit in audits)) for f in part),
             dates_checked=report.dates_checked,
             features_checked=report.features_checked,
             seed=seed,
             audits=tuple(
                 PitAudit(
                     name=name,
-                    dates_checked=found.dates_checked,
-                    features_checked=found.features_checked,
-                    rows_checked=found.rows_checked,
-                    findings=len(found),
+                    dates_checked=part.dates_checked,
+                    features_checked=part.features_checked,
+                    rows_checked=part.rows_checked,
+                    findings=len(part),
                 )
-                for name, found in audits
+                for name, part in audits
             ),
             protection=protection,
             code=code,
             environment=ran.environment,
             declared=report.declared,
-            declared_decisions=tuple(name for _, found in audits for name in found.declared),
+            declared_decisions=tuple(name for _, part in audits for name in part.declared),
             replayed=None if record is None or report.covered is None else range_of(report.covered, record),
         )
 
@@ -228,13 +228,13 @@ def _exits_refused() -> Iterator[None]:
 
 def _imported_from(folder: Path) -> dict[str, bytes]:
     """Modules of the folder that are loaded in this process: code in place may import more than what is declared."""
-    found: dict[str, bytes] = {}
+    sources: dict[str, bytes] = {}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.endswith(".py") and Path(file).is_relative_to(folder):
             path = Path(file)
-            found[path.relative_to(folder).as_posix()] = read_inside(path, folder, limit=MOST_CODE)
-    return found
+            sources[path.relative_to(folder).as_posix()] = read_inside(path, folder, limit=MOST_CODE)
+    return sources
 
 
 def _nothing(error: str, seed: int) -> PitEvidence:
@@ -294,7 +294,7 @@ def replay_folders(
                 {name: _table(folder, path) for name, path in declared.inputs.items()}
                 for folder, declared in folders.values()
             ]
-            found = replay_versions(
+            reports = replay_versions(
                 {name: one.call if sandbox.isolation is Isolation.TRUSTED else one for name, one in versions.items()},
                 _the_same(tables),
                 sample=how.dates,
@@ -308,7 +308,7 @@ def replay_folders(
             )
             for one in versions.values():
                 one.refuse_broken()
-            return found
+            return reports
     except UnavailableError:
         raise
     except _ANYTHING as error:
@@ -354,15 +354,15 @@ def _traded(predictions: Predictions | None) -> pl.DataFrame:
     return pl.DataFrame({"timestamp": when, "symbol": predictions.symbols.tolist()})
 
 
-def _finding(found: ReplayFinding) -> PitFinding:
+def _finding(finding: ReplayFinding) -> PitFinding:
     return PitFinding(
-        feature=found.feature,
-        kind=found.kind,
-        first_date=str(found.first_date),
-        size=float(found.size),
-        detail=found.detail,
-        n=found.n,
-        of=found.of,
+        feature=finding.feature,
+        kind=finding.kind,
+        first_date=str(finding.first_date),
+        size=float(finding.size),
+        detail=finding.detail,
+        n=finding.n,
+        of=finding.of,
     )
 
 
@@ -371,16 +371,16 @@ def _loaded(name: str, folder: Path) -> Compute:
     module, _, attribute = name.partition(":")
     here, top = str(folder), module.partition(".")[0]
     if (folder / f"{top}.py").exists() or (folder / top).is_dir():
-        for known in [loaded for loaded in sys.modules if loaded == top or loaded.startswith(f"{top}.")]:
-            del sys.modules[known]
+        for name_loaded in [loaded for loaded in sys.modules if loaded == top or loaded.startswith(f"{top}.")]:
+            del sys.modules[name_loaded]
         importlib.invalidate_caches()
     sys.path.insert(0, here)
     try:
         with _exits_refused():
-            found: Compute = getattr(importlib.import_module(module), attribute)
+            function: Compute = getattr(importlib.import_module(module), attribute)
     finally:
         sys.path.remove(here)
-    return found
+    return function
 
 
 def _input(folder: Path, name: str, path: str) -> pl.DataFrame:

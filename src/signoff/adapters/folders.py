@@ -145,14 +145,14 @@ def read_folder(folder: Path, *, limit: int = MAX_BYTES) -> dict[str, bytes]:
 
     ForeignFileError for what is neither file nor folder, and for a link to a file outside.
     """
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
             continue
         content = read_inside(path, folder, limit=limit)
-        found[path.relative_to(folder).as_posix()] = content
+        contents[path.relative_to(folder).as_posix()] = content
         limit -= len(content)
-    return found
+    return contents
 
 
 class ReleaseFolders:
@@ -178,8 +178,8 @@ class ReleaseFolders:
 
     def remember_origin(self, deployment: str, folder: Path, files: Mapping[str, bytes]) -> None:
         """Note which files of which folder were submitted; what came from elsewhere is not there to be watched."""
-        there = [name for name, content in files.items() if _now(folder, name) == content]
-        content = json.dumps({"folder": str(folder.resolve()), "files": sorted(there)}, indent=1)
+        present = [name for name, content in files.items() if _now(folder, name) == content]
+        content = json.dumps({"folder": str(folder.resolve()), "files": sorted(present)}, indent=1)
         write_file(self._root / deployment / "origin.json", content.encode())
 
     def origin(self, deployment: str) -> Mapping[str, bytes] | None:
@@ -187,11 +187,11 @@ class ReleaseFolders:
         note = self._root / deployment / "origin.json"
         if not note.is_file():
             return None
-        said = json.loads(note.read_bytes())
-        folder = Path(said["folder"])
+        noted = json.loads(note.read_bytes())
+        folder = Path(noted["folder"])
         if not folder.is_dir():
             return None
-        return {name: _now(folder, name) for name in said["files"]}
+        return {name: _now(folder, name) for name in noted["files"]}
 
 
 def _now(folder: Path, name: str) -> bytes:
@@ -235,15 +235,15 @@ class NoticeFile:
         """The file, as whoever takes these notices."""
         return str(self._path.absolute())
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
         """Append a notice unless its identity is there already; of several workers one writes at a time."""
-        told = {"identity": identity, "severity": severity, "channel": channel, "subject": subject, "text": text}
-        line = json.dumps(told)
+        notice = {"identity": notice_id, "severity": severity, "channel": channel, "subject": subject, "text": text}
+        line = json.dumps(notice)
         try:
             with held(self._path.with_suffix(".lock")):
-                known = self._path.read_text().splitlines() if self._path.exists() else []
-                if not any(json.loads(earlier)["identity"] == identity for earlier in known):
-                    write_file(self._path, "\n".join([*known, line, ""]).encode(), mode=PRIVATE_FILE)
+                lines = self._path.read_text().splitlines() if self._path.exists() else []
+                if not any(json.loads(earlier)["identity"] == notice_id for earlier in lines):
+                    write_file(self._path, "\n".join([*lines, line, ""]).encode(), mode=PRIVATE_FILE)
         except OSError as error:
             raise NotTakenError(
                 f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room.",

@@ -70,10 +70,10 @@ class GitCommits:
         first = None if since is None else _commit(git, since)
         span = (last,) if first is None else (last, f"^{first}")
         most = f"--max-count={MOST_COMMITS + 1}"
-        said = git.said("rev-list", most, "--encoding=UTF-8", f"--format={_FORMAT}", *span, "--")
+        log = git.said("rev-list", most, "--encoding=UTF-8", f"--format={_FORMAT}", *span, "--")
         authors: Counter[Author] = Counter()
         commits = 0
-        for people in _people(said):
+        for people in _people(log):
             commits += 1
             authors.update(people)
         if commits > MOST_COMMITS:
@@ -152,8 +152,8 @@ class _Git:
         if git is None or shell is None:
             raise UnavailableError("expected the `git` command to read commits with, found none; install it")
         settings = ("core.commitGraph=false", "core.fsmonitor=false", "core.deltaBaseCacheLimit=32m")
-        told = (f"--git-dir={self.folder}", *(part for one in settings for part in ("-c", one)), *line)
-        limited = (shell, "-c", _LIMITED, "sh", str(MOST_MEMORY >> 10), git, *told)
+        arguments = (f"--git-dir={self.folder}", *(part for one in settings for part in ("-c", one)), *line)
+        limited = (shell, "-c", _LIMITED, "sh", str(MOST_MEMORY >> 10), git, *arguments)
         try:
             process = child_processes.start(limited, _ALONE)
         except (OSError, ValueError) as error:
@@ -182,10 +182,10 @@ class _Git:
             ready.register(process.stdout, selectors.EVENT_READ, out)
             ready.register(process.stderr, selectors.EVENT_READ, err)
             while ready.get_map():
-                found = ready.select(max(0.0, self.deadline - time.monotonic()))
-                if not found or time.monotonic() > self.deadline:
+                events = ready.select(max(0.0, self.deadline - time.monotonic()))
+                if not events or time.monotonic() > self.deadline:
                     raise self._too_slow()
-                for key, _ in found:
+                for key, _ in events:
                     if not (chunk := os.read(key.fd, 1 << 16)):
                         ready.unregister(key.fileobj)
                     key.data.extend(chunk if key.data is out else chunk[: _SAID - len(err)])
@@ -202,9 +202,9 @@ class _Git:
         )
 
 
-def _people(said: str) -> Iterator[frozenset[Author]]:
+def _people(log: str) -> Iterator[frozenset[Author]]:
     """The author and co-authors of each commit."""
-    parts = said.split("\0")
+    parts = log.split("\0")
     for name, email, message in zip(parts[1::4], parts[2::4], parts[3::4], strict=True):
         yield frozenset((Author(name.strip(), email.strip()), *_co_authors(message)))
 

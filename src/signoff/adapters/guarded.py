@@ -49,10 +49,10 @@ class Guarded(Generic[S]):
     def _opened(self) -> S:
         """The service, opened by the first call. No lock is held, so a thread that hangs here delays no other."""
         if self._service is None:
-            found = self._open()
-            if found is None:
+            service = self._open()
+            if service is None:
                 raise UnavailableError(f"Expected {self._outside.name}, found none there any more. Restore it.")
-            self._service = found
+            self._service = service
         return self._service
 
 

@@ -34,11 +34,11 @@ class InstalledNotifier:
         """The notifier by its name."""
         return f"notifier {self._name}"
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
         """Deliver one message."""
         try:
-            found = self._outside.ask(
-                f"send {identity}", lambda: self._receiver.send(identity, channel, subject, text, severity)
+            receipt = self._outside.ask(
+                f"send {notice_id}", lambda: self._receiver.send(notice_id, channel, subject, text, severity)
             )
         except SignoffError:
             raise
@@ -47,12 +47,12 @@ class InstalledNotifier:
                 f"The notifier {self._name} failed: {type(error).__name__}: {error}. The message stays due.",
                 is_of_receiver=True,
             ) from error
-        if found is not None and not isinstance(found, Receipt):
+        if receipt is not None and not isinstance(receipt, Receipt):
             raise NotTakenError(
-                f"The notifier {self._name} answered {found!r}: expected a Receipt or None. The message stays due.",
+                f"The notifier {self._name} answered {receipt!r}: expected a Receipt or None. The message stays due.",
                 is_of_receiver=True,
             )
-        return found
+        return receipt
 
     @cached_property
     def _receiver(self) -> Receiver:

@@ -45,23 +45,23 @@ class Reports:
 
 def read_reports(folder: Path) -> Reports:
     """Every `junit/*.xml` beneath a dossier folder; a suite is named by its file, or by its `testsuite` elements."""
-    found = Reports({}, {})
+    reports = Reports({}, {})
     for path in sorted((folder / FOLDER).glob("*.xml")):
         content = _read(path, folder)
         relative = path.relative_to(folder).as_posix()
         counted = _counted(path, content)
         source = Source(name=relative, sha256=digest(content), size=len(content), rows=sum(map(len, counted.values())))
         for name, cases in counted.items():
-            if name in found.suites:
+            if name in reports.suites:
                 raise BadInputError(
                     f"{path}: expected one report for the {name.value} tests, found another in "
-                    f"{found.suites[name].source.name}. Merge the two, so that neither hides the other."
+                    f"{reports.suites[name].source.name}. Merge the two, so that neither hides the other."
                 )
-            found.suites[name] = SuiteResult(
+            reports.suites[name] = SuiteResult(
                 passed=sum(case.has_passed for case in cases), total=len(cases), source=source, cases=tuple(cases)
             )
-        found.files[relative] = content
-    return found
+        reports.files[relative] = content
+    return reports
 
 
 def _read(path: Path, folder: Path) -> bytes:
@@ -70,9 +70,9 @@ def _read(path: Path, folder: Path) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from error
     for mark, what in ((_ELEMENT, "elements"), (_ATTRIBUTE, "attributes")):
-        if (found := sum(1 for _ in mark.finditer(content))) > MAX_MARKS:
+        if (count := sum(1 for _ in mark.finditer(content))) > MAX_MARKS:
             raise BadInputError(
-                f"{path}: expected a JUnit report of at most {MAX_MARKS:,} {what}, found about {found:,}. Split it by "
+                f"{path}: expected a JUnit report of at most {MAX_MARKS:,} {what}, found about {count:,}. Split it by "
                 "suite."
             )
     return content
@@ -94,19 +94,19 @@ def _counted(path: Path, content: bytes) -> dict[SuiteName, list[ReportedTest]]:
         ) from error
     if _tag(root) not in {"testsuite", "testsuites"}:
         raise BadInputError(f"{path}: expected a JUnit report, found <{_tag(root)}>. Export the tests as JUnit XML.")
-    found: dict[SuiteName, list[ReportedTest]] = {}
+    suites: dict[SuiteName, list[ReportedTest]] = {}
     for name, case, day in _every_case(root, path):
         if name is None:
             raise BadInputError(
                 f"{path}: expected tests of a suite named {_KNOWN}, found the test {case.get('name')!r} in none of "
                 "them. Name the file or the testsuite after the suite."
             )
-        found.setdefault(name, []).append(
+        suites.setdefault(name, []).append(
             ReportedTest(case.get("classname", ""), case.get("name", ""), _has_passed(case), _day(case) or day)
         )
-    if not found:
+    if not suites:
         raise BadInputError(f"{path}: expected tests, found a report without any. Run them again, or remove the file.")
-    return found
+    return suites
 
 
 def _parsed(path: Path, content: bytes) -> Element:

@@ -48,11 +48,11 @@ class LedgerKeys:
         """Who signs from when on, as the home says at this moment."""
         path = self.home / CHAIN
         try:
-            found = path.stat()
+            status = path.stat()
         except FileNotFoundError:
             version = (0, 0)
         else:
-            version = (found.st_mtime_ns, found.st_ino)
+            version = (status.st_mtime_ns, status.st_ino)
         if self._read is None or self._read[0] != version:
             self._read = (version, self._chain(path))
         return self._read[1]
@@ -73,8 +73,8 @@ class LedgerKeys:
 
     def open(self, note: bytes) -> tuple[int, bytes]:
         """Size and root of a checkpoint that these keys signed. TamperedError when they did not."""
-        said = self.chain.verified(note, notes.claimed(note))
-        return said.size, said.root
+        claim = self.chain.verified(note, notes.claimed(note))
+        return claim.size, claim.root
 
     def hand_over(self, size: int, root: bytes) -> KeyChain:
         """Make new keys and let them sign whatever comes after this tree; the chain that then is in force.
@@ -122,9 +122,9 @@ class LedgerKeys:
 
     def _made(self) -> Keys:
         """A new key, kept under its own name before anything says that it signs."""
-        made = KeyFile.generated()
-        key = _public(made)
-        keep_private(self._path(key), made.pem)
+        key_file = KeyFile.generated()
+        key = _public(key_file)
+        keep_private(self._path(key), key_file.pem)
         return (key,)
 
 

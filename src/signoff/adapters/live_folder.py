@@ -57,15 +57,15 @@ class ColumnKind:
     is_full: bool = True
 
 
-DAY: Final = ColumnKind("dates", lambda found: found == pl.Date)
-MOMENT: Final = ColumnKind("timestamps", lambda found: found == pl.Datetime)
-TEXT: Final = ColumnKind("texts", lambda found: found in {pl.String, pl.Categorical, pl.Enum})
-NUMBER: Final = ColumnKind("numbers", lambda found: found.is_numeric() or found == pl.Null, is_full=False)
+DAY: Final = ColumnKind("dates", lambda dtype: dtype == pl.Date)
+MOMENT: Final = ColumnKind("timestamps", lambda dtype: dtype == pl.Datetime)
+TEXT: Final = ColumnKind("texts", lambda dtype: dtype in {pl.String, pl.Categorical, pl.Enum})
+NUMBER: Final = ColumnKind("numbers", lambda dtype: dtype.is_numeric() or dtype == pl.Null, is_full=False)
 FEATURE: Final = ColumnKind(
-    "numbers", lambda found: found.is_numeric() or found in {pl.Boolean, pl.Null}, is_full=False
+    "numbers", lambda dtype: dtype.is_numeric() or dtype in {pl.Boolean, pl.Null}, is_full=False
 )
 FLAG: Final = ColumnKind(
-    "true or false", lambda found: found in {pl.Boolean, pl.Null} or found.is_integer(), is_full=False
+    "true or false", lambda dtype: dtype in {pl.Boolean, pl.Null} or dtype.is_integer(), is_full=False
 )
 COLUMNS: Final[Mapping[str, Mapping[str, ColumnKind]]] = {
     "returns": {"date": DAY, "version": TEXT, "return": NUMBER},
@@ -108,8 +108,8 @@ class LiveFolder:
     def sessions(self, model: str, phases: PhasePolicy | None = None) -> tuple[date, ...]:  # noqa: ARG002 - one a model
         """Sessions with a journaled prediction."""
         with self._telling():
-            found = self._sessioned("predictions", self._days(phases))
-            return tuple(found["session"].unique().sort().to_list())
+            predictions = self._sessioned("predictions", self._days(phases))
+            return tuple(predictions["session"].unique().sort().to_list())
 
     def measure(
         self,
@@ -269,9 +269,9 @@ class LiveFolder:
             names = [name for name in rows.columns if name not in KEYS]
             symbols = _symbols(rows["symbol"]) if "symbol" in rows.columns else None
             pinned = Pinned(sha256=self._digests["baseline_features"], features=tuple(names))
-            found = Baseline.of(at, sessions, symbols, {name: _numbers(rows[name]) for name in names}, pinned)
+            baseline = Baseline.of(at, sessions, symbols, {name: _numbers(rows[name]) for name in names}, pinned)
             self.baselines.clear()
-            self.baselines[key] = (found, _named(rows) if symbols is not None else frozenset())
+            self.baselines[key] = (baseline, _named(rows) if symbols is not None else frozenset())
         return self.baselines[key]
 
     def reference(self) -> Pinned | None:
@@ -399,13 +399,13 @@ def _earlier(rows: pl.DataFrame) -> Earlier:
     """The predictions of the newest of these sessions; what failed predicted nothing."""
     days = rows["session"].unique().sort().tail(MOST_EARLIER)
     near = rows.filter(pl.col("session") >= days.min()).sort("timestamp", maintain_order=True) if days.len() else rows
-    found = _predictions(near)
-    values = np.full(near.height, np.nan) if found.values is None else found.values
+    predictions = _predictions(near)
+    values = np.full(near.height, np.nan) if predictions.values is None else predictions.values
     return Earlier(
-        timestamps=found.timestamps,
+        timestamps=predictions.timestamps,
         sessions=_dates(near["session"]),
-        symbols=found.symbols,
-        values=np.where(np.nan_to_num(found.errors, nan=0.0) != 0.0, np.nan, values),
+        symbols=predictions.symbols,
+        values=np.where(np.nan_to_num(predictions.errors, nan=0.0) != 0.0, np.nan, values),
     )
 
 
@@ -438,9 +438,9 @@ def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, ColumnKind]) ->
     """Refuse a table that lacks a column, or holds something else in it."""
     for name, kind in needed.items():
         if name not in table.columns:
-            found = ", ".join(table.columns[:20]) or "no column at all"
+            present = ", ".join(table.columns[:20]) or "no column at all"
             raise BadInputError(
-                f"{path}: expected a column {name!r} with {kind.words}, found {found}. Journal it again."
+                f"{path}: expected a column {name!r} with {kind.words}, found {present}. Journal it again."
             )
         column = table[name]
         if column.is_empty():

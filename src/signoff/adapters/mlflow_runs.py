@@ -55,10 +55,10 @@ class MlflowRuns:
     def of_experiment(self, name: str) -> tuple[TrackedRun, ...]:
         """Every run of the experiment."""
         with answering(self._uri):
-            found = self._client.get_experiment_by_name(name)
-            if found is None:
+            experiment = self._client.get_experiment_by_name(name)
+            if experiment is None:
                 raise NotFoundError(f"Expected an experiment {name!r} at {bare(self._uri)}, found none of this name.")
-            return _in_order(self._search([found.experiment_id], ""))
+            return _in_order(self._search([experiment.experiment_id], ""))
 
     def files(self, run_id: str) -> tuple[str, ...]:
         """What the run logged, without what lies in folders."""

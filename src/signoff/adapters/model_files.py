@@ -19,17 +19,17 @@ def hashed(folder: Path, *, keeps: bool = False) -> tuple[tuple[Artifact, ...], 
 
     OddArtifactError for what is neither file nor folder: a copy of it would be the copy of something else.
     """
-    found: list[Artifact] = []
+    artifacts: list[Artifact] = []
     contents: dict[str, bytes] = {}
     together = 0
     for path, place in sorted(_files(folder)):
         is_wanted = keeps and is_kept(place.stat().st_size, together)
         size, sha256, content = _read(place, is_wanted=is_wanted)
-        found.append(Artifact(path=path, size=size, sha256=sha256))
+        artifacts.append(Artifact(path=path, size=size, sha256=sha256))
         if is_wanted and is_kept(size, together):
             contents[path] = content
             together += size
-    return tuple(found), contents
+    return tuple(artifacts), contents
 
 
 def stamped(folder: Path) -> str:
@@ -43,8 +43,8 @@ def stamped(folder: Path) -> str:
 
 def refuse_others(folder: Path, pin: Pin) -> None:
     """Raise OtherBytesError, which names each file, unless the folder holds exactly what is pinned."""
-    if found := pin.differences(hashed(folder)[0]):
-        raise OtherBytesError(f"Refused: {refusal(pin, found)}")
+    if differences := pin.differences(hashed(folder)[0]):
+        raise OtherBytesError(f"Refused: {refusal(pin, differences)}")
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -70,12 +70,12 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 def _read(path: Path, *, is_wanted: bool) -> tuple[int, str, bytes]:
     handle = open_regular(path)
     try:
-        digest, size, kept = hashlib.sha256(), 0, bytearray()
+        digest, size, content = hashlib.sha256(), 0, bytearray()
         while chunk := os.read(handle, CHUNK):
             digest.update(chunk)
             size += len(chunk)
             if is_wanted:
-                kept += chunk
-        return size, digest.hexdigest(), bytes(kept)
+                content += chunk
+        return size, digest.hexdigest(), bytes(content)
     finally:
         os.close(handle)

@@ -38,8 +38,8 @@ def upgrade(connection: Connection, present: str | None) -> None:
 def grant(connection: Connection, role: str, password: str | None) -> None:
     """Make a role that may use the tables and change nothing of the ledger; PostgreSQL only."""
     name = connection.dialect.identifier_preparer.quote(role)
-    known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).scalar()
-    if known is None:
+    exists = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).scalar()
+    if exists is None:
         connection.execute(text(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"))
     if password is not None:
         quoted = "'" + password.replace("'", "''") + "'"

@@ -37,9 +37,9 @@ class KeyFile:
     @classmethod
     def create(cls, path: Path) -> "KeyFile":
         """Make a key and keep it; an existing file is never replaced."""
-        made = cls.generated()
-        keep_private(path, made.pem)
-        return made
+        key = cls.generated()
+        keep_private(path, key.pem)
+        return key
 
     @classmethod
     def generated(cls) -> "KeyFile":

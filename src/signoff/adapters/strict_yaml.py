@@ -47,8 +47,8 @@ def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
             f"{path}:{line} is no YAML: {error.problem}. Correct the line; nothing was written."
         ) from error
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise BadInputError(f"{path} is no YAML: {said}. Nothing was written.") from error
+        problem = " ".join(str(error).split())
+        raise BadInputError(f"{path} is no YAML: {problem}. Nothing was written.") from error
     except RecursionError as error:
         raise BadInputError(f"{path} is nested too deeply to be a document of this kind.") from error
 
@@ -112,7 +112,7 @@ class _Nodes:
                 return None
 
     def _mapping(self, node: yaml.MappingNode, prefix: str, depth: int) -> dict[str, object]:
-        found: dict[str, object] = {}
+        values: dict[str, object] = {}
         own: dict[str, int] = {}
         for key, value in node.value:
             line = _line(key)
@@ -126,15 +126,15 @@ class _Nodes:
                     f"{self.path}:{line} repeats the key {prefix}{key.value}, first on line {own[key.value]}; keep one."
                 )
             own[key.value] = self.lines[f"{prefix}{key.value}"] = line
-            found[key.value] = self.value(value, f"{prefix}{key.value}.", depth + 1)
-        return found
+            values[key.value] = self.value(value, f"{prefix}{key.value}.", depth + 1)
+        return values
 
     def _sequence(self, node: yaml.SequenceNode, prefix: str, depth: int) -> list[object]:
-        found = []
+        values = []
         for number, item in enumerate(node.value):
             self.lines[f"{prefix}{number}"] = _line(item)
-            found.append(self.value(item, f"{prefix}{number}.", depth + 1))
-        return found
+            values.append(self.value(item, f"{prefix}{number}.", depth + 1))
+        return values
 
     def _refuse_hidden(self, node: yaml.ScalarNode) -> None:
         """An escape such as a NUL would reach documents, file names and terminals unseen."""

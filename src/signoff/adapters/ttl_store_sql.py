@@ -22,8 +22,8 @@ class SqlTtlStore:
         """The value, None when there is none or it has expired."""
         query = select(shelf.c.value).where(_at(kind, name), shelf.c.expires_at > now.timestamp())
         with self._database.reading() as connection:
-            found: bytes | None = connection.execute(query).scalar()
-            return found
+            value: bytes | None = connection.execute(query).scalar()
+            return value
 
     def put(self, kind: str, name: str, value: bytes, expires_at: datetime) -> None:
         """Keep a value until then."""
@@ -54,8 +54,8 @@ class SqlTtlStore:
         """Get and remove in one statement."""
         removed = delete(shelf).where(_at(kind, name)).returning(shelf.c.value, shelf.c.expires_at)
         with self._database.writing() as connection:
-            found = connection.execute(removed).one_or_none()
-        return None if found is None or found.expires_at <= now.timestamp() else found.value
+            row = connection.execute(removed).one_or_none()
+        return None if row is None or row.expires_at <= now.timestamp() else row.value
 
     def drop(self, kind: str, name: str) -> None:
         """Remove a value."""

@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 def look_up(host: str, port: int) -> Iterable[str]:
     """The addresses of a host, in the order in which the system would try them (RFC 6724)."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,20 +120,20 @@ class HttpReceiver:
         """The addresses of the host, none of which lies inside unless the host is allowed by name."""
         named = f"the {self.kind}'s host {self._host}"
         try:
-            said = within(LOOK_UP_S, lambda: tuple(self.look_up(self._host, self._port)))
-            found = tuple(dict.fromkeys(ip_address(one.partition("%")[0]) for one in said))
+            answers = within(LOOK_UP_S, lambda: tuple(self.look_up(self._host, self._port)))
+            addresses = tuple(dict.fromkeys(ip_address(one.partition("%")[0]) for one in answers))
         except (OSError, ValueError) as error:
             raise NotTakenError(f"{named} has no address ({error})", is_of_receiver=True) from error
-        if not found:
+        if not addresses:
             raise NotTakenError(f"{named} has no address", is_of_receiver=True)
-        inside = [address for address in found if not is_public(address)]
+        inside = [address for address in addresses if not is_public(address)]
         if inside and self._host not in self.allowed:
             raise NotTakenError(
                 f"{named} has the address {inside[0]}, which is not public; allow it with "
                 f"{self.setting}_ALLOW={self._host} if it is yours",
                 is_of_receiver=True,
             )
-        return found
+        return addresses
 
     @property
     def _host(self) -> str:
@@ -157,17 +157,17 @@ class Webhook(HttpReceiver):
     kind: ClassVar[str] = "webhook"
     setting: ClassVar[str] = "SIGNOFF_WEBHOOK"
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
         """Post one notice."""
-        told = {
-            "identity": identity,
+        message = {
+            "identity": notice_id,
             "severity": severity,
             "channel": channel,
             "subject": subject,
             "text": f"[{channel}] {subject}: {text}",
         }
-        body = json.dumps(told).encode()
-        headers = {"idempotency-key": quote(identity, safe=IN_HEADERS)}
+        body = json.dumps(message).encode()
+        headers = {"idempotency-key": quote(notice_id, safe=IN_HEADERS)}
         if self.secret is not None:
             headers[SIGNATURE] = signature(self.secret, int(self.clock.now().timestamp()), body)
         self._post(body, headers)
@@ -187,16 +187,16 @@ class Pager(HttpReceiver):
         if not self.key:
             raise BadInputError("Expected the pager's routing key in the file that SIGNOFF_PAGER_KEY_FILE names.")
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
         """Call people once; whatever goes to a pager is critical."""
         event = {
             "routing_key": self.key,
             "event_action": "trigger",
-            "dedup_key": identity[:MOST_DEDUP],
+            "dedup_key": notice_id[:MOST_DEDUP],
             "client": "Signoff",
             "payload": {
                 "summary": f"{subject}: {text}"[:MOST_SUMMARY],
-                "source": identity.partition(":")[0],
+                "source": notice_id.partition(":")[0],
                 "severity": "critical",
                 "custom_details": {"channel": channel, "text": text, "severity": severity},
             },
@@ -212,10 +212,10 @@ class BySeverity:
     calls: Notifier
     notices: Notifier
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
         """Deliver to whichever it is for."""
         place = self.calls if severity is Severity.PAGE else self.notices
-        return place.send(identity, channel, subject, text, severity)
+        return place.send(notice_id, channel, subject, text, severity)
 
 
 def signature(secret: str, at: int, body: bytes) -> str:
@@ -241,43 +241,43 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
 
     A date is held against the answer's own date where there is one, so that the two clocks need not agree.
     """
-    said = headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        seconds = int(said) if len(said) <= DIGITS else MOST_ASKED.total_seconds()
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        seconds = int(value) if len(value) <= DIGITS else MOST_ASKED.total_seconds()
         asked = min(timedelta(seconds=min(seconds, MOST_ASKED.total_seconds())), MOST_ASKED)
-    elif (until := _http_date(said)) is not None:
+    elif (until := _http_date(value)) is not None:
         asked = min(until - (_http_date(headers.get("date", "")) or now), MOST_ASKED)
     else:
         return None
     return asked if asked > timedelta(0) else None
 
 
-def _http_date(said: str) -> datetime | None:
+def _http_date(value: str) -> datetime | None:
     try:
-        found = parsedate_to_datetime(said)
+        moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
     """What a call returns that nobody can interrupt, if it does in time; otherwise it is left to itself."""
-    kept: Queue[tuple[T | None, Exception | None]] = Queue()
+    results: Queue[tuple[T | None, Exception | None]] = Queue()
 
     def run() -> None:
         try:
-            kept.put((call(), None))
+            results.put((call(), None))
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
-            kept.put((None, error))
+            results.put((None, error))
 
     Thread(target=run, daemon=True, name="look up").start()
     try:
-        found, wrong = kept.get(timeout=seconds)
+        result, wrong = results.get(timeout=seconds)
     except Empty:
         raise TimeoutError(f"nobody answered within {seconds:.0f} s") from None
     if wrong is not None:
         raise wrong
-    return cast("T", found)
+    return cast("T", result)
 
 
 def _bounded_post() -> "Post":

@@ -41,8 +41,8 @@ def refuse_disagreement(folder: Path, evidence: Evidence) -> None:
     _refuse_predictions(folder, evidence, period)
     if evidence.paper is not None and evidence.paper_returns is not None:
         traded = _days(evidence.paper.timestamps)
-        said = f"the period of {evidence.paper.source.name} ({traded[0]} to {traded[-1]})"
-        _overlap(folder, evidence.paper_returns.source, evidence.paper_returns.dates, traded, said)
+        trading_period = f"the period of {evidence.paper.source.name} ({traded[0]} to {traded[-1]})"
+        _overlap(folder, evidence.paper_returns.source, evidence.paper_returns.dates, traded, trading_period)
 
 
 def _refuse_two_units(folder: Path, evidence: Evidence) -> None:
@@ -120,12 +120,12 @@ def _refuse_predictions(folder: Path, evidence: Evidence, period: str) -> None:
     _overlap(folder, evidence.predictions.source, days, evidence.backtest.dates, period)
     if evidence.predictions_previous is not None:
         previous = evidence.predictions_previous
-        said = f"the period of {evidence.predictions.source.name} ({days[0]} to {days[-1]})"
-        _share(folder, previous.source, _days(previous.timestamps), days, said)
+        predicted_period = f"the period of {evidence.predictions.source.name} ({days[0]} to {days[-1]})"
+        _share(folder, previous.source, _days(previous.timestamps), days, predicted_period)
     symbols = evidence.predictions.symbols
-    known = set((symbols.distinct if isinstance(symbols, CodedSymbols) else np.unique(symbols)).tolist())
+    predicted = set((symbols.distinct if isinstance(symbols, CodedSymbols) else np.unique(symbols)).tolist())
     for part in (evidence.paper, evidence.positions):
-        strangers = [] if part is None else sorted(set(np.unique(part.symbols).tolist()) - known)
+        strangers = [] if part is None else sorted(set(np.unique(part.symbols).tolist()) - predicted)
         if part is not None and strangers:
             raise BadInputError(
                 f"{folder}: {part.source.name} names {', '.join(strangers)}, which predictions never does. Every "
@@ -135,9 +135,9 @@ def _refuse_predictions(folder: Path, evidence: Evidence, period: str) -> None:
 
 def _share(folder: Path, source: Source, own: Days, other: Days, period: str, *, of_own: bool = False) -> None:
     """Refuse days that are mostly not among the others' (or, `of_own`, mostly strangers to them)."""
-    mine, theirs = np.unique(own), np.unique(other)
-    shared = np.intersect1d(mine, theirs).size
-    if shared < SHARED * (mine.size if of_own else theirs.size):
+    mine, others = np.unique(own), np.unique(other)
+    shared = np.intersect1d(mine, others).size
+    if shared < SHARED * (mine.size if of_own else others.size):
         raise BadInputError(
             f"{folder / source.name}: expected days from {period}, found {mine[0]} to {mine[-1]}; {shared} dates are "
             "shared. Run it again over the same period."

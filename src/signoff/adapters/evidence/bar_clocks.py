@@ -55,8 +55,8 @@ def counted_bars(table: Returns, calendar: str) -> BarCount | None:
 
 
 def _minutes(instants: Whole) -> Whole:
-    found: Whole = instants // A_MINUTE % A_DAY
-    return found
+    minutes: Whole = instants // A_MINUTE % A_DAY
+    return minutes
 
 
 def _clock(instants: Whole, zone: str) -> Whole:

@@ -24,8 +24,8 @@ _PARSED: Final = TypeAdapter(Benchmark)
 
 def benchmark_json(measured: Benchmark) -> bytes:
     """The file's content."""
-    said = _PARSED.dump_python(measured, mode="json")
-    whole = {"format": FORMAT, "measured": said, "sha256": digest(canonical(said))}
+    figures = _PARSED.dump_python(measured, mode="json")
+    whole = {"format": FORMAT, "measured": figures, "sha256": digest(canonical(figures))}
     return json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
@@ -46,9 +46,9 @@ def parse_benchmark(content: bytes, where: str) -> Benchmark:
     again = "Measure again with `signoff benchmark`"
     try:
         whole = json.loads(content)
-        said, sealed = whole["measured"], whole["sha256"]
+        figures, sealed = whole["measured"], whole["sha256"]
         is_ours = whole["format"] == FORMAT and set(whole) == {"format", "measured", "sha256"}
-        is_as_written = digest(canonical(said)) == sealed
+        is_as_written = digest(canonical(figures)) == sealed
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{where}: expected a file of `signoff benchmark` ({FORMAT}), found another text. {again}, or move it away."
@@ -61,7 +61,7 @@ def parse_benchmark(content: bytes, where: str) -> Benchmark:
             f"(digest {str(sealed)[:12]}…). {again}."
         )
     try:
-        return _PARSED.validate_json(json.dumps(said))
+        return _PARSED.validate_json(json.dumps(figures))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "measured"

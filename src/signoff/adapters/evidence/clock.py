@@ -142,12 +142,12 @@ def moments_of_texts(column: pl.Series, zone: str | None, key: str, refuse: Refu
     times, written = texts_to_times(column, refuse)
     if written is not None and zone is None:
         return as_written(times, written, refuse)
-    found = moments(times, zone, key, refuse)
+    of_rows = moments(times, zone, key, refuse)
     if written is None:
-        return found
+        return of_rows
     if zone is not None:
-        _refuse_other_days(written, found.days, "the offsets", zone, key, refuse)
-    return found
+        _refuse_other_days(written, of_rows.days, "the offsets", zone, key, refuse)
+    return of_rows
 
 
 def as_written(times: pl.Series, written: Days, refuse: Refuse) -> RowTimes:
@@ -177,11 +177,11 @@ def _instants_of(column: pl.Series, zone: str, refuse: Refuse) -> NDArray[np.int
         row = int(gone[0])
         refuse(f"row {row + 1}: expected a time that {zone} has, found {column[row]}, which its clocks leave out")
     early, late = _us(first), _us(second)
-    found = early.copy()
+    instants = early.copy()
     for row in np.flatnonzero(early != late).tolist():
-        if row and found[row] <= found[row - 1]:
-            found[row] = late[row]
-    return found
+        if row and instants[row] <= instants[row - 1]:
+            instants[row] = late[row]
+    return instants
 
 
 def _of_utc(column: pl.Series, instants: NDArray[np.int64], key: str, refuse: Refuse) -> RowTimes:
@@ -217,19 +217,19 @@ def _is_of_weekdays(days: Days) -> bool:
     return bool(np.mean((days.astype(np.int64) + 3) % 7 > 4) <= RARE)
 
 
-def _refuse_other_days(own: Days, named: Days, said: str, zone: str, key: str, refuse: Refuse) -> None:
+def _refuse_other_days(own: Days, named: Days, source: str, zone: str, key: str, refuse: Refuse) -> None:
     other = np.flatnonzero(own != named)
     if other.size:
         row = int(other[0])
         refuse(
-            f"row {row + 1}: expected days of {zone}, as {key} says, found {own[row]} by {said}, which is {named[row]} "
-            f"in {zone}. Correct {key}, or the file"
+            f"row {row + 1}: expected days of {zone}, as {key} says, found {own[row]} by {source}, which is "
+            f"{named[row]} in {zone}. Correct {key}, or the file"
         )
 
 
 def _days(column: pl.Series) -> Days:
-    found: Days = column.dt.date().to_numpy().astype("datetime64[D]")
-    return found
+    days: Days = column.dt.date().to_numpy().astype("datetime64[D]")
+    return days
 
 
 def _us(column: pl.Series) -> NDArray[np.int64]:

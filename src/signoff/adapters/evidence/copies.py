@@ -40,13 +40,13 @@ def refuse_copies(folder: Path, evidence: Evidence) -> None:
 
 def _refuse_realized(folder: Path, predictions: Predictions) -> None:
     step = max(1, predictions.prediction.size // MANY)
-    said, came = predictions.prediction[::step], predictions.realized[::step]
-    moved = said != 0
+    predicted, came = predictions.prediction[::step], predictions.realized[::step]
+    moved = predicted != 0
     if moved.sum() < FEWEST:
         return
-    ratio = came[moved] / said[moved]
+    ratio = came[moved] / predicted[moved]
     multiple = float(np.median(ratio))
-    if multiple == 0 or not np.ptp(said[moved]) > 0:
+    if multiple == 0 or not np.ptp(predicted[moved]) > 0:
         return
     if float(np.mean(np.abs(ratio - multiple) <= 1e-6 * abs(multiple))) >= SHARE:
         times = "" if abs(multiple - 1) <= WITHIN else f" times {multiple:.4g}".replace("-", "−")
@@ -57,8 +57,8 @@ def _refuse_realized(folder: Path, predictions: Predictions) -> None:
 
 
 def _on_shared(one: Returns, other: Returns) -> tuple[Floats, Floats]:
-    _, mine, theirs = np.intersect1d(one.dates, other.dates, return_indices=True)
-    return one.returns[mine], other.returns[theirs]
+    _, mine, others = np.intersect1d(one.dates, other.dates, return_indices=True)
+    return one.returns[mine], other.returns[others]
 
 
 def _equal(one: Floats, other: Floats) -> bool:

@@ -26,24 +26,24 @@ class Extent:
     unpacked: int = 0
 
 
-def refuse_vast(extent: Extent, said: str) -> None:
+def refuse_vast(extent: Extent, where: str) -> None:
     """Refuse a table that is larger than evidence is; what is counted so far may be given too."""
     if extent.columns > MAX_COLUMNS:
         raise BadInputError(
-            f"{said}: expected at most {MAX_COLUMNS:,} columns, found {extent.columns:,}. Write a column for each "
+            f"{where}: expected at most {MAX_COLUMNS:,} columns, found {extent.columns:,}. Write a column for each "
             "configuration and no more."
         )
     if extent.values > MAX_VALUES:
         raise BadInputError(
-            f"{said}: expected at most {MAX_VALUES:,} values, found {extent.values:,} or more. Thin the table out."
+            f"{where}: expected at most {MAX_VALUES:,} values, found {extent.values:,} or more. Thin the table out."
         )
 
 
-def refuse_fat(extent: Extent, said: str) -> None:
+def refuse_fat(extent: Extent, where: str) -> None:
     """Refuse a table whose values are not the size of dates, names and numbers."""
     most = ROOM + PER_VALUE * extent.values
     if extent.unpacked > most:
         raise BadInputError(
-            f"{said}: expected {extent.values:,} values to unpack to at most {most:,} bytes, found "
+            f"{where}: expected {extent.values:,} values to unpack to at most {most:,} bytes, found "
             f"{extent.unpacked:,}. Is one of its cells no date, name or number? Remove it and write the table again."
         )

@@ -50,17 +50,19 @@ def nearly_declared(day: date, value: float, symbol: str | None, declared: Itera
     return ""
 
 
-def unmatched(held: Sequence[Held], declared: EvidenceDeclaration) -> str | None:
+def unmatched(tables: Sequence[Held], declared: EvidenceDeclaration) -> str | None:
     """The first declaration that no table has a row for, what was found, and what to write; None where all have one."""
     largest = 100.0 if declared.return_unit is ReturnUnit.PERCENT else 1.0
     for place, one in enumerate(declared.extreme_returns):
-        on_day = sorted(_rows(one.date, held), key=lambda row: -abs(row.value))
+        on_day = sorted(_rows(one.date, tables), key=lambda row: -abs(row.value))
         if any(_has(one, row) for row in on_day):
             continue
         near = next((row for row in on_day if is_same(row.value, one) or row.value > largest), None)
-        near = near or next((row for row in _rows(None, held, largest) if is_same(row.value, one)), None)
-        said = f"the date {one.date}, the value {one.value:.12g}" + (f", the symbol {one.symbol}" if one.symbol else "")
-        return f"{KEY}, line {place + 1}: expected a row for what it declares ({said}), found {_found(near, on_day)}"
+        near = near or next((row for row in _rows(None, tables, largest) if is_same(row.value, one)), None)
+        wanted = f"the date {one.date}, the value {one.value:.12g}" + (
+            f", the symbol {one.symbol}" if one.symbol else ""
+        )
+        return f"{KEY}, line {place + 1}: expected a row for what it declares ({wanted}), found {_found(near, on_day)}"
     return None
 
 
@@ -82,9 +84,9 @@ def _found(near: _Row | None, on_day: Sequence[_Row]) -> str:
     return "no row of that date in any table. Correct its date, or remove the line"
 
 
-def _rows(day: date | None, held: Sequence[Held], largest: float = 0.0) -> Iterator[_Row]:
+def _rows(day: date | None, tables: Sequence[Held], largest: float = 0.0) -> Iterator[_Row]:
     """Every return of a day, or every one above the largest that needs no declaration."""
-    for file, days, frame in held:
+    for file, days, frame in tables:
         symbols = frame["symbol"] if "symbol" in frame.columns else None
         for column in frame.columns:
             if column == "date" or not frame[column].dtype.is_numeric():

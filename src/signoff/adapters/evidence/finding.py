@@ -57,11 +57,11 @@ def find_tables(folder: Path, runs: Runs | None, *, is_kept: bool = False) -> di
 def _find(folder: Path, name: str) -> Path | None:
     """The file of this name with one of the known suffixes; two of them are refused."""
     named = [folder / f"{name}{suffix}" for suffix in (*SUFFIXES, LINK)]
-    found = [path for path in named if path.exists() or path.is_symlink()]
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
+    present = [path for path in named if path.exists() or path.is_symlink()]
+    if len(present) > 1:
+        names = " and ".join(path.name for path in present)
         raise BadInputError(f"{folder}: expected one file of evidence named {name}, found {names}. Remove one.")
-    return found[0] if found else None
+    return present[0] if present else None
 
 
 def _refuse_almost(folder: Path) -> None:
@@ -72,7 +72,7 @@ def _refuse_almost(folder: Path) -> None:
             continue
         is_known = f".{suffix}" in {*SUFFIXES, LINK}
         if (is_known and path.name != path.name.lower()) or f".{suffix}" in _ALIKE:
-            wanted = " or ".join(f"{stem}{known}" for known in SUFFIXES)
+            wanted = " or ".join(f"{stem}{ending}" for ending in SUFFIXES)
             if f".{suffix}" in _WORKBOOKS:
                 raise BadInputError(
                     f"{path}: expected {wanted}, found a workbook. Convert returns and trials with `signoff import "
@@ -105,12 +105,12 @@ def _note_of(path: Path, table: EvidenceTable) -> tuple[dict[str, bytes], Costs 
     content = read_bytes(note, note.parent)
     try:
         read = json.loads(content)
-        said, costs = read["table_sha256"], _costs(read, table)
+        noted, costs = read["table_sha256"], _costs(read, table)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{note}: expected the note of `signoff import`, found another text. Import again."
         ) from error
-    if said != table.source.sha256:
+    if noted != table.source.sha256:
         raise BadInputError(
             f"{path}: expected the table that {note.name} was written for, found one that was changed since. Import it "
             "again, or remove the note if the table is no longer the imported one."

@@ -74,13 +74,13 @@ class LocatedTable:
     first_line: int | None = None
 
 
-def frame_of(content: bytes, suffix: str, said: str) -> pl.DataFrame:
+def frame_of(content: bytes, suffix: str, where: str) -> pl.DataFrame:
     """The table in these bytes; `said` is what messages call it."""
-    return read_frame(content, suffix, said).frame
+    return read_frame(content, suffix, where).frame
 
 
 def read_frame(
-    content: bytes, suffix: str, said: str, hints: Hints = NO_HINTS, *, is_coded: bool = False
+    content: bytes, suffix: str, where: str, hints: Hints = NO_HINTS, *, is_coded: bool = False
 ) -> LocatedTable:
     """The table in these bytes, and where its rows stand.
 
@@ -88,47 +88,47 @@ def read_frame(
     """
     try:
         if suffix in _MARKS:
-            return LocatedTable(_binary_frame(content, suffix, said, is_coded=is_coded))
-        return _csv_table(unpacked(content, said) if suffix == ".csv.gz" else content, said, hints)
+            return LocatedTable(_binary_frame(content, suffix, where, is_coded=is_coded))
+        return _csv_table(unpacked(content, where) if suffix == ".csv.gz" else content, where, hints)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, EOFError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0][:160]
         raise BadInputError(
-            f"{said}: expected a whole {suffix[1:]} file, found one that cannot be read ({reason}). "
+            f"{where}: expected a whole {suffix[1:]} file, found one that cannot be read ({reason}). "
             f"{'It may be truncated; write' if _may_be_cut(suffix, reason) else 'Write'} it again. Nothing was written."
         ) from error
 
 
-def _binary_frame(content: bytes, suffix: str, said: str, *, is_coded: bool = False) -> pl.DataFrame:
+def _binary_frame(content: bytes, suffix: str, where: str, *, is_coded: bool = False) -> pl.DataFrame:
     if suffix == ".arrow" and content.startswith(STREAM):
         if not content.endswith(STREAM_END):
             raise ValueError("its end is missing")
-        _refuse_vast(extent_of_arrow(content, said), said)
-        return _plain(_quietly(lambda: pl.read_ipc_stream(content)), said)
+        _refuse_vast(extent_of_arrow(content, where), where)
+        return _plain(_quietly(lambda: pl.read_ipc_stream(content)), where)
     first, last = _MARKS[suffix]
     if not content.startswith(first):
-        _refuse_other_kind(content, suffix, said)
+        _refuse_other_kind(content, suffix, where)
     if not content.endswith(last) or len(content) < len(first) + len(last) + 4:
         raise ValueError("its end is missing")
     if suffix == ".parquet":
-        extent = extent_of_parquet(content, said)
-        _refuse_vast(extent, said)
+        extent = extent_of_parquet(content, where)
+        _refuse_vast(extent, where)
         schema = _quietly(lambda: pl.read_parquet_schema(BytesIO(content)))
-        _refuse_odd(schema, said)
+        _refuse_odd(schema, where)
         if is_coded and extent.values > MANY_VALUES and len(schema) <= FEW_COLUMNS:
-            return _tall_frame(content, schema, said)
-        return _plain(_quietly(lambda: pl.read_parquet(content)), said)
-    _refuse_vast(extent_of_arrow(content, said), said)
-    return _plain(_quietly(lambda: pl.read_ipc(content)), said)
+            return _tall_frame(content, schema, where)
+        return _plain(_quietly(lambda: pl.read_parquet(content)), where)
+    _refuse_vast(extent_of_arrow(content, where), where)
+    return _plain(_quietly(lambda: pl.read_ipc(content)), where)
 
 
-def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], said: str) -> pl.DataFrame:
+def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], where: str) -> pl.DataFrame:
     """A long table, a column at a time: each is one piece of memory, and names are places in the list of them.
 
     Names come first: the room that their texts took is free again when the numbers need it.
     """
     columns = {}
     for name in sorted(schema, key=lambda name: name not in NAMES):
-        column = _plain(_quietly(partial(pl.read_parquet, content, columns=[name])), said)[name]
+        column = _plain(_quietly(partial(pl.read_parquet, content, columns=[name])), where)[name]
         if name in NAMES and column.dtype == pl.String:
             column = column.cast(pl.Enum(column.drop_nulls().unique(maintain_order=True)))
         columns[name] = column.rechunk()
@@ -140,30 +140,30 @@ def _may_be_cut(suffix: str, reason: str) -> bool:
     return suffix != ".csv" and "encrypt" not in reason.lower()
 
 
-def _refuse_other_kind(content: bytes, suffix: str, said: str) -> NoReturn:
+def _refuse_other_kind(content: bytes, suffix: str, where: str) -> NoReturn:
     kind, remedy = kind_of(content) or (
         ("a text, such as a CSV", "Name it .csv if it is one")
         if is_text(content)
         else ("other content", "Write it again")
     )
-    raise BadInputError(f"{said}: expected a {suffix[1:]} file, found {kind}. {remedy}. Nothing was written.")
+    raise BadInputError(f"{where}: expected a {suffix[1:]} file, found {kind}. {remedy}. Nothing was written.")
 
 
-def _refuse_vast(extent: Extent, said: str) -> None:
-    refuse_vast(extent, said)
-    refuse_fat(extent, said)
+def _refuse_vast(extent: Extent, where: str) -> None:
+    refuse_vast(extent, where)
+    refuse_fat(extent, where)
 
 
-def _refuse_odd(schema: Mapping[str, pl.DataType], said: str) -> None:
+def _refuse_odd(schema: Mapping[str, pl.DataType], where: str) -> None:
     """An array of fixed width takes room for each of its places also where it is empty."""
     odd = [name for name, kind in schema.items() if "Array(" in str(kind)]
     if odd:
         raise BadInputError(
-            f"{said}: column {odd[0][:60]}: expected dates, names or numbers, found arrays. Remove the column."
+            f"{where}: column {odd[0][:60]}: expected dates, names or numbers, found arrays. Remove the column."
         )
 
 
-def _plain(frame: pl.DataFrame, said: str) -> pl.DataFrame:
+def _plain(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     """The table, unless one of its texts is too long to be a name: where texts are spread out, each takes as much."""
     for column in frame.iter_columns():
         if column.dtype == pl.String and column.len() and (longest := column.str.len_bytes().max()) is not None:
@@ -171,13 +171,13 @@ def _plain(frame: pl.DataFrame, said: str) -> pl.DataFrame:
             if longest > MAX_TEXT:
                 row = int((column.str.len_bytes() > MAX_TEXT).arg_true()[0]) + 1
                 raise BadInputError(
-                    f"{said}: row {row}, column {column.name[:60]}: expected at most {MAX_TEXT:,} bytes of text, found "
-                    f"{longest:,}. Remove it, or move it out of the table."
+                    f"{where}: row {row}, column {column.name[:60]}: expected at most {MAX_TEXT:,} bytes of text, "
+                    f"found {longest:,}. Remove it, or move it out of the table."
                 )
     return frame
 
 
-def unpacked(content: bytes, said: str) -> bytes:
+def unpacked(content: bytes, where: str) -> bytes:
     most = min(MAX_BYTES, ROOM + MAX_RATIO * len(content))
     text = BytesIO()
     with gzip.GzipFile(fileobj=BytesIO(content)) as packed:
@@ -186,7 +186,7 @@ def unpacked(content: bytes, said: str) -> bytes:
                 text.write(piece)
                 if text.tell() > most:
                     raise BadInputError(
-                        f"{said}: expected {len(content):,} bytes to unpack to at most {most:,}, found more. No table "
+                        f"{where}: expected {len(content):,} bytes to unpack to at most {most:,}, found more. No table "
                         "of dates, names and numbers does: thin it out, or write Parquet."
                     )
         except zlib.error as error:
@@ -194,30 +194,30 @@ def unpacked(content: bytes, said: str) -> bytes:
     return text.getvalue()
 
 
-def _csv_table(content: bytes, said: str, hints: Hints) -> LocatedTable:
-    text = csv_text(content, said)
+def _csv_table(content: bytes, where: str, hints: Hints) -> LocatedTable:
+    text = csv_text(content, where)
     first = text.content[: MAX_LINE + 1].partition(b"\n")[0]
     lines, longest = counted_lines(text.content)
     if longest > MAX_LINE:
         raise BadInputError(
-            f"{said}: expected lines of at most {MAX_LINE:,} bytes, found one of {longest:,}. Is one of its cells no "
+            f"{where}: expected lines of at most {MAX_LINE:,} bytes, found one of {longest:,}. Is one of its cells no "
             "date, name or number?"
         )
     header = _header(first, text.separator)
     twice = sorted(name for name, count in Counter(header).items() if count > 1 and name)
-    refuse_vast(Extent(columns=len(header)), said)
+    refuse_vast(Extent(columns=len(header)), where)
     if twice:
         raise BadInputError(
-            f"{said}: expected every column once, found {', '.join(twice)} twice. Rename or remove one."
+            f"{where}: expected every column once, found {', '.join(twice)} twice. Rename or remove one."
         )
-    _refuse_vast(Extent(columns=len(header), values=lines * len(header), unpacked=len(text.content)), said)
-    frame = _csv_frame(text, said, hints)
-    return LocatedTable(_plain(frame, said), text.header_line + 1 if lines == frame.height + 1 else None)
+    _refuse_vast(Extent(columns=len(header), values=lines * len(header), unpacked=len(text.content)), where)
+    frame = _csv_frame(text, where, hints)
+    return LocatedTable(_plain(frame, where), text.header_line + 1 if lines == frame.height + 1 else None)
 
 
-def usual_csv(content: bytes, frame: pl.DataFrame, said: str) -> bytes:
+def usual_csv(content: bytes, frame: pl.DataFrame, where: str) -> bytes:
     """A CSV as any reader reads it: its own text where commas separate it, else its table written again."""
-    text = csv_text(content, said)
+    text = csv_text(content, where)
     return text.content if text.separator == "," else frame.write_csv().encode()
 
 
@@ -225,20 +225,20 @@ def _header(first: bytes, separator: str) -> list[str]:
     return next(csv.reader(first.decode().splitlines(), delimiter=separator), [])
 
 
-def _csv_frame(text: CsvText, said: str, hints: Hints) -> pl.DataFrame:
+def _csv_frame(text: CsvText, where: str, hints: Hints) -> pl.DataFrame:
     """The table, its figures read as the file writes them."""
     if text.separator == ",":
-        frame = _without_blank(_read_csv(text, said))
+        frame = _without_blank(_read_csv(text, where))
         if hints.decimal is None and not has_odd_figures(frame.select(pl.exclude(NAMES))):
             return frame
-    texts = _without_blank(_read_csv(text, said, infer_schema=False))
+    texts = _without_blank(_read_csv(text, where, infer_schema=False))
     named = [name for name in texts.columns if name not in NAMES]
-    plain = plain_figures(texts.select(named), said, hints.decimal, is_point_usual=text.separator != ";")
+    plain = plain_figures(texts.select(named), where, hints.decimal, is_point_usual=text.separator != ";")
     usual = CsvText(texts.with_columns(plain.get_columns()).write_csv().encode(), ",")
-    return _read_csv(usual, said)
+    return _read_csv(usual, where)
 
 
-def _read_csv(text: CsvText, said: str, *, infer_schema: bool = True) -> pl.DataFrame:
+def _read_csv(text: CsvText, where: str, *, infer_schema: bool = True) -> pl.DataFrame:
     header = _header(text.content[: MAX_LINE + 1].partition(b"\n")[0], text.separator)
     names = {name: pl.String for name in header if name.strip() in NAMES}
     if infer_schema and (frame := _as_its_head(text, names)) is not None:
@@ -252,7 +252,7 @@ def _read_csv(text: CsvText, said: str, *, infer_schema: bool = True) -> pl.Data
             schema_overrides=names,
         )
     except pl.exceptions.ComputeError:
-        _refuse_ragged(text, said)
+        _refuse_ragged(text, where)
         raise
 
 
@@ -269,17 +269,17 @@ def _as_its_head(text: CsvText, names: Mapping[str, type[pl.DataType]]) -> pl.Da
     return None if any(column.null_count() == column.len() for column in texts.iter_columns()) else frame
 
 
-def _refuse_ragged(text: CsvText, said: str) -> None:
+def _refuse_ragged(text: CsvText, where: str) -> None:
     if (ragged := first_ragged(text)) is not None:
-        line, found, wanted = ragged
+        line, fields, wanted = ragged
         hint = (
             " Figures with decimal commas need semicolons or tabs between the columns."
-            if text.separator == "," and found > wanted
+            if text.separator == "," and fields > wanted
             else ""
         )
         raise BadInputError(
-            f"{said}: line {line}: expected {wanted} fields separated by {NAMED[text.separator]}, as in the header, "
-            f"found {found}. Write every row with the same columns.{hint} Nothing was written."
+            f"{where}: line {line}: expected {wanted} fields separated by {NAMED[text.separator]}, as in the header, "
+            f"found {fields}. Write every row with the same columns.{hint} Nothing was written."
         )
 
 

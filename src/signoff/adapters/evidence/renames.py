@@ -35,8 +35,8 @@ def _refuse_undeclared(table: EvidenceTable, positions: Positions, renames: Mapp
         if after.size == 0 or old in renames:
             continue
         weight = weights[rows[-1]]
-        held = weights[days == last]
-        if weight == 0 or int((np.abs(held - weight) <= SAME * abs(weight)).sum()) > 1:
+        last_weights = weights[days == last]
+        if weight == 0 or int((np.abs(last_weights - weight) <= SAME * abs(weight)).sum()) > 1:
             continue
         for new in begins.get(after[0], []):
             row = int(span[new][0])

@@ -73,8 +73,8 @@ def days_of_numbers(column: pl.Series) -> pl.Series:
     numbers = column.cast(pl.Float64).drop_nulls()
     if not numbers.len():
         return column.cast(pl.String)
-    found = numbers.to_numpy()
-    least, most = float(found.min()), float(found.max())
+    values = numbers.to_numpy()
+    least, most = float(values.min()), float(values.max())
     if least >= _OLDEST and most <= _NEWEST:
         return iso_texts(column.cast(pl.Int64).cast(pl.String))
     shown = f"{column.drop_nulls()[0]}"
@@ -131,15 +131,15 @@ def _refuse_short_year(texts: pl.Series) -> None:
 def _refuse_second_form(texts: pl.Series, fits: pl.Series) -> None:
     """Name the first row that is written in another known form; what is no date at all is left to the reader."""
     row = int((~fits).fill_null(value=False).arg_true()[0])
-    known = int(texts.is_not_null().arg_true()[0])
+    first_row = int(texts.is_not_null().arg_true()[0])
     if any(_matches(texts[row : row + 1], shape).all() for shape in _SHAPES):
         raise OddDateError(
             row,
-            f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}. A spreadsheet may have read some "
-            "of the dates with day and month exchanged: write the column again from its source, in one form",
+            f"{texts[row]!r}, where row {first_row + 1} is written {texts[first_row]!r}. A spreadsheet may have read "
+            "some of the dates with day and month exchanged: write the column again from its source, in one form",
         )
     raise OddDateError(
-        row, f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}{no_session(texts[row])}"
+        row, f"{texts[row]!r}, where row {first_row + 1} is written {texts[first_row]!r}{no_session(texts[row])}"
     )
 
 
@@ -178,7 +178,7 @@ def _written(texts: pl.Series, shape: str, order: Order | None) -> pl.Series:
 
 def _order_of(texts: pl.Series, first: pl.Series, second: pl.Series, order: Order | None) -> Order:
     above = [part.cast(pl.Int64).fill_null(0) > 12 for part in (first, second)]
-    days, months = (_first(found) for found in above)
+    days, months = (_first(is_above) for is_above in above)
     if days is not None and months is not None:
         row, other = max(days, months), min(days, months)
         raise OddDateError(
@@ -203,8 +203,8 @@ def _order_of(texts: pl.Series, first: pl.Series, second: pl.Series, order: Orde
     return proven or order or "day-first"
 
 
-def _first(found: pl.Series) -> int | None:
-    return int(found.arg_true()[0]) if found.any() else None
+def _first(matches: pl.Series) -> int | None:
+    return int(matches.arg_true()[0]) if matches.any() else None
 
 
 def _months(texts: pl.Series, named: pl.Series) -> pl.Series:
@@ -223,5 +223,5 @@ def _clock(clock: pl.Series, half: pl.Series) -> pl.Series:
     turned = (
         hour.cast(pl.Int64) % 12 + pl.select(pl.when(half.str.to_lowercase() == "pm").then(12).otherwise(0)).to_series()
     )
-    told = pl.select(pl.when(half.is_null()).then(hour.cast(pl.Int64)).otherwise(turned)).to_series()
-    return "T" + told.cast(pl.String).str.zfill(2) + ":" + minute + ":" + second.fill_null("00")
+    hours = pl.select(pl.when(half.is_null()).then(hour.cast(pl.Int64)).otherwise(turned)).to_series()
+    return "T" + hours.cast(pl.String).str.zfill(2) + ":" + minute + ":" + second.fill_null("00")

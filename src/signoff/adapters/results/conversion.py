@@ -92,9 +92,9 @@ class Converted:
 
 def hints_of(*, decimal: str | None, dates: str | None, sheet: str | None, drop_head: bool) -> Hints:
     """The options that say what a file does not; an unknown word is refused."""
-    for option, value, known in (("--decimal", decimal, DECIMALS), ("--dates", dates, ORDERS)):
-        if value is not None and value not in known:
-            raise BadInputError(f"Expected {option} to be {' or '.join(known)}, found {value!r}.")
+    for option, value, words in (("--decimal", decimal, DECIMALS), ("--dates", dates, ORDERS)):
+        if value is not None and value not in words:
+            raise BadInputError(f"Expected {option} to be {' or '.join(words)}, found {value!r}.")
     return Hints(decimal=_DECIMAL.get(decimal), dates=_ORDER.get(dates), sheet=sheet, drop_head=drop_head)
 
 
@@ -127,7 +127,7 @@ def convert(request: ConversionRequest) -> Converted:
 def _said(request: ConversionRequest) -> dict[str, object]:
     """What somebody said of the file; a note of a file that needed nothing is as it always was."""
     hints = request.hints
-    said = {
+    stated = {
         "decimal": hints.decimal,
         "dates": hints.dates,
         "sheet": hints.sheet,
@@ -139,7 +139,7 @@ def _said(request: ConversionRequest) -> dict[str, object]:
         "renames": list(request.renames) or None,
         "ignored": list(request.ignored) or None,
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {key: value for key, value in stated.items() if value is not None}
 
 
 def _refuse_unknown(request: ConversionRequest) -> None:
@@ -220,12 +220,12 @@ def _plain_table(content: bytes, request: ConversionRequest) -> Labelled:
     table = funded(table, *values, drop_head=request.hints.drop_head)
     beside = table.frame.select(DAY, *amounts)
     bare = Labelled(table.frame.drop(amounts), table.said, table.notes, table.written)
-    found = returns_of_values(bare, request.zone, _true_days(request))
+    returns = returns_of_values(bare, request.zone, _true_days(request))
     if not amounts:
-        return found
+        return returns
     daily = to_days(Labelled(beside, table.said, (), table.written), request.zone).frame.group_by(DAY).sum()
-    frame = found.frame.join(daily, on=DAY, how="left", maintain_order="left")
-    return Labelled(frame, found.said, found.notes, found.written)
+    frame = returns.frame.join(daily, on=DAY, how="left", maintain_order="left")
+    return Labelled(frame, returns.said, returns.notes, returns.written)
 
 
 def _zipline(table: Labelled, request: ConversionRequest) -> Labelled:
@@ -276,8 +276,8 @@ def _as_table(labelled: Labelled, table: str, unit: str | None) -> pl.DataFrame:
 
 def _usual_names(frame: pl.DataFrame) -> pl.DataFrame:
     """The columns `return` and `benchmark` under these names, where one column each is called so in another way."""
-    for name, known in {"return": RETURN, "benchmark": BENCHMARK}.items():
-        found = [column for column in frame.columns if plain(column) in known]
-        if len(found) == 1:
-            frame = frame.rename({found[0]: name})
+    for name, words in {"return": RETURN, "benchmark": BENCHMARK}.items():
+        columns = [column for column in frame.columns if plain(column) in words]
+        if len(columns) == 1:
+            frame = frame.rename({columns[0]: name})
     return frame

@@ -28,10 +28,10 @@ def refuse_impossible(
             advice = ""
             if values[row] > 0:
                 met = {days[place] for place in np.flatnonzero(admitted).tolist()}
-                said = ", ".join(f"{day}={value:g}" for day, value in declared.items() if day not in met)
+                others = ", ".join(f"{day}={value:g}" for day, value in declared.items() if day not in met)
                 advice = (
                     f". If it is true, say --extreme {days[row]}={values[row]:.6g}"
-                    f"{f' (--extreme {said} is another row)' if said else ''}, and list it under "
+                    f"{f' (--extreme {others} is another row)' if others else ''}, and list it under "
                     "evidence.extreme_returns in dossier.yaml"
                 )
             raise labelled.refuse(f"{days[row]}, column {name}: found {values[row]:g}; {problem}{advice}.")
@@ -44,16 +44,16 @@ def refuse_unmatched(
     """Refuse a declared day that has no such return: somebody meant another row."""
     days = frame[DAY].cast(pl.Date)
     for day, value in declared.items():
-        found = [float(one) for name in names for one in frame.filter(days == day)[name]]
-        if any(is_declared(day, one, declared) for one in found):
+        returns = [float(one) for name in names for one in frame.filter(days == day)[name]]
+        if any(is_declared(day, one, declared) for one in returns):
             continue
-        if not found:
+        if not returns:
             every = days.to_list()
             raise labelled.refuse(
                 f"expected a return on {day}, as --extreme {day}={value:g} says, found no row of that date "
                 f"({min(every)} to {max(every)}). Correct the date, or leave the option out."
             )
-        nearest = min(found, key=lambda one: abs(one - value))
+        nearest = min(returns, key=lambda one: abs(one - value))
         raise labelled.refuse(
             f"expected {value:g} on {day}, as --extreme says, found {nearest:.6g}. Say --extreme {day}={nearest:.6g}, "
             "or leave the option out."
@@ -67,13 +67,13 @@ def is_declared(day: date, value: float, declared: Mapping[date, float]) -> bool
 
 def declared_values(texts: Sequence[str]) -> dict[date, float]:
     """Days and their true returns, from texts such as 2021-01-27=1.35."""
-    found = {}
+    returns = {}
     for text in texts:
         day, _, value = text.partition("=")
         try:
-            found[date.fromisoformat(day)] = float(value)
+            returns[date.fromisoformat(day)] = float(value)
         except ValueError as error:
             raise BadInputError(
                 f"Expected --extreme DATE=RETURN such as 2021-01-27=1.35, found {text!r}. Nothing was written."
             ) from error
-    return found
+    return returns

@@ -37,9 +37,9 @@ def read_lean(content: bytes, path: Path, zone: str | None, *, flows_complete: b
     """
     if len(content) > MAX_BYTES:
         raise BadInputError(f"{path}: expected a result of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
-    if (found := sum(content.count(mark) for mark in (b",", b"[", b"{"))) > MAX_VALUES:
+    if (count := sum(content.count(mark) for mark in (b",", b"[", b"{"))) > MAX_VALUES:
         raise BadInputError(
-            f"{path}: expected a result of at most {MAX_VALUES:,} values, found about {found:,}. Sample the charts of "
+            f"{path}: expected a result of at most {MAX_VALUES:,} values, found about {count:,}. Sample the charts of "
             "the backtest less often."
         )
     charts = _charts(content, path)
@@ -59,8 +59,8 @@ def read_lean(content: bytes, path: Path, zone: str | None, *, flows_complete: b
     turnover = _daily(_series(charts, TURNOVER), clock, path, "turnover")
     if turnover is not None:
         frame = frame.join(turnover.frame, on=DAY, how="left").with_columns(pl.col("turnover").fill_null(0.0))
-    frame, said = _without_idle_weekends(frame)
-    notes += said
+    frame, weekend_notes = _without_idle_weekends(frame)
+    notes += weekend_notes
     return Labelled(frame, str(path), tuple(notes))
 
 
@@ -86,8 +86,8 @@ def _charts(content: bytes, path: Path) -> Mapping[str, Any]:
     if charts is None:
         charts = _get(_get(_get(result, "backtest"), "result") or _get(result, "result"), "charts")
     if not isinstance(charts, dict):
-        found = ", ".join(sorted(result)[:8]) if isinstance(result, dict) else type(result).__name__
-        raise BadInputError(f"{path}: expected LEAN's result with 'charts', found {found}. It is JSON of another tool.")
+        shape = ", ".join(sorted(result)[:8]) if isinstance(result, dict) else type(result).__name__
+        raise BadInputError(f"{path}: expected LEAN's result with 'charts', found {shape}. It is JSON of another tool.")
     return charts
 
 
@@ -105,11 +105,11 @@ def _get(holder: Any, key: str) -> Any:  # noqa: ANN401 - JSON
 
 def _daily(points: list[Any], clock: str, path: Path, name: str) -> Labelled | None:
     """The last point of every day; None where there is no point."""
-    given = list(_points(points, path, name))
-    if not given:
+    samples = list(_points(points, path, name))
+    if not samples:
         return None
-    per_second = 1000 if all(time >= MILLISECONDS for time, _ in given) else 1
-    rows = [(_day(time / per_second, clock, path, name), value) for time, value in given]
+    per_second = 1000 if all(time >= MILLISECONDS for time, _ in samples) else 1
+    rows = [(_day(time / per_second, clock, path, name), value) for time, value in samples]
     frame = pl.DataFrame(rows, schema={DAY: pl.Date, name: pl.Float64}, orient="row")
     if not frame[DAY].is_sorted():
         raise BadInputError(f"{path}: expected the series {name} in order of time, found it out of order.")
@@ -163,10 +163,10 @@ def _day(seconds: float, clock: str, path: Path, name: str) -> object:
 
 
 def _joined(frame: pl.DataFrame, benchmark: Labelled, path: Path) -> pl.DataFrame:
-    found = frame.join(benchmark.frame, on=DAY, how="left")
-    missing = found.filter(pl.col("benchmark").is_null())[DAY]
+    joined = frame.join(benchmark.frame, on=DAY, how="left")
+    missing = joined.filter(pl.col("benchmark").is_null())[DAY]
     if missing.len():
         raise BadInputError(
             f"{path}: expected the benchmark on every day of the equity, found none on {missing[0]}. Correct it there."
         )
-    return found
+    return joined

@@ -39,22 +39,22 @@ def without(table: Labelled, ignored: Sequence[str]) -> Labelled:
 
 def amounts_of(table: Labelled) -> tuple[Labelled, tuple[str, ...]]:
     """The table with its turnover and cost under these names, and which of them it has."""
-    found = {name: plain(name) for name in table.columns if plain(name) in AMOUNTS}
-    twice = [usual for usual in AMOUNTS if list(found.values()).count(usual) > 1]
+    amounts = {name: plain(name) for name in table.columns if plain(name) in AMOUNTS}
+    twice = [usual for usual in AMOUNTS if list(amounts.values()).count(usual) > 1]
     if twice:
-        both = ", ".join(name for name, usual in found.items() if usual == twice[0])
+        both = ", ".join(name for name, usual in amounts.items() if usual == twice[0])
         raise table.refuse(f"expected one column {twice[0]}, found {both}. Leave one out with --ignore.")
-    frame = table.frame.rename({name: usual for name, usual in found.items() if name != usual})
-    return Labelled(frame, table.said, table.notes, table.written), tuple(found.values())
+    frame = table.frame.rename({name: usual for name, usual in amounts.items() if name != usual})
+    return Labelled(frame, table.said, table.notes, table.written), tuple(amounts.values())
 
 
 def read_alone(table: Labelled) -> Labelled:
     """A table of one strategy with what is read of it; other numbers are named in a note, near misses refused."""
-    known = (*RETURN, *BENCHMARK, *AMOUNTS)
+    read_names = (*RETURN, *BENCHMARK, *AMOUNTS)
     refuse_near_misses(table, (*BENCHMARK, *AMOUNTS), likeness=LIKENESS)
     if not any(plain(name) in RETURN for name in table.columns):
         return table
-    others = [name for name in table.columns if plain(name) not in known and table.frame[name].dtype.is_numeric()]
+    others = [name for name in table.columns if plain(name) not in read_names and table.frame[name].dtype.is_numeric()]
     if not others:
         return table
     noun = "column that is not read was" if len(others) == 1 else "columns that are not read were"
@@ -62,19 +62,19 @@ def read_alone(table: Labelled) -> Labelled:
     return Labelled(table.frame.drop(others), table.said, (*table.notes, note), table.written)
 
 
-def refuse_near_misses(table: Labelled, known: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> None:
+def refuse_near_misses(table: Labelled, names: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> None:
     """Refuse a column whose name is nearly a known one."""
-    problem = near_miss(table.columns, known, likeness=likeness)
+    problem = near_miss(table.columns, names, likeness=likeness)
     if problem:
         raise table.refuse(problem)
 
 
-def near_miss(columns: Sequence[str], known: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> str:
+def near_miss(columns: Sequence[str], names: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> str:
     """What to say of the first column whose name is nearly a known one that the table lacks; else an empty text."""
     present = {plain(name) for name in columns}
-    wanted = [name for name in sorted(known) if len(name) >= SHORTEST and name not in present]
+    wanted = [name for name in sorted(names) if len(name) >= SHORTEST and name not in present]
     for name in columns:
-        if name == DAY or plain(name) in {*known, *RETURN} or len(plain(name)) < SHORTEST:
+        if name == DAY or plain(name) in {*names, *RETURN} or len(plain(name)) < SHORTEST:
             continue
         if close := get_close_matches(plain(name), wanted, n=1, cutoff=likeness):
             return (

@@ -49,15 +49,15 @@ def read_nautilus(
     _refuse_several_currencies(balance)
     kinds = balance.frame["account_type"].unique().to_list() if "account_type" in balance.columns else []
     closes = renamed_closes(_closes(prices), events, str(prices[1]))
-    held, still_open = _held(_fills(fills), closes, zone, events)
-    if kinds != ["CASH"] and held.filter(pl.col("worth") != 0).height:
-        day = held.filter(pl.col("worth") != 0)[DAY][0]
+    worth_held, still_open = _held(_fills(fills), closes, zone, events)
+    if kinds != ["CASH"] and worth_held.filter(pl.col("worth") != 0).height:
+        day = worth_held.filter(pl.col("worth") != 0)[DAY][0]
         raise balance.refuse(
             f"expected a cash account, or nothing held over a close, found {', '.join(map(str, kinds)) or 'no type'} "
             f"with open positions at the close of {day}. Log the equity each day and import it as vectorbt --values."
         )
     cash = last_of_day(to_days(numbers(balance, "total"), zone)).frame
-    days = held.filter(pl.col(DAY) >= cash[DAY].min()).sort(DAY)
+    days = worth_held.filter(pl.col(DAY) >= cash[DAY].min()).sort(DAY)
     joined = days.join_asof(cash.sort(DAY), on=DAY)
     equity = joined.select(DAY, (pl.col("total") + pl.col("worth")).alias("equity"))
     returns = changes(Labelled(equity, str(account[1])))
@@ -94,13 +94,13 @@ def _fills(fills: tuple[bytes, Path]) -> Labelled:
     frame, _ = read_table(*fills)
     for time, side, quantity in FILLS:
         if {time, side, quantity, "instrument_id"} <= set(frame.columns):
-            found = frame.select(
+            renamed = frame.select(
                 pl.col(time).alias(DAY),
                 pl.col(side).alias("side"),
                 pl.col(quantity).alias("quantity"),
                 pl.col("instrument_id").alias("symbol"),
             )
-            table = labelled(found, str(fills[1]))
+            table = labelled(renamed, str(fills[1]))
             return Labelled(table.frame.sort(DAY), table.said)
     raise BadInputError(
         f"{fills[1]}: expected a report of fills of NautilusTrader, found {', '.join(frame.columns)[:200]}. "

@@ -35,23 +35,24 @@ class Pickled:
     left_out: tuple[str, ...]
 
 
-def read_pickle(content: bytes, said: str) -> Pickled:
+def read_pickle(content: bytes, where: str) -> Pickled:
     """The Series or DataFrame in a pickle."""
-    described = read(content, said)
+    described = read(content, where)
     try:
-        return _table(described, said)
+        return _table(described, where)
     except _TROUBLE as error:
         raise BadInputError(
-            f"{said}: expected a Series or DataFrame of pandas, found a pickle of other content ({plainly(error)}). "
+            f"{where}: expected a Series or DataFrame of pandas, found a pickle of other content ({plainly(error)}). "
             "Write the table as Parquet."
         ) from error
 
 
-def _table(described: Any, said: str) -> Pickled:  # noqa: ANN401 - a described object
+def _table(described: Any, where: str) -> Pickled:  # noqa: ANN401 - a described object
     kind = described.name.rpartition(".")[2] if isinstance(described, Made) else type(described).__name__
     if kind not in {"DataFrame", "Series"}:
         raise BadInputError(
-            f"{said}: expected a Series or DataFrame of pandas, found {kind}. Pickle the returns, not the whole result."
+            f"{where}: expected a Series or DataFrame of pandas, found {kind}. Pickle the returns, not the whole "
+            "result."
         )
     state = _state(described)
     manager = state.get("_mgr", state.get("_data"))
@@ -64,13 +65,13 @@ def _table(described: Any, said: str) -> Pickled:  # noqa: ANN401 - a described 
         axes, blocks = _parts(manager)
         names, index = _names(axes[0]), axes[1]
         columns = dict(_columns(names, blocks))
-    found, left_out = _plain(columns)
-    rows = _index(index, said)
-    if any(len(values) != len(rows) for values in found.values()):
+    plain, left_out = _plain(columns)
+    rows = _index(index, where)
+    if any(len(values) != len(rows) for values in plain.values()):
         raise ValueError("its columns and its index differ in length")
-    if len(rows) * len(found) > MAX_CELLS:
-        raise BadInputError(f"{said}: expected at most {MAX_CELLS:,} values, found more. Thin the table out.")
-    return Pickled(pl.DataFrame({INDEX: rows, **found}), left_out)
+    if len(rows) * len(plain) > MAX_CELLS:
+        raise BadInputError(f"{where}: expected at most {MAX_CELLS:,} values, found more. Thin the table out.")
+    return Pickled(pl.DataFrame({INDEX: rows, **plain}), left_out)
 
 
 def _parts(manager: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:  # noqa: ANN401 - a described object
@@ -89,9 +90,9 @@ def _columns(names: Sequence[str], blocks: Sequence[tuple[Any, Any]]) -> Iterato
     placed: dict[int, Any] = {}
     for values, where in blocks:
         places = _places(where, len(names))
-        found = _column(values)
+        column = _column(values)
         for row, place in enumerate(places):
-            placed[place] = found[row] if isinstance(found, np.ndarray) and found.ndim == 2 else found
+            placed[place] = column[row] if isinstance(column, np.ndarray) and column.ndim == 2 else column
     for place, name in enumerate(names):
         yield name, placed[place]
 
@@ -104,7 +105,7 @@ def _places(where: Any, count: int) -> Sequence[int]:  # noqa: ANN401 - a descri
 
 def _plain(columns: Mapping[str, Any]) -> tuple[dict[str, pl.Series], tuple[str, ...]]:
     """What a column of evidence can hold; a column of other objects is only named."""
-    found: dict[str, pl.Series] = {}
+    plain: dict[str, pl.Series] = {}
     left_out: list[str] = []
     room, letters = MAX_CELLS, MAX_LETTERS
     for name, values in columns.items():
@@ -123,8 +124,8 @@ def _plain(columns: Mapping[str, Any]) -> tuple[dict[str, pl.Series], tuple[str,
                 raise ValueError(f"its texts have more than {MAX_LETTERS:,} letters")
             is_text = any(isinstance(item, str) for item in items)
             column = pl.Series(items, dtype=pl.String if is_text else pl.Float64, strict=not is_text)
-        found[name] = column if isinstance(column, pl.Series) else pl.Series(np.ascontiguousarray(column.ravel()))
-    return found, tuple(left_out)
+        plain[name] = column if isinstance(column, pl.Series) else pl.Series(np.ascontiguousarray(column.ravel()))
+    return plain, tuple(left_out)
 
 
 def _column(values: Any) -> Column:  # noqa: ANN401 - a described object
@@ -175,10 +176,10 @@ def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401 - a described object
     _, shape, dtype, is_fortran, data = value.states[0]
     if _dtype(dtype).kind != "O":
         return _shaped(_bytes(data), _dtype(dtype), shape, "F" if is_fortran else "C")
-    found = np.empty(len(data), dtype=object)
+    objects = np.empty(len(data), dtype=object)
     for place, item in enumerate(data):  # one by one: numpy would look into what is nested, however deep
-        found[place] = item
-    return found.reshape(_plain_shape(shape), order="F" if is_fortran else "C")
+        objects[place] = item
+    return objects.reshape(_plain_shape(shape), order="F" if is_fortran else "C")
 
 
 def _plain_shape(shape: Any) -> tuple[int, ...]:  # noqa: ANN401 - a described object
@@ -191,9 +192,9 @@ def _shaped(data: bytes | bytearray, dtype: np.dtype[Any], described: Any, order
     shape = _plain_shape(described)
     if dtype.kind == "O" or len(data) != dtype.itemsize * int(np.prod(shape, dtype=object)):
         raise ValueError("an array has more or fewer bytes than its shape says")
-    found = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
+    array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
     is_whole_seconds = dtype.kind in "Mm" and np.datetime_data(dtype)[0] == "s"
-    return found.astype(f"{dtype.kind}8[ms]") if is_whole_seconds else found
+    return array.astype(f"{dtype.kind}8[ms]") if is_whole_seconds else array
 
 
 def _dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - a described object
@@ -224,27 +225,27 @@ def _bytes(value: Any) -> bytes | bytearray:  # noqa: ANN401 - a described objec
 
 def _names(index: Any) -> list[str]:  # noqa: ANN401 - a described object
     """The labels of columns as texts; labels of several levels are joined, each with its level's name."""
-    kind, said = index.args[0], index.args[1]
+    kind, state = index.args[0], index.args[1]
     name = kind.full.rpartition(".")[2] if isinstance(kind, Name) else ""
     if name == "RangeIndex":
-        return [str(n) for n in _range(said)]
+        return [str(n) for n in _range(state)]
     if name != "MultiIndex":
-        return [_text(label) for label in _labels(said["data"])]
-    levels = [_names(level) for level in said["levels"]]
-    titles = [f"{_text(title)}=" if title is not None else "" for title in said["names"]]
-    codes = [_array(code).tolist() for code in said["codes"]]
+        return [_text(label) for label in _labels(state["data"])]
+    levels = [_names(level) for level in state["levels"]]
+    titles = [f"{_text(title)}=" if title is not None else "" for title in state["names"]]
+    codes = [_array(code).tolist() for code in state["codes"]]
     return [
         ", ".join(f"{title}{level[code]}" for title, level, code in zip(titles, levels, place, strict=True))
         for place in zip(*codes, strict=True)
     ]
 
 
-def _range(said: Mapping[str, Any]) -> range:
+def _range(state: Mapping[str, Any]) -> range:
     """Labels that only count; a range costs its file nothing, so its length is looked at before it is written out."""
-    found = range(said["start"], said["stop"], said["step"])
-    if len(found) > MAX_LABELS:
+    labels = range(state["start"], state["stop"], state["step"])
+    if len(labels) > MAX_LABELS:
         raise ValueError(f"expected at most {MAX_LABELS:,} labels")
-    return found
+    return labels
 
 
 def _labels(data: Any) -> list[Any]:  # noqa: ANN401 - a described object
@@ -252,11 +253,11 @@ def _labels(data: Any) -> list[Any]:  # noqa: ANN401 - a described object
     return column.to_list() if isinstance(column, pl.Series) else column.ravel().tolist()
 
 
-def _index(index: Any, said: str) -> pl.Series:  # noqa: ANN401 - a described object
+def _index(index: Any, where: str) -> pl.Series:  # noqa: ANN401 - a described object
     """The rows' labels: times with or without a zone, texts, or numbers."""
     name = index.args[0].full.rpartition(".")[2]
     if name == "MultiIndex":
-        raise BadInputError(f"{said}: expected one label a row, found several levels of them. Reset the index first.")
+        raise BadInputError(f"{where}: expected one label a row, found several levels of them. Reset the index first.")
     if name == "RangeIndex":
         return pl.Series(list(_range(index.args[1])), dtype=pl.Int64)
     column = _column(index.args[1]["data"])
@@ -311,10 +312,10 @@ def _arrow_chunk(array: Made) -> list[str | None]:
     ]
 
 
-def _state(made: Made) -> Mapping[str, Any]:
-    if not made.states or not isinstance(made.states[0], dict):
-        raise ValueError(f"{made.name} has no state")
-    return made.states[0]
+def _state(built: Made) -> Mapping[str, Any]:
+    if not built.states or not isinstance(built.states[0], dict):
+        raise ValueError(f"{built.name} has no state")
+    return built.states[0]
 
 
 def _text(label: object) -> str:

@@ -111,12 +111,12 @@ _VALUES: Final = frozenset({
 _CONSTANTS: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 
 
-def read(content: bytes, said: str) -> Any:  # noqa: ANN401 - whatever the pickle describes
+def read(content: bytes, where: str) -> Any:  # noqa: ANN401 - whatever the pickle describes
     """The description of what a pickle holds; `said` is what messages call the file."""
     if len(content) > MAX_BYTES:
-        raise BadInputError(f"{said}: expected a pickle of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
+        raise BadInputError(f"{where}: expected a pickle of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
     try:
-        return _Machine(said).run(content)
+        return _Machine(where).run(content)
     except BadInputError:
         raise
     except (
@@ -130,7 +130,7 @@ def read(content: bytes, said: str) -> Any:  # noqa: ANN401 - whatever the pickl
         MemoryError,
     ) as error:
         raise BadInputError(
-            f"{said}: expected a whole pickle, found none or a damaged one ({plainly(error)}). Write it again."
+            f"{where}: expected a whole pickle, found none or a damaged one ({plainly(error)}). Write it again."
         ) from error
 
 
@@ -139,19 +139,19 @@ def plainly(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-def _refuse_unknown(name: str, said: str) -> None:
+def _refuse_unknown(name: str, where: str) -> None:
     if name not in KNOWN:
         raise BadInputError(
-            f"{said}: expected a pickle of pandas or numpy, found one that calls {name[:120]}, which is not on the "
+            f"{where}: expected a pickle of pandas or numpy, found one that calls {name[:120]}, which is not on the "
             "closed list. Nothing of it was run. Keep only the columns of numbers and write it as Parquet."
         )
 
 
-def _steps(content: bytes, said: str) -> Iterator[tuple[str, Any, int | None]]:
+def _steps(content: bytes, where: str) -> Iterator[tuple[str, Any, int | None]]:
     for count, (code, argument, place) in enumerate(pickletools.genops(content)):
         if count > MAX_STEPS:
             raise BadInputError(
-                f"{said}: expected a pickle of at most {MAX_STEPS:,} steps, found more. Keep only the columns of "
+                f"{where}: expected a pickle of at most {MAX_STEPS:,} steps, found more. Keep only the columns of "
                 "numbers and write it as Parquet."
             )
         yield code.name, argument, place
@@ -160,13 +160,13 @@ def _steps(content: bytes, said: str) -> Iterator[tuple[str, Any, int | None]]:
 class _Machine:
     """Follows the steps with a stack and a memo, as the pickle protocol says, and builds notes instead of objects."""
 
-    def __init__(self, said: str) -> None:
-        self._said = said
+    def __init__(self, where: str) -> None:
+        self._where = where
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
     def run(self, content: bytes) -> Any:  # noqa: ANN401 - whatever the pickle describes
-        for code, argument, _ in _steps(content, self._said):
+        for code, argument, _ in _steps(content, self._where):
             if code == "STOP":
                 return self._stack.pop()
             if code in _VALUES:
@@ -239,12 +239,12 @@ class _Machine:
                 stack[-1].states.append(state)
             case _:
                 raise BadInputError(
-                    f"{self._said}: expected a pickle of pandas or numpy, found the step {code}, which such a "
+                    f"{self._where}: expected a pickle of pandas or numpy, found the step {code}, which such a "
                     "one never takes. Nothing of it was run. Write the table as Parquet."
                 )
 
     def _named(self, name: str) -> Name:
-        _refuse_unknown(name, self._said)
+        _refuse_unknown(name, self._where)
         return Name(name)
 
     def _made(self, name: Any, args: Any) -> Made | Name:  # noqa: ANN401 - anything may stand on the stack
@@ -255,7 +255,7 @@ class _Machine:
         if name.full not in GETATTR:
             return Made(name.full, args)
         if len(args) != 2 or not isinstance(args[0], Name) or not isinstance(args[1], str):
-            _refuse_unknown(f"{name.full} of what is no listed name", self._said)
+            _refuse_unknown(f"{name.full} of what is no listed name", self._where)
             raise TypeError("it asks for no attribute")
         return self._named(f"{args[0].full}.{args[1]}")
 
@@ -265,9 +265,9 @@ class _Machine:
             place -= 1
             if place < 0:
                 raise ValueError("a mark is missing")
-        found = self._stack[place + 1 :]
+        items = self._stack[place + 1 :]
         del self._stack[place:]
-        return found
+        return items
 
 
 def _extend(target: Any, items: list[Any]) -> None:  # noqa: ANN401 - anything may stand on the stack

@@ -39,8 +39,8 @@ class Events:
         """From texts such as AAA.X:2020-03-04=2 and AAA.X=BBB.X; a split may name the symbol by its old name."""
         names = dict(map(_rename, renames))
         last = {old: _last_name(old, names) for old in names}
-        found = dict(map(_split, splits))
-        return cls({(last.get(symbol, symbol), day): ratio for (symbol, day), ratio in found.items()}, last)
+        ratios = dict(map(_split, splits))
+        return cls({(last.get(symbol, symbol), day): ratio for (symbol, day), ratio in ratios.items()}, last)
 
     @property
     def notes(self) -> list[str]:
@@ -63,15 +63,15 @@ def _split(text: str) -> tuple[tuple[str, date], float]:
     place, _, ratio = text.rpartition("=")
     symbol, _, day = place.rpartition(":")
     try:
-        found = (symbol, date.fromisoformat(day)), float(ratio)
+        split = (symbol, date.fromisoformat(day)), float(ratio)
     except ValueError:
-        found = ("", date.min), 0.0
-    if not (symbol and 0 < found[1] < inf):
+        split = ("", date.min), 0.0
+    if not (symbol and 0 < split[1] < inf):
         raise BadInputError(
             f"Expected --split SYMBOL:DATE=RATIO such as AAA.X:2020-03-04=2 for two new shares for one, found "
             f"{text!r}. Nothing was written."
         )
-    return found
+    return split
 
 
 def _rename(text: str) -> tuple[str, str]:
@@ -96,29 +96,29 @@ def renamed(frame: pl.DataFrame, events: Events) -> pl.DataFrame:
     return frame.with_columns(pl.col("symbol").replace(dict(events.renames))) if events.renames else frame
 
 
-def renamed_closes(closes: pl.DataFrame, events: Events, said: str) -> pl.DataFrame:
+def renamed_closes(closes: pl.DataFrame, events: Events, where: str) -> pl.DataFrame:
     """Closes under the last names; refused where two names that are said to be one have closes on one day."""
-    found = renamed(closes, events)
-    twice = found.filter(found.select(DAY, "symbol").is_duplicated()).sort(DAY)
+    under_last_names = renamed(closes, events)
+    twice = under_last_names.filter(under_last_names.select(DAY, "symbol").is_duplicated()).sort(DAY)
     if twice.height:
         raise BadInputError(
-            f"{said}: expected one close of {twice['symbol'][0]} on {twice[DAY][0]} after --rename, found several: "
+            f"{where}: expected one close of {twice['symbol'][0]} on {twice[DAY][0]} after --rename, found several: "
             "both names have closes on that day. Correct --rename, or leave one of them out. Nothing was written."
         )
-    return found
+    return under_last_names
 
 
 def refuse_strangers(events: Events, symbols: pl.Series) -> None:
     """Refuse a declared event of a symbol that was never traded: it would change nothing, unmentioned."""
-    known = set(symbols.to_list())
+    traded = set(symbols.to_list())
     for option, symbol in (
         *(("--split", symbol) for symbol, _ in events.splits),
         *(("--rename", new) for new in events.renames.values()),
     ):
-        if symbol not in known:
+        if symbol not in traded:
             raise BadInputError(
                 f"Expected {option} of a symbol that was traded, found {symbol}. Traded are "
-                f"{', '.join(sorted(known))[:200]}. Correct the option. Nothing was written."
+                f"{', '.join(sorted(traded))[:200]}. Correct the option. Nothing was written."
             )
 
 
@@ -150,7 +150,7 @@ def _refuse_unmoved(grid: pl.DataFrame, symbol: str, day: date, ratio: float) ->
         )
 
 
-def refuse_splits(grid: pl.DataFrame, events: Events, said: str, *, may_be_booked: bool = True) -> None:
+def refuse_splits(grid: pl.DataFrame, events: Events, where: str, *, may_be_booked: bool = True) -> None:
     """Ask where a close moves as a split moves it while a quantity is held, and the quantity did not move with it.
 
     `may_be_booked` is false where every change of a quantity is a purchase or a sale that was paid.
@@ -170,7 +170,7 @@ def refuse_splits(grid: pl.DataFrame, events: Events, said: str, *, may_be_booke
         words = f"{ratio:g} for 1" if ratio > 1 else f"1 for {1 / ratio:g}"
         place = f"{row['symbol']}:{row[DAY]}"
         raise BadInputError(
-            f"{said}: {row['symbol']} closes at {row['close']:g} on {row[DAY]} after {row['before']:g}, while "
+            f"{where}: {row['symbol']} closes at {row['close']:g} on {row[DAY]} after {row['before']:g}, while "
             f"{row['held']:g} are held: a split of {words}, or a return of {row['close'] / row['before'] - 1:+.0%}? "
             f"Say --split {place}={ratio:g}, or --split {place}=1 if there was none. Nothing was written."
         )
@@ -182,7 +182,7 @@ def nearest_ratio(fall: float) -> tuple[float, bool]:
     return ratio, abs(log(fall / ratio)) <= (NEAR if abs(log(ratio)) > log(1.9) else NEAR / 2)
 
 
-def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, said: str) -> None:
+def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, where: str) -> None:
     """Ask about a fill (`price`) far from the close of its day: one of both may be adjusted for a split."""
     both = fills.join(closes.select(DAY, "symbol", "close"), on=[DAY, "symbol"]).sort(DAY, "symbol")
     for row in both.iter_rows(named=True):
@@ -194,7 +194,7 @@ def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, 
         times = f"{ratio:g} times the close" if ratio > 1 else f"the close divided by {1 / ratio:g}"
         like = f", about {times}" if is_like else ""
         raise BadInputError(
-            f"{said}: {symbol} was traded at {price:g} on {day}, when it closes at {close:g}{like}. Are the closes "
+            f"{where}: {symbol} was traded at {price:g} on {day}, when it closes at {close:g}{like}. Are the closes "
             "adjusted for splits and the fills not, or is one of them in another unit or currency? Give the closes as "
             "they were on the day, or adjust quantities and prices of the fills alike. If both are right, say --split "
             f"{symbol}:{day}=1. Nothing was written."
@@ -240,9 +240,9 @@ def of_another_name(symbol: str, fills: pl.DataFrame, closes: pl.DataFrame) -> s
     traded = set(fills["symbol"].to_list())
     beside = own.select(DAY, "price").join(closes, on=DAY)
     near = (pl.col("price") / pl.col("close")).log().abs().max().alias("far")
-    found = beside.group_by("symbol").agg(near, pl.len().alias("met")).filter(pl.col("met") == own.height)
-    found = found.filter(pl.col("far") <= NEAR).sort("far", "symbol")
-    names = [name for name in found["symbol"].to_list() if name not in traded] or found["symbol"].to_list()
+    near_fills = beside.group_by("symbol").agg(near, pl.len().alias("met")).filter(pl.col("met") == own.height)
+    near_fills = near_fills.filter(pl.col("far") <= NEAR).sort("far", "symbol")
+    names = [name for name in near_fills["symbol"].to_list() if name not in traded] or near_fills["symbol"].to_list()
     if not names:
         return ""
     return f" {names[0]} closes near its fills: if both are one, say --rename {symbol}={names[0]}."
@@ -251,5 +251,5 @@ def of_another_name(symbol: str, fills: pl.DataFrame, closes: pl.DataFrame) -> s
 def open_positions(grid: pl.DataFrame) -> list[str]:
     """A note of what is still held on the last day of the grid."""
     last = grid.sort(DAY).group_by("symbol").agg(pl.col("quantity").last()).filter(pl.col("quantity") != 0)
-    held = [f"{quantity:g} {symbol}" for symbol, quantity in last.sort("symbol").iter_rows()]
-    return [f"the account ends with open positions: {', '.join(held)}"] if held else []
+    quantities = [f"{quantity:g} {symbol}" for symbol, quantity in last.sort("symbol").iter_rows()]
+    return [f"the account ends with open positions: {', '.join(quantities)}"] if quantities else []

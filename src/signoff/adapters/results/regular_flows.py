@@ -186,15 +186,15 @@ def _of_months(own: Days, before: np.datetime64) -> Iterator[tuple[str, Rows, Ro
     for day in range(1, 32):
         targets = begin + np.minimum(np.timedelta64(day - 1, "D"), lengths - np.timedelta64(1, "D"))
         for is_back, moved in ((False, "the next day with a row"), (True, "the last day with a row before it")):
-            rows, kept = _at(own, targets, is_back=is_back)
-            yield f"day {day} (or {moved})", rows, numbers[kept]
+            rows, which = _at(own, targets, is_back=is_back)
+            yield f"day {day} (or {moved})", rows, numbers[which]
 
 
 def _at(own: Days, targets: Days, *, is_back: bool = False) -> tuple[Rows, Rows]:
     """The row of each target or the next one within a market's rest, and which targets have one."""
-    found = np.searchsorted(own, targets, side="right") - 1 if is_back else np.searchsorted(own, targets)
-    inside = (found >= 0) & (found < own.size)
-    apart = np.abs((own[np.clip(found, 0, own.size - 1)] - targets).astype(np.int64))
-    kept = np.flatnonzero(inside & (apart <= REST))
-    rows, first = np.unique(found[kept], return_index=True)
-    return rows, kept[first]
+    places = np.searchsorted(own, targets, side="right") - 1 if is_back else np.searchsorted(own, targets)
+    inside = (places >= 0) & (places < own.size)
+    apart = np.abs((own[np.clip(places, 0, own.size - 1)] - targets).astype(np.int64))
+    reached = np.flatnonzero(inside & (apart <= REST))
+    rows, first = np.unique(places[reached], return_index=True)
+    return rows, reached[first]

@@ -69,11 +69,11 @@ def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS, *, may_be
 
 
 def labelled_by_months(
-    frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None
+    frame: pl.DataFrame, where: str, notes: tuple[str, ...] = (), order: Order | None = None
 ) -> Labelled:
     """The table labelled by dates, times, or months, which are read as their last days."""
-    frame, notes = _at_month_ends(frame, said, notes)
-    return labelled(frame, said, notes, order)
+    frame, notes = _at_month_ends(frame, where, notes)
+    return labelled(frame, where, notes, order)
 
 
 def read_table(
@@ -83,33 +83,33 @@ def read_table(
 
     `kind` is the suffix that its content should have, where somebody looked at it.
     """
-    said, suffix = str(path), kind or path.suffix.lower()
+    where, suffix = str(path), kind or path.suffix.lower()
     if suffix in PICKLES:
-        pickled = read_pickle(content, said)
+        pickled = read_pickle(content, where)
         note = f"columns of objects were left out: {', '.join(pickled.left_out)}"
         return pickled.frame, (note,) if pickled.left_out else ()
     if suffix in WORKBOOKS:
-        frame, notes = read_workbook(content, said, hints)
-        return meant_columns(frame, said), notes
-    if known := ".csv" if suffix in TEXTS else suffix_of(kind or path.name.lower()):
-        return meant_columns(read_frame(content, known, said, hints).frame, said), ()
+        frame, notes = read_workbook(content, where, hints)
+        return meant_columns(frame, where), notes
+    if suffix_known := ".csv" if suffix in TEXTS else suffix_of(kind or path.name.lower()):
+        return meant_columns(read_frame(content, suffix_known, where, hints).frame, where), ()
     if suffix in OTHERS:
         raise BadInputError(
             f"{path}: expected a workbook of the format .xlsx, found {suffix}. Save it as .xlsx or CSV."
         )
-    known = ", ".join((*PICKLES, *SUFFIXES, *TEXTS, *WORKBOOKS))
-    raise BadInputError(f"{path}: expected a file ending in {known}, found {path.name!r}. Name the result file.")
+    suffix_known = ", ".join((*PICKLES, *SUFFIXES, *TEXTS, *WORKBOOKS))
+    raise BadInputError(f"{path}: expected a file ending in {suffix_known}, found {path.name!r}. Name the result file.")
 
 
-def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None) -> Labelled:
+def labelled(frame: pl.DataFrame, where: str, notes: tuple[str, ...] = (), order: Order | None = None) -> Labelled:
     """The table with its column of dates or times, found by its name or else the first, called `date`."""
     label = _label(frame)
     if label is None or frame.height == 0:
-        raise BadInputError(f"{said}: expected rows that begin with a date or time, found none. Write it again.")
+        raise BadInputError(f"{where}: expected rows that begin with a date or time, found none. Write it again.")
     if label != DAY:
         frame = frame.drop(DAY, strict=False).rename({label: DAY})
-    times, written = _times(frame[DAY], said, order)
-    return Labelled(frame.with_columns(times), said, notes, written)
+    times, written = _times(frame[DAY], where, order)
+    return Labelled(frame.with_columns(times), where, notes, written)
 
 
 def _label(frame: pl.DataFrame) -> str | None:
@@ -117,14 +117,14 @@ def _label(frame: pl.DataFrame) -> str | None:
     return next((lowered[name] for name in TIMES if name in lowered), frame.columns[0] if frame.width else None)
 
 
-def _at_month_ends(frame: pl.DataFrame, said: str, notes: tuple[str, ...]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _at_month_ends(frame: pl.DataFrame, where: str, notes: tuple[str, ...]) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """The table with months as their last days, and a note that says so."""
     if (label := _label(frame)) is None or not frame.height:
         return frame, notes
     try:
         ends = month_ends(frame[label])
     except OddDateError as error:
-        raise _odd(error, label, said) from error
+        raise _odd(error, label, where) from error
     if ends is None:
         return frame, notes
     note = f"months were read as their last days: {frame[label][0]} as {ends[0]}"
@@ -133,16 +133,16 @@ def _at_month_ends(frame: pl.DataFrame, said: str, notes: tuple[str, ...]) -> tu
 
 def to_days(table: Labelled, zone: str | None) -> Labelled:
     """The rows in order of their instants, each with the day it belongs to; a day may stand more than once."""
-    column, found = table.frame[DAY], _moments(table, zone)
-    back = np.flatnonzero(np.diff(found.order) < 0)
+    column, times = table.frame[DAY], _moments(table, zone)
+    back = np.flatnonzero(np.diff(times.order) < 0)
     if back.size:
         row = int(back[0]) + 2
         raise table.refuse(
             f"row {row}: expected rows in order of time, found {column[row - 1]} after {column[row - 2]}. Sort and "
             "write it again."
         )
-    notes = (*table.notes, *([found.note] if found.note else []))
-    return Labelled(table.frame.with_columns(pl.Series(DAY, found.days).cast(pl.Date)), table.said, notes)
+    notes = (*table.notes, *([times.note] if times.note else []))
+    return Labelled(table.frame.with_columns(pl.Series(DAY, times.days).cast(pl.Date)), table.said, notes)
 
 
 def last_of_day(table: Labelled) -> Labelled:
@@ -236,10 +236,10 @@ def numbers(table: Labelled, *names: str) -> Labelled:
     return Labelled(frame, table.said, table.notes, table.written)
 
 
-def _to_blame(given: pl.Series, wrong: pl.Series) -> int:
+def _to_blame(written: pl.Series, wrong: pl.Series) -> int:
     """The row that is no figure at all, where one such cell keeps a whole column of percentages from being read."""
-    if given.dtype == pl.String:
-        is_figure = given[wrong].str.contains(_FIGURE).fill_null(value=True)
+    if written.dtype == pl.String:
+        is_figure = written[wrong].str.contains(_FIGURE).fill_null(value=True)
         if is_figure.any() and not is_figure.all():
             return int(wrong[int((~is_figure).arg_true()[0])])
     return int(wrong[0])
@@ -268,8 +268,8 @@ def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None, am
     if unit == PERCENT:
         frame = daily.frame.with_columns(pl.col(name) / 100 for name in returns)
         note = "percentages were divided by 100"
-        if kept := [name for name in daily.columns if name in amounts]:
-            note += f"; {' and '.join(kept)} {'is' if len(kept) == 1 else 'are'} no return and kept as written"
+        if as_is := [name for name in daily.columns if name in amounts]:
+            note += f"; {' and '.join(as_is)} {'is' if len(as_is) == 1 else 'are'} no return and kept as written"
         daily = Labelled(frame, daily.said, (*daily.notes, note))
     for name in returns:
         _refuse_values(daily, name, unit)
@@ -322,9 +322,9 @@ def _refuse_values(table: Labelled, name: str, unit: str | None) -> None:
     values = table.frame[name].to_numpy()
     problem = worths(values)
     if problem is not None or (values > VALUED).any():
-        found = problem or f"expected returns such as 0.012, found {values.max():g}."
+        reason = problem or f"expected returns such as 0.012, found {values.max():g}."
         raise table.refuse(
-            f"column {name}: {found} If it holds portfolio values, say --values; if percentages, --unit percent."
+            f"column {name}: {reason} If it holds portfolio values, say --values; if percentages, --unit percent."
         )
     if unit is None and (is_percent(values) or (values < RUIN).any()):
         row = int(np.argmin(values)) if (values < RUIN).any() else int(np.argmax(np.abs(values)))
@@ -339,45 +339,45 @@ def zone_of(name: str) -> ZoneInfo:
     return known_zone(name)
 
 
-def refusing(said: str) -> Refuse:
+def refusing(where: str) -> Refuse:
     """How the reader of times refuses a file."""
 
     def refuse(problem: str) -> NoReturn:
-        raise BadInputError(f"{said}: {problem}. Nothing was written.")
+        raise BadInputError(f"{where}: {problem}. Nothing was written.")
 
     return refuse
 
 
-def _times(column: pl.Series, said: str, order: Order | None) -> tuple[pl.Series, Days | None]:
+def _times(column: pl.Series, where: str, order: Order | None) -> tuple[pl.Series, Days | None]:
     """Days and times as such; texts and numbers as people write dates, with the days of their own offsets."""
     if column.null_count():
         raise BadInputError(
-            f"{said}: row {int(column.is_null().arg_true()[0]) + 1}, column {column.name}: expected a date or "
+            f"{where}: row {int(column.is_null().arg_true()[0]) + 1}, column {column.name}: expected a date or "
             "time, found none. Remove the row, if it is a total or a second line of the header. Nothing was written."
         )
     if column.dtype == pl.String or column.dtype.is_numeric():
-        times, written = texts_to_times(_iso(column, said, order), refusing(said))
+        times, written = texts_to_times(_iso(column, where, order), refusing(where))
         return times.alias(DAY), written
     if column.dtype != pl.Date and not isinstance(column.dtype, pl.Datetime):
         raise BadInputError(
-            f"{said}: expected rows labelled by dates or times, found {column.dtype} ({column[0]}). Set the index to "
+            f"{where}: expected rows labelled by dates or times, found {column.dtype} ({column[0]}). Set the index to "
             "the dates before writing it."
         )
-    within_years(column, refusing(said))
+    within_years(column, refusing(where))
     return column.alias(DAY), None
 
 
-def _iso(column: pl.Series, said: str, order: Order | None) -> pl.Series:
+def _iso(column: pl.Series, where: str, order: Order | None) -> pl.Series:
     try:
         return days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column, order)
     except OddDateError as error:
-        raise _odd(error, column.name, said) from error
+        raise _odd(error, column.name, where) from error
 
 
-def _odd(error: OddDateError, name: str, said: str) -> BadInputError:
+def _odd(error: OddDateError, name: str, where: str) -> BadInputError:
     place = "" if error.row is None else f"row {error.row + 1}, "
     return BadInputError(
-        f"{said}: {place}column {name}: expected rows labelled by dates, found {error.problem}. Nothing was written."
+        f"{where}: {place}column {name}: expected rows labelled by dates, found {error.problem}. Nothing was written."
     )
 
 
@@ -396,7 +396,9 @@ def _has_clock(column: pl.Series) -> bool:
     return bool((column.dt.truncate("1d") != column).any())
 
 
-def _intraday(before: Labelled, after: pl.DataFrame, said: str) -> tuple[str, ...]:
+def _intraday(before: Labelled, after: pl.DataFrame, treatment: str) -> tuple[str, ...]:
     return (
-        () if before.frame.height == after.height else (f"{before.frame.height} rows are {after.height} days: {said}",)
+        ()
+        if before.frame.height == after.height
+        else (f"{before.frame.height} rows are {after.height} days: {treatment}",)
     )

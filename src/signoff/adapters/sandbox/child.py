@@ -104,19 +104,21 @@ class Sandbox:
     def modules(self) -> list[str]:
         """The folders of modules: the interpreter's, ours and `packages`, without any that contains hidden files."""
         own = Path(signoff.__file__).parents[1]
-        found = [*_interpreter_modules(), own, *self.packages]
-        kept = [path.resolve() for path in (*self.hidden, *self.folders)]
+        folders = [*_interpreter_modules(), own, *self.packages]
+        protected = [path.resolve() for path in (*self.hidden, *self.folders)]
         return list(
             dict.fromkeys(
-                str(path) for path in (one.resolve() for one in found) if not any(k.is_relative_to(path) for k in kept)
+                str(path)
+                for path in (one.resolve() for one in folders)
+                if not any(k.is_relative_to(path) for k in protected)
             )
         )
 
 
-def environment_of(said: Mapping[str, Any]) -> PythonEnvironment:
+def environment_of(captured: Mapping[str, Any]) -> PythonEnvironment:
     """An environment as it was captured."""
     return PythonEnvironment(
-        python=said["python"], distributions=tuple(Distribution(**each) for each in said["distributions"])
+        python=captured["python"], distributions=tuple(Distribution(**each) for each in captured["distributions"])
     )
 
 
@@ -153,8 +155,8 @@ def _interpreter_modules() -> list[Path]:
 
 def installed_packages() -> tuple[Path, ...]:
     """Folders of modules that the operator added to Python, by PYTHONPATH and by `.pth` files."""
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # noqa: TID251 - Python's own setting
-    named = [Path(part) for part in given if part.startswith("/")]
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # noqa: TID251 - Python's own setting
+    named = [Path(part) for part in entries if part.startswith("/")]
     for place in (*site.getsitepackages(), sysconfig.get_paths()["purelib"]):
         for note in sorted(Path(place).glob("*.pth")):
             with suppress(OSError, UnicodeDecodeError):
@@ -171,7 +173,7 @@ class Timings:
     """
 
     expected: bytes
-    found: bytes
+    predicted: bytes
     singles: bytes
     batches: bytes
     took: float
@@ -223,9 +225,9 @@ class Child:
         self._deadline = time.monotonic() + min(STARTING_S, self._sandbox.seconds)
         line = [*around, sys.executable, "-I", "-S", "-B", inside.__file__]
         self._process = child_processes.start(line, _environment())
-        told = json.dumps({**specification, "parent": None if around else specification["parent"]}).encode()
+        specified = json.dumps({**specification, "parent": None if around else specification["parent"]}).encode()
         try:
-            _, content = self._asked(inside.SPECIFICATION, told, inside.READY)
+            _, content = self._asked(inside.SPECIFICATION, specified, inside.READY)
         except BaseException:
             self.close()
             raise
@@ -233,10 +235,10 @@ class Child:
         for folder in specification["folders"]:
             with suppress(OSError):
                 Path(folder, specification["probe"]).unlink(missing_ok=True)
-        said = json.loads(content)
+        report = json.loads(content)
         self.protection = Protection(
-            layers=(*(("bubblewrap",) if around else ()), *(str(layer) for layer in said["layers"])),
-            stopped=frozenset(Hazard(name) for name in said["stopped"]),
+            layers=(*(("bubblewrap",) if around else ()), *(str(layer) for layer in report["layers"])),
+            stopped=frozenset(Hazard(name) for name in report["stopped"]),
         )
 
     def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -258,8 +260,8 @@ class Child:
     def model(self, declared: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The recorded output for a model's known input, and its present output, as the bytes of doubles."""
         _, expected = self._asked(inside.MODEL, json.dumps(dict(declared)).encode(), inside.NUMBERS)
-        _, found = self._answered(b"", inside.NUMBERS)
-        return expected, found
+        _, predictions = self._answered(b"", inside.NUMBERS)
+        return expected, predictions
 
     def benchmark(self, declared: Mapping[str, str], *, calls: int, batch_rows: int, seconds: float) -> "Timings":
         """How long a registered model takes in this process, and how much memory the process then has used at most."""
@@ -270,9 +272,14 @@ class Child:
         _, singles = self._answered(b"", inside.NUMBERS)
         _, batches = self._answered(b"", inside.NUMBERS)
         took = time.monotonic() - began
-        _, found = self._answered(b"", inside.NUMBERS)
+        _, predictions = self._answered(b"", inside.NUMBERS)
         return Timings(
-            expected=expected, found=found, singles=singles, batches=batches, took=took, memory=self._peak_memory()
+            expected=expected,
+            predicted=predictions,
+            singles=singles,
+            batches=batches,
+            took=took,
+            memory=self._peak_memory(),
         )
 
     def _peak_memory(self) -> int | None:
@@ -311,9 +318,9 @@ class Child:
 
     def _broken(self, reason: str) -> BrokenChildError:
         """End the child and remember why, so that later calls raise the same reason."""
-        said = "" if self._process is None else _last_words(self._process)
+        last_words = "" if self._process is None else _last_words(self._process)
         self.close()
-        self.failure = f"the process that ran this code gave no result: {reason}{said}"
+        self.failure = f"the process that ran this code gave no result: {reason}{last_words}"
         return BrokenChildError(self.failure)
 
 
@@ -394,14 +401,14 @@ class _Exchange:
 
 def _descendants(root: int) -> list[int]:
     """A process and all that descends from it."""
-    found, waiting = list[int](), [root]
-    while waiting and len(found) <= MOST_TASKS:
-        found.append(process := waiting.pop())
+    processes, waiting = list[int](), [root]
+    while waiting and len(processes) <= MOST_TASKS:
+        processes.append(process := waiting.pop())
         with suppress(OSError):
             for thread in Path("/proc", str(process), "task").iterdir():
                 with suppress(OSError):
                     waiting += [int(child) for child in (thread / "children").read_text().split()]
-    return found
+    return processes
 
 
 def _peak_of(process: int) -> int | None:
@@ -449,8 +456,8 @@ def _last_words(process: subprocess.Popen[bytes]) -> str:
     if process.stderr is None:
         return ""
     os.set_blocking(process.stderr.fileno(), False)
-    said = (process.stderr.read() or b"").decode(errors="replace").strip().splitlines()
-    return f" ({said[-1][:300]})" if said else ""
+    lines = (process.stderr.read() or b"").decode(errors="replace").strip().splitlines()
+    return f" ({lines[-1][:300]})" if lines else ""
 
 
 def _raised(content: bytes) -> ForeignCodeError:

@@ -12,10 +12,10 @@ from typing import Any
 
 def captured(folders: Iterable[str]) -> dict[str, Any]:
     """The interpreter, and every distribution beneath these folders, sorted by name."""
-    found = sorted(set(_distributions(folders)))
+    distributions = sorted(set(_distributions(folders)))
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "distributions": [{"name": name, "version": version, "sha256": sha} for name, version, sha in found],
+        "distributions": [{"name": name, "version": version, "sha256": sha} for name, version, sha in distributions],
     }
 
 

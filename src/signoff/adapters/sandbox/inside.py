@@ -142,8 +142,8 @@ def function(name: str, folder: str) -> Callable[..., Any]:
     """The function that `package.module:function` names; modules in this folder come first."""
     module, _, attribute = name.partition(":")
     sys.path.insert(0, folder)
-    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    return found
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return loaded
 
 
 def _tables(content: bytes, unpack: Callable[[bytes], Any]) -> dict[str, Any]:

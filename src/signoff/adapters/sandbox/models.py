@@ -81,8 +81,8 @@ def _loaded(case: KnownInput) -> Predict:
     return LOADERS[case.declared["format"]](case)
 
 
-def _numbers(found: object) -> Floats:
-    return np.ascontiguousarray(np.asarray(found, dtype=np.float64).ravel())
+def _numbers(values: object) -> Floats:
+    return np.ascontiguousarray(np.asarray(values, dtype=np.float64).ravel())
 
 
 def _lightgbm(case: KnownInput) -> Predict:
@@ -114,8 +114,8 @@ def _onnx(case: KnownInput) -> Predict:
     session = onnxruntime.InferenceSession(place, options, providers=["CPUExecutionProvider"])
     taken, *others = session.get_inputs()
     if others or taken.type not in {"tensor(float)", "tensor(double)"}:
-        found = ", ".join(f"{one.name} {one.type}" for one in (taken, *others))
-        raise BadInputError(f"expected a model with one input of numbers, rows by features; found {found}")
+        inputs = ", ".join(f"{one.name} {one.type}" for one in (taken, *others))
+        raise BadInputError(f"expected a model with one input of numbers, rows by features; found {inputs}")
     kind = np.float32 if taken.type == "tensor(float)" else np.float64
     first = session.get_outputs()[0].name
     return lambda frame: session.run([first], {taken.name: _values(frame, []).astype(kind)})[0]

@@ -89,15 +89,15 @@ class ConnectedVenue:
             raise UnavailableError(str(error)) from error
 
 
-def _all(found: Any, kind: type[T]) -> tuple[T, ...]:  # noqa: ANN401 - what a foreign package answers
+def _all(answer: Any, kind: type[T]) -> tuple[T, ...]:  # noqa: ANN401 - what a foreign package answers
     """The rows of an answer; anything else than rows of this kind says nothing."""
-    rows = tuple(found)
+    rows = tuple(answer)
     if not all(isinstance(row, kind) for row in rows):
         raise TypeError(f"expected {kind.__name__} alone, found {', '.join(sorted({type(r).__name__ for r in rows}))}")
     return rows
 
 
-def _a_number(found: Any) -> int:  # noqa: ANN401 - as above
-    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
-        raise TypeError(f"expected how many orders were asked for, found {found!r}")
-    return found
+def _a_number(answer: Any) -> int:  # noqa: ANN401 - as above
+    if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
+        raise TypeError(f"expected how many orders were asked for, found {answer!r}")
+    return answer

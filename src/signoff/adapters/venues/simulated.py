@@ -60,9 +60,9 @@ class SimulatedBroker:
     def cancel(self, scope: str, flags_revision: FlagsRevision) -> int:  # noqa: ARG002 - the port's signature
         """Cancel every open order of this scope."""
         with self._book():
-            mine = [identity for identity in self._orders if identity.startswith(scope)]
-            for identity in mine:
-                del self._orders[identity]
+            mine = [order_id for order_id in self._orders if order_id.startswith(scope)]
+            for order_id in mine:
+                del self._orders[order_id]
             return len(mine)
 
     def hold(self, positions: Iterable[OpenPosition]) -> None:
@@ -74,7 +74,7 @@ class SimulatedBroker:
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
         """What is still open."""
         with self._read():
-            return tuple(order for identity, order in self._orders.items() if identity.startswith(scope))
+            return tuple(order for order_id, order in self._orders.items() if order_id.startswith(scope))
 
     def positions(self, scope: str) -> tuple[OpenPosition, ...]:
         """What is still held."""
@@ -132,11 +132,11 @@ class SimulatedBroker:
         if self._path is not None and self._path.exists():
             content = read_regular(self._path, limit=MOST_BOOK)
             try:
-                said = json.loads(content)
-                self._orders = {o["client_order_id"]: OpenOrder(**o) for o in said["orders"]}
-                self._fences = said["fences"]
-                given = [OpenPosition(**p) for p in said.get("positions", ())]  # older books know of none
-                self._held = {(p.scope, p.symbol): p for p in given}
+                document = json.loads(content)
+                self._orders = {o["client_order_id"]: OpenOrder(**o) for o in document["orders"]}
+                self._fences = document["fences"]
+                positions = [OpenPosition(**p) for p in document.get("positions", ())]  # older books know of none
+                self._held = {(p.scope, p.symbol): p for p in positions}
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise UnavailableError(
                     f"The broker's book {self._path} is no book ({error}); which orders and positions are open is not "

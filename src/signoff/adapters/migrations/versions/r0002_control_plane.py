@@ -42,8 +42,8 @@ def _name_streams() -> None:
         sa.column("label", sa.String),
     )
     connection = op.get_bind()
-    found = connection.execute(sa.select(streams.c.stream, streams.c.state)).all()
-    for stream, state in found:
-        said = json.loads(state)
-        named = {"model": said.get("model", ""), "label": said.get("state", "")}
+    rows = connection.execute(sa.select(streams.c.stream, streams.c.state)).all()
+    for stream, state in rows:
+        document = json.loads(state)
+        named = {"model": document.get("model", ""), "label": document.get("state", "")}
         connection.execute(sa.update(streams).where(streams.c.stream == stream).values(**named))
