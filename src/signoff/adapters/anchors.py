@@ -1,6 +1,6 @@
-"""Checkpoints kept where the database cannot reach: in files, on a branch of a git repository, with a time stamp.
+"""Keeps checkpoints outside of the database: in files, on a branch of a git repository, with a time stamp.
 
-Each place refuses a checkpoint that contradicts one it holds: two trees of one size mean that a ledger was rewritten.
+Each place refuses a checkpoint that contradicts a stored one: two trees of one size mean a rewritten ledger.
 """
 
 import shutil
@@ -24,7 +24,7 @@ KINDS: Final = "file:DIR, git:REPOSITORY or git:REPOSITORY#BRANCH, or rfc3161:UR
 
 
 def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
-    """The anchor that a target names; time stamps stand `beside` the ledger, with the checkpoints that they cover."""
+    """The anchor of a target; time stamps are stored `beside` the ledger, with the checkpoints that they cover."""
     kind, _, rest = target.partition(":")
     match kind:
         case "file" if rest:
@@ -35,8 +35,8 @@ def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
         case "rfc3161" if rest:
             if tsa_root is None:
                 raise BadInputError(
-                    "Expected --tsa-root FILE with the authority's root certificates (PEM): without them nobody can "
-                    "tell whether its answer holds, and an answer that may not hold is not kept."
+                    "Expected --tsa-root FILE with the authority's root certificates (PEM): without them its "
+                    "answer cannot be verified, and an unverified answer is not kept."
                 )
             return StampAnchor(beside, _web(rest), tsa_root)
         case _:
@@ -45,12 +45,12 @@ def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
 
 @dataclass(frozen=True, slots=True)
 class FileAnchor:
-    """Checkpoints in files of their own, named by how many events they cover."""
+    """Checkpoints in one file each, named by the number of events that they cover."""
 
     folder: Path
 
     def add(self, note: bytes, size: int) -> str:
-        """Keep a checkpoint. Another one of the same size is there only when a ledger was rewritten: an alarm."""
+        """Keep a checkpoint. A different one of the same size is an alarm: the ledger was rewritten."""
         path = self.folder / _name(size)
         try:
             if path.exists():
@@ -66,7 +66,7 @@ class FileAnchor:
 
 @dataclass(frozen=True, slots=True)
 class GitAnchor:
-    """Checkpoints as commits on a branch of somebody's repository; its work tree and index are never touched."""
+    """Checkpoints as commits on a branch of a repository; its work tree and index are not touched."""
 
     repository: Path
     branch: str = BRANCH
@@ -90,7 +90,7 @@ class GitAnchor:
         return f"{self.repository}#{self.branch} at {commit}"
 
     def _ref(self) -> str:
-        """The branch, which must not be the one that somebody works on."""
+        """The ref of the branch, which must not be checked out."""
         if not self.repository.is_dir():
             raise BadInputError(f"Expected a git repository at {self.repository}, found no folder there.")
         ref = f"refs/heads/{self.branch}"
@@ -108,7 +108,7 @@ class GitAnchor:
         return not self.branch.startswith("-") and self._ended("check-ref-format", ref).returncode == 0
 
     def _git(self, *line: str, content: bytes = b"", may_fail: bool = False) -> str:
-        """What git says; nothing of it when it may fail and does."""
+        """Git's output; empty if it fails and `may_fail`."""
         ended = self._ended(*line, content=content)
         if ended.returncode == 0:
             return ended.stdout.decode()
@@ -131,14 +131,14 @@ class GitAnchor:
 
 @dataclass(frozen=True, slots=True)
 class StampAnchor:
-    """Checkpoints in files with a time stamp (RFC 3161) beside each: they existed by then, on an authority's word."""
+    """Checkpoints in files, each with an authority's time stamp (RFC 3161) that they existed by then."""
 
     folder: Path
     url: str
     roots: Path
 
     def add(self, note: bytes, size: int) -> str:
-        """Keep a checkpoint and an authority's stamp on it; an answer that does not hold is not kept."""
+        """Keep a checkpoint and an authority's stamp on it; an answer that fails verification is not kept."""
         where = Path(FileAnchor(self.folder).add(note, size))
         checkpoint, stamp = where.read_bytes(), where.with_name(f"{where.name}{STAMP}")
         roots = self._roots()

@@ -73,15 +73,15 @@ class ArtifactPlaces:
 
 
 def local_folder(location: str) -> Path | None:
-    """The folder of this machine that a location is, None where it is elsewhere."""
+    """The local folder of a location; None if it is elsewhere."""
     return _local(location) if urlsplit(location).scheme in {"", "file"} else None
 
 
 def _local(location: str) -> Path:
-    """The path that MLflow reads at a location of this machine: only a `file:` address has a query or a fragment."""
+    """The path that MLflow reads at a local location: only a `file:` address has a query or a fragment."""
     return Path(unquote(urlsplit(location).path if location.startswith("file:") else location))
 
 
 def _begins(location: str, prefix: str) -> bool:
-    """Whether a location is beneath an allowed address, also once a client decodes `%2e` and removes `..`."""
+    """Whether a location is beneath an allowed address, also after a client decodes `%2e` and removes `..`."""
     return ".." not in unquote(unquote(location)) and location.startswith(prefix.rstrip("/") + "/")

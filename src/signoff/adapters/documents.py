@@ -1,7 +1,7 @@
-"""Dossier and policy from YAML, strictly: every error of a file at once, each with its line and what to do.
+"""Reads dossier and policy from YAML strictly: it reports every error at once, each with its line and what to do.
 
-Values go straight into the domain's records, whose annotations hold the bounds. A text is never turned into a number or
-a switch: `blocking: "no"` is an error, not false.
+Values go straight into the domain's records, whose annotations give the bounds. A text never becomes a number or a
+Boolean: `blocking: "no"` is an error, not false.
 """
 
 import json
@@ -35,7 +35,7 @@ _KINDS: Final = frozenset({"str", "int", "float", "bool"})
 
 @dataclass(frozen=True, slots=True)
 class Located(Generic[T]):
-    """A parsed document that remembers on which line each key stood."""
+    """A parsed document with the line of each key."""
 
     value: T
     path: Path
@@ -48,35 +48,35 @@ class Located(Generic[T]):
         return digest(self.content)
 
     def line_of(self, dotted: str) -> int | None:
-        """The line of a key, or None where the file leaves it out."""
+        """The line of a key; None if the file omits it."""
         return self.lines.get(dotted)
 
 
 def load_policy(path: Path, folder: Path | None = None) -> Located[Policy]:
-    """The firm's floor from its file: one that was named, or the one inside of a folder."""
+    """The firm's floor from its file, named by itself or inside a folder."""
     located = _load(path, Policy, folder)
     _raise_all(path, [*_misordered_alerts(located), *_misordered_silence(located)])
     return located
 
 
 def parse_policy(path: Path, content: bytes) -> Located[Policy]:
-    """The same from bytes; `path` is what messages call them."""
+    """The same from bytes; `path` names them in messages."""
     located = _parsed(path, _sized(path, content), Policy)
     _raise_all(path, _misordered_alerts(located))
     return located
 
 
 def policy_text(content: str) -> bytes:
-    """A policy's canonical JSON as YAML that people read; the same content gives the same bytes."""
+    """A policy's canonical JSON as readable YAML; the same content gives the same bytes."""
     document = json.loads(content)
     named = {key: document[key] for key in ("name", "version")} | document
     return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
 
 
 def load_dossier(path: Path, *, is_kept: bool = False) -> Located[Dossier]:
-    """A dossier from its folder or file; what single fields cannot show is checked as well.
+    """A dossier from its folder or file, with the checks that span several fields.
 
-    `is_kept` is one that was submitted before: what is refused in new ones only is read there as it was signed.
+    `is_kept` marks a stored submission: rules for new dossiers do not apply, so it reads as it was signed.
     """
     path = path / DOSSIER if path.is_dir() or not path.suffix else path
     located = _load(path, Dossier, path.parent)
@@ -121,7 +121,7 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
 
 
 class _Quoting(yaml.SafeDumper):
-    """Texts that could be read as numbers are quoted, by whichever version of YAML they are read."""
+    """Quotes texts that any version of YAML could read as numbers."""
 
 
 def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -223,7 +223,7 @@ def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
 
 
 def _by_keys(path: Path, data: object, lines: dict[str, int]) -> tuple[object, dict[str, int]]:
-    """The document with gates by their keys, whichever of their names it uses."""
+    """The document with every gate under its key, whichever of its names was used."""
     if not isinstance(data, dict):
         return data, lines
     for place, key in (("gates", key_of), ("plan.tighten", path_by_keys), ("validation.near_misses", key_of)):
@@ -245,14 +245,14 @@ def _by_keys(path: Path, data: object, lines: dict[str, int]) -> tuple[object, d
 
 
 def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    """Making one takes as long as reading a dossier with it, so it is made once."""
+    """The adapter of a record, cached: building one takes as long as reading a dossier."""
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
 
 
 def _placeholders(data: object, lines: Mapping[str, int]) -> list[_Problem]:
-    """What `signoff init` left to fill in, as one problem that names the lines."""
+    """The placeholders left by `signoff init`, as one problem that names the lines."""
     left = [key for key, text in _texts(data, "") if PLACEHOLDER in text]
     if not left:
         return []
@@ -292,7 +292,7 @@ def _texts(data: object, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _explained_all(error: ValidationError, kind: type, lines: Mapping[str, int]) -> list[_Problem]:
-    """One problem a key, also where a key may hold several kinds of value and holds none of them."""
+    """One problem a key, also for a key of several allowed kinds."""
     problems: dict[str, _Problem] = {}
     for item in error.errors():
         parts = [str(part) for part in item["loc"]]
@@ -342,7 +342,7 @@ def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401, C901
 
 
 def _rewritten(value: object, advice: str) -> str:
-    """What to do with a value of the wrong kind; a list or mapping is not mended by quotes."""
+    """Advice for a value of the wrong kind; quotes do not mend a list or mapping."""
     return "Correct the value" if value is None or isinstance(value, list | dict) else f"{advice}, or correct it"
 
 
@@ -367,7 +367,7 @@ def _keys(kind: Any, path: list[str]) -> list[str]:  # noqa: ANN401 - a type ann
 
 
 def _record_in(annotation: Any) -> Any:  # noqa: ANN401 - a type annotation
-    """The dataclass inside Annotated, tuple or Optional, if there is one."""
+    """The dataclass inside Annotated, tuple or Optional, if any."""
     if is_dataclass(annotation):
         return annotation
     return next((record for part in get_args(annotation) if (record := _record_in(part)) is not None), None)

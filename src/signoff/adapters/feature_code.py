@@ -1,4 +1,4 @@
-"""The code of a declared feature function, in the dossier's folder or installed; the same bytes are signed and run."""
+"""The code of a declared feature function, in the dossier's folder or installed; the signed bytes are run."""
 
 import os
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ MOST_INSTALLED: Final = 64_000_000
 
 
 def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
-    """The module or package of `package.module:function` by path; empty where it is installed elsewhere."""
+    """The module or package of `package.module:function` by path; empty if it is not in the folder."""
     top = compute.partition(":")[0].partition(".")[0]
     if not top.isidentifier():
         return {}
@@ -23,7 +23,7 @@ def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
 
 
 def installed_code(compute: str, folders: Iterable[str]) -> dict[str, bytes]:
-    """The same where it is installed: the first of these folders of modules that has it, as Python looks."""
+    """The same for installed code: the first of these folders that has it, in Python's order."""
     for folder in map(Path, folders):
         if code := feature_code(compute, folder):
             if (total := sum(map(len, code.values()))) > MOST_INSTALLED:

@@ -1,4 +1,4 @@
-"""A notifier and gates that installed packages bring, held to what Signoff expects of its own."""
+"""A notifier and gates of installed packages, checked like Signoff's own."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ BUDGET: Final = Budget(total_s=10.0)
 
 
 class InstalledNotifier:
-    """The notifier of this name. `find` loads and makes it; a message that it does not answer for stays due."""
+    """The notifier of this name. `find` loads and creates it; an undelivered message stays due."""
 
     def __init__(
         self, name: str, find: Callable[[], tuple[Callable[[], Receiver], bool]], budget: Budget = BUDGET
@@ -31,7 +31,7 @@ class InstalledNotifier:
 
     @property
     def place(self) -> str:
-        """The notifier by its name."""
+        """The notifier's name."""
         return f"notifier {self._name}"
 
     def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
@@ -64,7 +64,7 @@ class InstalledNotifier:
 
 
 def held(gate: Gate, package: str, name: str) -> Gate:
-    """A gate of a package: its method names the package, and what it cannot judge or words wrongly is an error."""
+    """A package's gate: its method names the package, and an exception or an invalid finding is an error."""
 
     @wraps(gate)
     def judged(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:
@@ -81,7 +81,7 @@ def held(gate: Gate, package: str, name: str) -> Gate:
 
 
 def _fault(finding: Any, name: str) -> str:  # noqa: ANN401 - whatever a foreign package answers
-    """What is wrong with what a gate answered, "" where nothing is."""
+    """The fault of a gate's answer; "" without one."""
     if not isinstance(finding, Finding):
         return f"expected a Finding, found {type(finding).__name__}"
     kinds = {"outcome": Outcome, "comparison": Comparison, "is_blocking": bool, "n": int, "title": str, "reason": str}
@@ -96,7 +96,7 @@ def _fault(finding: Any, name: str) -> str:  # noqa: ANN401 - whatever a foreign
 
 
 def _boast(finding: Finding) -> str:
-    """What a pass claims that its figures do not show."""
+    """The fault of a pass that its own figures contradict; "" without one."""
     value, limit = finding.statistic.value, finding.threshold.value
     is_met = value is not None and limit is not None and finding.comparison.holds(value, limit)
     if finding.outcome is Outcome.PASS and not (is_met and finding.n > 0):

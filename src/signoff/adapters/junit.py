@@ -1,7 +1,7 @@
-"""Test reports in JUnit's XML: how many tests of which suite ran, and how many of them passed.
+"""Reads test reports in JUnit's XML: how many tests of each suite ran, and how many passed.
 
-A test that was skipped, failed, broke or did not run has not passed. No report hides another: two files that speak for
-one suite are refused, and so is a test that belongs to none.
+A test that was skipped, failed, broke or did not run has not passed. No report hides another: two files for one suite
+are refused, and so is a test without a suite.
 """
 
 import re
@@ -23,7 +23,7 @@ from signoff.ledger.canonical import digest
 
 FOLDER: Final = "junit"
 MAX_BYTES: Final = 50_000_000
-# Each element and each attribute takes fifty times its bytes once it is read.
+# Each parsed element or attribute takes fifty times its bytes.
 MAX_MARKS: Final = 1_000_000
 MAX_DEPTH: Final = 50
 MAX_LEVELS: Final = 200
@@ -37,7 +37,7 @@ _KNOWN: Final = ", ".join(name.value for name in SuiteName)
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What the reports of a folder say, and their bytes by relative path."""
+    """The results in a folder's reports, and their bytes by relative path."""
 
     suites: dict[SuiteName, SuiteResult]
     files: dict[str, bytes]
@@ -81,7 +81,7 @@ def _read(path: Path, folder: Path) -> bytes:
 def _counted(path: Path, content: bytes) -> dict[SuiteName, list[ReportedTest]]:
     """The tests by suite."""
     try:
-        # A document type can give every element attributes that the report never spells out.
+        # A document type can add attributes to every element that the report never spells out.
         root = _parsed(path, content)
     except DTDForbidden as error:
         raise BadInputError(
@@ -110,7 +110,7 @@ def _counted(path: Path, content: bytes) -> dict[SuiteName, list[ReportedTest]]:
 
 
 def _parsed(path: Path, content: bytes) -> Element:
-    """The report's elements; refused where they lie in each other deeper than any report's do."""
+    """The report's elements; refused if they are nested deeper than in any report."""
     depth, root = 0, Element("none")
     for event, element in iterparse(BytesIO(content), ("start", "end"), forbid_dtd=True):
         depth += 1 if event == "start" else -1
@@ -134,7 +134,7 @@ def _every_case(root: Element, path: Path) -> Iterator[tuple[SuiteName | None, E
 def _cases(
     node: Element, name: SuiteName | None, day: str, *, is_fixed: bool, depth: int = 0
 ) -> Iterator[tuple[SuiteName | None, Element, str]]:
-    """Every test with its suite and its day: the file's, else those of the nearest enclosing element that names one."""
+    """Every test with suite and day: the file's, else those of the nearest element that names one."""
     if depth > MAX_DEPTH:
         raise ValueError(f"suites are nested more than {MAX_DEPTH} deep")
     for child in node:
@@ -152,7 +152,7 @@ def _has_passed(case: Element) -> bool:
 
 
 def _day(node: Element) -> str:
-    """The day of an element's timestamp, "" where it has none that can be read."""
+    """The day of an element's timestamp; "" without a readable one."""
     try:
         return str(datetime.fromisoformat(node.get("timestamp", "").strip()).date())
     except ValueError:
@@ -160,7 +160,7 @@ def _day(node: Element) -> str:
 
 
 def _named(text: str) -> SuiteName | None:
-    """The suite that a name speaks of, by whole words: `unit-tests` is unit, `community` is none."""
+    """The suite in a name, by whole words: `unit-tests` is unit; `community` is no suite."""
     words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
     return next((name for name in SuiteName if name.value in words), None)
 

@@ -201,7 +201,7 @@ class KillFolders:
         return count
 
     def objections(self) -> tuple[str, ...]:
-        """The objections to folders and files, as of the last reading."""
+        """The objections to folders and files at the last reading."""
         with self._lock:
             return tuple(sorted(text for texts in self._wrong.values() for text in texts))
 

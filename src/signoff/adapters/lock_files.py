@@ -1,4 +1,4 @@
-"""Lock files of an environment: whether a file that a dossier names pins any distribution at all.
+"""Reads lock files of an environment, to check that the dossier's file pins distributions.
 
 The lines of pip, the tables of uv, poetry and PDM, and the documents of Pipenv and conda are read.
 """
@@ -23,9 +23,9 @@ _PACKAGES: Final = ("package", "packages", "default", "dependencies")
 
 
 def pinned(name: str, content: bytes) -> Mapping[str, frozenset[str]]:
-    """The versions that a lock file gives each distribution; BadInputError where it is none, or pins none.
+    """The versions that a lock file pins; BadInputError if it is not one, or pins none.
 
-    A version is empty where the file gives an address.
+    A version is empty if the file gives an address.
     """
     versions: dict[str, frozenset[str]] = {}
     try:

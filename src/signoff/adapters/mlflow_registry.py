@@ -1,10 +1,9 @@
-"""The model registry in MLflow: versions as runs describe them, documents attached to them, and a look that they work.
+"""The model registry in MLflow: it describes versions, stores documents with them, and verifies that they work.
 
-A version is found by the tag `version` of its model version, or by the registry's number, which no later registration
-can carry: whatever is pinned is looked up by its number, and its bytes are compared. A model that carries
-`inference.json` next to it can be verified: the file names one of a closed list of formats, a known input and the
-output recorded at registration. Whoever writes to the registry writes that file and the model, so that neither is
-loaded here: a child process does it.
+A version is found by the tag `version` of its model version, or by the registry's number. A pin uses the number, which
+no later registration can carry, and its bytes are compared. A model with `inference.json` beside it can be verified:
+the file names a format of a closed list, a known input, and the output recorded at registration. Any writer to the
+registry can write these files, so a child process loads them and this process does not.
 """
 
 import hashlib
@@ -61,16 +60,16 @@ INFERENCE: Final = "inference.json"
 MOST_INFERENCE: Final = 100_000
 MOST_SCHEMA: Final = 16 << 20
 MOST_SAID: Final = 400
-# What MLflow says of a question rather than of itself: asking something else may well be answered.
+# Errors that concern one request and not the server: another request may succeed.
 REFUSALS: Final = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"})
 NOT_THERE: Final = "RESOURCE_DOES_NOT_EXIST"
 NOBODY: Final = "unknown"
-# Model versions asked for at once; servers of other makers allow no more.
+# Model versions per request; servers of other makers allow no more.
 PAGE: Final = 200
 
 
 def connected(uri: str, budget: Budget = USUAL) -> MlflowClient | None:
-    """A client of the tracking server or database at this URI, None where a database file does not exist yet."""
+    """A client for the tracking server or database at this URI; None if a database file does not exist yet."""
     if (path := sqlite_file(uri)) is not None:
         if not path.exists():
             return None
@@ -86,7 +85,7 @@ def connected(uri: str, budget: Budget = USUAL) -> MlflowClient | None:
 
 
 def _bound_requests(budget: Budget) -> None:
-    """MLflow retries for minutes unless told otherwise, and takes one number for connecting and for reading."""
+    """Bound MLflow's requests: by default it retries for minutes. It has one timeout for connecting and reading."""
     seconds = max(1, round(max(budget.connect_s, budget.read_s)))
     MLFLOW_HTTP_REQUEST_TIMEOUT.set(seconds)  # type: ignore[no-untyped-call]
     MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT.set(seconds)  # type: ignore[no-untyped-call]
@@ -96,14 +95,14 @@ def _bound_requests(budget: Budget) -> None:
 
 
 def users_of(run: Run) -> tuple[str, ...]:
-    """Whom a run names as its maker; a client that says nothing leaves `unknown` behind, which names nobody."""
+    """The users that a run names as its makers; a client without a user writes `unknown`, which is left out."""
     names = (run.data.tags.get(MLFLOW_USER), run.info.user_id)
     return tuple(dict.fromkeys(user for user in names if user and user != NOBODY))
 
 
 @contextmanager
 def answering(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow raises, and what is beneath it, into an error of ours that names the place."""
+    """Translate every error of MLflow and its libraries into one of ours that names the place."""
     try:
         yield
     except SignoffError:
@@ -112,7 +111,7 @@ def answering(uri: str) -> Iterator[None]:
         if error.error_code in REFUSALS:
             raise BadInputError(f"The model registry at {bare(uri)} refused: {bare(error.message)}") from error
         raise UnavailableError(f"The model registry at {bare(uri)} did not answer: {bare(error.message)}") from error
-    except Exception as error:  # what a server of another kind, a broken file or a broken answer raises, is anything
+    except Exception as error:  # another kind of server, a broken file or a broken answer can raise anything
         problem = bare(" ".join(f"{type(error).__name__}: {error}".split()))[:MOST_SAID]
         raise UnavailableError(
             f"Expected an answer of MLflow from the model registry at {bare(uri)}, found something else ({problem}). "
@@ -133,9 +132,9 @@ class MlflowRegistry:
     def open(
         cls, uri: str, sandbox: Sandbox | None = None, budget: Budget = USUAL, *, artifacts: tuple[str, ...] = ()
     ) -> "MlflowRegistry | None":
-        """The registry at this URI, None where a database file does not exist yet.
+        """The registry at this URI; None if a database file does not exist yet.
 
-        Models run as `sandbox` says; `artifacts` are places where runs may keep artefacts beside the usual ones.
+        `sandbox` says how models run; `artifacts` are further places where runs may store artefacts.
         """
         client = connected(uri, budget)
         places = ArtifactPlaces(registry=uri, allowed=artifacts)
@@ -171,7 +170,7 @@ class MlflowRegistry:
             )
 
     def artifacts(self, model: str, version: str, *, number: int | None = None) -> RegisteredArtifacts | None:
-        """Every file of a version's model as it lies there now, hashed here."""
+        """Every present file of a version's model, hashed here."""
         with answering(self._uri):
             registered = self._find(model, version, number)
             if registered is None:
@@ -185,7 +184,7 @@ class MlflowRegistry:
             return RegisteredArtifacts(pin=pin, contents=contents)
 
     def stamp(self, model: str, version: str, *, number: int | None = None) -> str | None:
-        """A mark of a version's files: what a stat says on this machine, else the listed sizes."""
+        """A mark that changes with a version's files: their stat on this machine, else the listed sizes."""
         with answering(self._uri):
             registered = self._find(model, version, number)
             if registered is None:
@@ -199,7 +198,7 @@ class MlflowRegistry:
             return hashlib.sha256(repr(listed).encode()).hexdigest()
 
     def fetch(self, pin: Pin, into: Path) -> Path:
-        """The folder of a pinned model, copied to an empty one; OtherBytesError where the registry holds others."""
+        """Copy the folder of a pinned model to an empty one; OtherBytesError if the registry has other bytes."""
         with answering(self._uri):
             registered = self._find(pin.model, "", pin.number)
             if registered is None:
@@ -214,7 +213,7 @@ class MlflowRegistry:
     def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
         """Load a version, run it on its known input, and compare with the output recorded at registration.
 
-        The bytes that are run are first held against the pin.
+        The pin is checked before the model runs.
         """
         with answering(self._uri):
             registered = self._find(model, version, None if pin is None else pin.number)
@@ -243,7 +242,7 @@ class MlflowRegistry:
             return measure(folder, declared, pin, version, self._sandbox, calls=calls, now=now, tolerance=TOLERANCE)
 
     def _fetched(self, model: str, version: str, into: str) -> tuple[Path, Pin]:
-        """A version's model as the registry holds it now, in this folder, and which registration it is."""
+        """Copy a version's present model to this folder; return the copy and the registration."""
         with answering(self._uri):
             registered = self._find(model, version)
             if registered is None:
@@ -277,7 +276,7 @@ class MlflowRegistry:
             return self._mark_ready(model, registered)
 
     def point(self, model: str, alias: str, version: str, *, number: int | None = None) -> None:
-        """Let an alias name a version."""
+        """Point an alias at a version."""
         with answering(self._uri):
             registered = self._find(model, version, number)
             if registered is None:
@@ -286,7 +285,7 @@ class MlflowRegistry:
             self._client.set_registered_model_alias(model, alias, registered.version)
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
-        """Which of these versions are there, and which version an alias names."""
+        """Which of these versions exist, and which version an alias names."""
         with answering(self._uri):
             is_registered, aliased = self._aliased(model, alias)
             numbers = {version: self._numbers(model, version) for version in versions} if is_registered else {}
@@ -316,7 +315,7 @@ class MlflowRegistry:
         return True, None
 
     def _namesakes(self, model: str, missing: list[str]) -> tuple[str, ...]:
-        """Other models that have every missing version: what a model that was renamed is called now."""
+        """Other models that have every missing version: a renamed model is found under its new name."""
         if not missing:
             return ()
         having = [{one.name for one in self._tagged("", version)} for version in missing]
@@ -333,7 +332,7 @@ class MlflowRegistry:
         return missing
 
     def _tags(self, run: Run, registered: ModelVersion) -> dict[str, str]:
-        """The tags as they are, but never a readiness that the attached documents do not bear out."""
+        """The tags; `governance_ready` is dropped unless every required document is attached."""
         tags = {k: v for k, v in {**run.data.tags, **registered.tags}.items() if not k.startswith("mlflow.")}
         attached = set(self._artifacts(_run_of(registered)))
         if any(f"{GOVERNANCE}/{name}" not in attached for name in REQUIRED):
@@ -341,7 +340,7 @@ class MlflowRegistry:
         return tags
 
     def _find(self, model: str, version: str, number: int | None = None) -> ModelVersion | None:
-        """The version of this number, whatever its tags say; without a number the latest that has the tag."""
+        """The version with this number, whatever its tags; without a number, the latest version with the tag."""
         if number is not None:
             return self._numbered(model, number)
         return max(self._mine(model, version), key=lambda v: int(v.version), default=None)
@@ -366,9 +365,9 @@ class MlflowRegistry:
         return self._tagged(f"name = '{model}' AND ", version)
 
     def _tagged(self, within: str, version: str) -> Iterator[ModelVersion]:
-        """Every model version with this tag, however many there are: the registry is asked for it, page after page.
+        """Every model version with this tag, page after page.
 
-        A registry may compare without regard to case, so that each answer is looked at again.
+        Tags are compared again here, since a registry may ignore case.
         """
         quote = '"' if "'" in version else "'"
         if quote in version:
@@ -403,13 +402,13 @@ class MlflowRegistry:
         return Path(self._client.download_artifacts(run_id, folder, into))
 
     def _run(self, registered: ModelVersion) -> Run:
-        """The run behind a version; UnavailableError where its artefacts lie elsewhere than artefacts may."""
+        """The run of a version; UnavailableError if its artefacts are stored where artefacts may not be."""
         run = self._client.get_run(_run_of(registered))
         self._places.check(run.info.artifact_uri)
         return run
 
     def _ran(self, folder: Path, declared: dict[str, str]) -> tuple[Floats, Floats, Protection]:
-        """What was recorded for the known input, what the model gives for it now, and what it could not reach."""
+        """The recorded output, the model's present output, and the protection under which it ran."""
         if self._sandbox.isolation is Isolation.TRUSTED:
             expected, case = known(str(folder), declared)
             return expected, predicted(case), IN_PLACE
@@ -418,7 +417,7 @@ class MlflowRegistry:
             return np.frombuffer(recorded), np.frombuffer(predictions), child.protection
 
     def _model_folder(self, registered: ModelVersion, run: Run) -> str:
-        """The model's artefact path within its run; whoever registers says where, and may say a way out of it."""
+        """The model's artefact path within its run; the registered source may point out of it, and is refused then."""
         root = f"{run.info.artifact_uri.rstrip('/')}/"
         source = (registered.source or "").replace(f"runs:/{run.info.run_id}/", root, 1)
         if not source.startswith(root):
@@ -432,7 +431,7 @@ class MlflowRegistry:
         return beneath
 
     def _features(self, run_id: str, folder: str, where: str) -> tuple[str, ...]:
-        """The names in the model's `feature_schema.json`, none where there is no such file."""
+        """The names in the model's `feature_schema.json`; empty without such a file."""
         path = f"{folder}/feature_schema.json"
         sizes = {item.path: item.file_size for item in self._client.list_artifacts(run_id, folder) if not item.is_dir}
         if path not in sizes:
@@ -457,7 +456,7 @@ class MlflowRegistry:
 
 
 def declared_in(folder: Path) -> dict[str, str]:
-    """What `inference.json` says, each part checked; one that names a loader and no format is of the Python flavour."""
+    """The checked content of `inference.json`; a loader without a format means the Python flavour."""
     content = read_regular(folder / INFERENCE, limit=MOST_INFERENCE)
     content_of = json.loads(content)
     if not isinstance(content_of, dict):
@@ -507,12 +506,12 @@ def _feature_names(content: bytes, where: str) -> tuple[str, ...]:
 
 
 def _shape(value: object) -> str:
-    """What was found, briefly."""
+    """A short description of a value."""
     return f"an object with the keys {sorted(map(str, value))[:8]}" if isinstance(value, dict) else repr(value)[:80]
 
 
 def _day(tags: Mapping[str, str], tag: str, where: str) -> date | None:
-    """The day that a tag names, None where the version has no such tag."""
+    """The day in a tag; None without the tag."""
     if not (text := tags.get(tag)):
         return None
     try:

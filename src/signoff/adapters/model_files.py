@@ -1,4 +1,4 @@
-"""The files of a model's folder on this machine, each with its size and SHA-256; the bytes of those that are kept."""
+"""Hashes the files of a local model folder, and reads the bytes of those that are kept."""
 
 import hashlib
 import os
@@ -15,9 +15,9 @@ CHUNK: Final = 1 << 20
 
 
 def hashed(folder: Path, *, keeps: bool = False) -> tuple[tuple[Artifact, ...], dict[str, bytes]]:
-    """Every file beneath a folder, in the order of their paths, and the bytes of those that are kept, if any are asked.
+    """Every file beneath a folder in path order, and with `keeps` the bytes of the kept ones.
 
-    OddArtifactError for what is neither file nor folder: a copy of it would be the copy of something else.
+    OddArtifactError for anything but a file or folder, whose copy would have other content.
     """
     artifacts: list[Artifact] = []
     contents: dict[str, bytes] = {}
@@ -33,7 +33,7 @@ def hashed(folder: Path, *, keeps: bool = False) -> tuple[tuple[Artifact, ...], 
 
 
 def stamped(folder: Path) -> str:
-    """A mark of every file beneath a folder: path, size, inode, and the times of the last change of bytes and inode."""
+    """A mark that changes with any file beneath a folder: path, size, inode, mtime and ctime."""
     marks: list[str] = []
     for path, place in sorted(_files(folder)):
         seen = place.lstat()

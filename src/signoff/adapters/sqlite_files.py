@@ -1,4 +1,4 @@
-"""Which file the URL of a SQLite database names, as the library that opens it reads the URL."""
+"""The file of a SQLite URL, as the library that opens it reads the URL."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from sqlalchemy.exc import ArgumentError
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite database; None for a database of another kind, in memory, or named by a URI of its own."""
+    """The file of a SQLite database; None for other databases, in memory, or given by a SQLite URI."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):

@@ -116,7 +116,7 @@ class MemoryStore:
         return Committed(seq=tree.size, is_replay=False)
 
     def with_tree(self, act: Callable[[int, bytes], T]) -> T:
-        """Do something with the tree's size and root while nobody adds to it."""
+        """Call `act` with the tree's size and root, while no commit adds to it."""
         with self._lock:
             return act(self._tree.size, self._tree.root)
 
@@ -159,7 +159,7 @@ class MemoryStore:
         return self._tried.get(effect.identity, Tried())
 
     def queue(self, kinds: Collection[str], effect_id: str | None = None) -> tuple[Queued, ...]:
-        """Effects of these kinds not yet done, with how they fared."""
+        """Effects of these kinds not yet done, with their attempts."""
         return tuple(
             Queued(effect=effect, tried=self._fared(effect))
             for effect in self.pending()
@@ -174,26 +174,26 @@ class MemoryStore:
         return Backlog(waiting=len(waiting), failing=len(failing), dead=len(every) - len(waiting))
 
     def put_off(self, effect_id: str, holder: str, tried: Tried) -> None:
-        """Give a leased effect back and keep how it fared."""
+        """Give a leased effect back and record the attempt."""
         with self._lock:
             if self._claims.get(effect_id, ("",))[0] == holder:
                 del self._claims[effect_id]
                 self._tried[effect_id] = tried
 
     def give_back(self, holder: str) -> None:
-        """Give back before its time whatever this holder still has."""
+        """Give back every effect that this holder still leases."""
         with self._lock:
             self._claims = {name: claim for name, claim in self._claims.items() if claim[0] != holder}
 
     def retry(self, kinds: Collection[str], effect_id: str | None = None) -> int:
-        """Make dead letters due now, or the one effect of this name."""
+        """Make dead letters due now, or only the effect with this id."""
         with self._lock:
             meant = [q for q in self.queue(kinds, effect_id) if effect_id is not None or q.tried.dead_at is not None]
             self._tried |= {q.effect.identity: Tried(problem=q.tried.problem) for q in meant}
             return len(meant)
 
     def release(self, effect_id: str, holder: str) -> None:
-        """Give a leased effect back before its time."""
+        """Give a leased effect back before its lease ends."""
         with self._lock:
             if self._claims.get(effect_id, ("",))[0] == holder:
                 del self._claims[effect_id]
@@ -210,7 +210,7 @@ class MemoryStore:
         return self._note
 
     def size(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         return len(self._rows)
 
     def put_blob(self, content: bytes) -> str:
@@ -232,7 +232,7 @@ class MemoryStore:
 
 
 def in_turns(queued: Iterable[Queued]) -> tuple[Queued, ...]:
-    """The first of each lane, then the second of each, and so on; what failed goes so many turns later."""
+    """The first of each lane, then the second of each, and so on; a failed effect moves back a turn per attempt."""
     places, turns = Counter[str](), list[tuple[int, Queued]]()
     for one in queued:
         places[one.effect.lane] += 1

@@ -1,7 +1,7 @@
 """The store in a SQL database: events, states, outbox and checkpoint change in one transaction.
 
-SQLite's triggers are hygiene against slips, not the defence against an
-insider: that is the signed Merkle tree. Blobs stand in files by their hash, written before the commit that needs them.
+SQLite's triggers catch slips; the signed Merkle tree is the defence against insiders. Blobs are files named by their
+hash, written before the commit that needs them.
 """
 
 import os
@@ -38,7 +38,7 @@ from signoff.ports.store import (
 T = TypeVar("T")
 OpenCheckpoint = Callable[[bytes], tuple[int, bytes]]
 PAGE: Final = 5000
-# Statements of a commit, made once: building them anew would cost as much as running them.
+# Statements of a commit, built once: building one costs as much as running it.
 _COMMAND: Final = select(commands.c.request, commands.c.seq).where(commands.c.key == bindparam("key"))
 _STREAM: Final = select(streams.c.revision, streams.c.state).where(streams.c.stream == bindparam("stream"))
 _TREE: Final = select(head.c.size, head.c.edge, head.c.note)
@@ -119,7 +119,7 @@ class SqlStore:
             raise
 
     def _made_after_all(self, commit: Commit) -> Committed | None:
-        """A connection lost while it committed leaves open whether it did; a new one knows the key, or does not."""
+        """The commit's record, if a lost connection had committed after all; a new connection looks the key up."""
         with self.database.reading() as connection:
             recorded = connection.execute(_COMMAND, {"key": commit.key}).one_or_none()
         if recorded is None or recorded.request != commit.request:
@@ -146,7 +146,7 @@ class SqlStore:
             after = page[-1].seq
 
     def page(self, streams: Collection[str], *, after: int = 0, limit: int | None = None) -> tuple[LedgerRow, ...]:
-        """Rows of these streams alone, in order: their numbers by the index, then the bodies of so many of them."""
+        """Rows of these streams in order: the index gives their numbers, then only these bodies are read."""
         number = events.c.seq
         wanted = select(number).where(events.c.stream.in_(streams), number > after).order_by(number).limit(limit)
         query = select(number, events.c.body, events.c.leaf).where(number.in_(wanted)).order_by(number)
@@ -174,7 +174,7 @@ class SqlStore:
             .order_by(waiting.c.turn, waiting.c.position)
             .limit(limit)
         )
-        with self.database.adding() as connection:  # no other claim overlaps this one
+        with self.database.adding() as connection:  # claims do not overlap
             rows = connection.execute(due).all()
             if rows:
                 mine = outbox.c.identity.in_([r.identity for r in rows])
@@ -182,7 +182,7 @@ class SqlStore:
         return tuple(map(_effect, rows))
 
     def queue(self, kinds: Collection[str], effect_id: str | None = None) -> tuple[Queued, ...]:
-        """Effects of these kinds not yet done, with how they fared."""
+        """Effects of these kinds not yet done, with their attempts."""
         query = select(outbox).where(outbox.c.result.is_(None), outbox.c.kind.in_(kinds))
         if effect_id is not None:
             query = query.where(outbox.c.identity == effect_id)
@@ -190,7 +190,7 @@ class SqlStore:
             return tuple(map(_queued, connection.execute(query.order_by(outbox.c.position))))
 
     def backlog(self, kinds: Collection[str], *, attempts: int, since: datetime) -> Backlog:
-        """Counts of these kinds, by the database itself."""
+        """Counts of these kinds, computed by the database."""
         is_dead = outbox.c.dead_at.is_not(None)
         is_failing = (outbox.c.attempts >= attempts) | (outbox.c.failing_since <= since.timestamp())
         progress = case((is_dead, "dead"), (is_failing, "failing"), else_="waiting").label("standing")
@@ -202,7 +202,7 @@ class SqlStore:
         return Backlog(waiting=counts.get("waiting", 0) + failing, failing=failing, dead=counts.get("dead", 0))
 
     def put_off(self, effect_id: str, holder: str, tried: Tried) -> None:
-        """Give a leased effect back and keep how it fared."""
+        """Give a leased effect back and record the attempt."""
         columns = {
             "attempts": tried.attempts,
             "failing_since": _seconds(tried.failing_since),
@@ -215,13 +215,13 @@ class SqlStore:
             connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None, **columns))
 
     def give_back(self, holder: str) -> None:
-        """Give back before its time whatever this holder still has."""
+        """Give back every effect that this holder still leases."""
         with self.database.adding() as connection:
             mine = (outbox.c.holder == holder) & outbox.c.result.is_(None)
             connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None))
 
     def retry(self, kinds: Collection[str], effect_id: str | None = None) -> int:
-        """Make dead letters due now, or the one effect of this name."""
+        """Make dead letters due now, or only the effect with this id."""
         meant = outbox.c.dead_at.is_not(None) if effect_id is None else outbox.c.identity == effect_id
         waits = outbox.c.result.is_(None) & outbox.c.kind.in_(kinds)
         fresh = {"attempts": 0, "failing_since": None, "due_at": None, "dead_at": None}
@@ -229,7 +229,7 @@ class SqlStore:
             return connection.execute(update(outbox).where(waits & meant).values(**fresh)).rowcount
 
     def release(self, effect_id: str, holder: str) -> None:
-        """Give a leased effect back before its time."""
+        """Give a leased effect back before its lease ends."""
         with self.database.adding() as connection:
             mine = (outbox.c.identity == effect_id) & (outbox.c.holder == holder)
             connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None))
@@ -252,7 +252,7 @@ class SqlStore:
             return note
 
     def size(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         with self.database.reading() as connection:
             return int(connection.execute(select(head.c.size)).scalar() or 0)
 
@@ -310,13 +310,13 @@ class SqlStore:
         return Committed(seq=tree.size, is_replay=False)
 
     def with_tree(self, act: Callable[[int, bytes], T]) -> T:
-        """Do something with the tree's size and root while nobody adds to it."""
+        """Call `act` with the tree's size and root, while no commit adds to it."""
         with self.database.adding() as connection:
             tree = self._trusted_tree(connection)
             return act(tree.size, tree.root)
 
     def _trusted_tree(self, connection: Connection) -> Frontier:
-        """The tree as the last checkpoint signed it: what the database says beside it is never signed unseen."""
+        """The tree, checked against its signed checkpoint, so that an altered database is never signed."""
         tree, note = _tree(connection)
         if self._open is None or tree.size == 0 or self._trusted == (note, tree):
             return tree
@@ -330,7 +330,7 @@ class SqlStore:
 
 
 def _sync(*folders: Path) -> None:
-    """Make the names in these folders survive a power cut, as the bytes behind them do already."""
+    """Sync these folders, so that file names survive a power cut as their bytes do."""
     for folder in folders:
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -421,7 +421,7 @@ def _queued(row: Row[Any]) -> Queued:
 
 
 def _is_over(ends: ColumnElement[float], now: datetime, latest: datetime) -> ColumnElement[bool]:
-    """Whether a time has come, or was set by a clock that was ahead."""
+    """Whether a time is past, or so late that a clock must have been ahead."""
     return ends.is_(None) | (ends <= now.timestamp()) | (ends > latest.timestamp())
 
 

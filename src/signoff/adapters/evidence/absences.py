@@ -1,7 +1,7 @@
-"""Which predictions a symbol lacks between its first and its last, counted and never refused.
+"""Counts the predictions that a symbol lacks between its first and last; absences are never refused.
 
-A symbol leaves an index and comes back; one market has a holiday, another one closes at another hour. So a symbol is
-expected only at hours of the day at which it is predicted on a tenth of the occasions or more.
+A symbol may leave an index and come back, and markets differ in holidays and closing hours. So a symbol is expected
+only at hours of the day at which at least a tenth of the possible predictions exist.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ PIECE: Final = 1 << 20
 
 
 def absences_of(times: Instants, symbols: CodedSymbols) -> Absences | None:
-    """The absences of ordered predictions, None where every symbol is whole."""
+    """The absences of ordered predictions; None if there are none."""
     is_new = times[1:] != times[:-1]
     moment = np.zeros(times.size, np.int32)
     np.cumsum(is_new, out=moment[1:])

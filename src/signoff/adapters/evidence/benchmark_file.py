@@ -1,7 +1,7 @@
-"""The file that `signoff benchmark` writes and a dossier carries: what was measured, with a digest over it.
+"""The file that `signoff benchmark` writes for a dossier: the measurements, with a digest over them.
 
-A file that was changed since it was written is refused. Its digest shows a slip, and is no signature: like all evidence
-the file is signed with the dossier, by the people who stand for it.
+A file that was changed since is refused. The digest detects slips and is not a signature: like all evidence, the file
+is signed with the dossier.
 """
 
 import json
@@ -30,7 +30,7 @@ def benchmark_json(measured: Benchmark) -> bytes:
 
 
 def read_benchmark(path: Path, folder: Path) -> tuple[Benchmark, bytes, Source] | None:
-    """What a file of the folder says, with its bytes; None where there is no such file."""
+    """The benchmark in a file of the folder, with its bytes; None without the file."""
     if not (path.exists() or path.is_symlink()):
         return None
     try:
@@ -42,7 +42,7 @@ def read_benchmark(path: Path, folder: Path) -> tuple[Benchmark, bytes, Source] 
 
 
 def parse_benchmark(content: bytes, where: str) -> Benchmark:
-    """A benchmark from its file's content; refused unless it is one as it was written."""
+    """A benchmark from its file's content; refused if the content was changed."""
     again = "Measure again with `signoff benchmark`"
     try:
         whole = json.loads(content)

@@ -1,4 +1,4 @@
-"""The columns that somebody meant: names in one form of Unicode, without the index that pandas wrote along.
+"""Normalises column names to one form of Unicode, and drops the index that pandas wrote.
 
 `Größe` has two encodings that look alike (NFC and NFD; macOS writes the second). Names are compared in NFC.
 """
@@ -20,7 +20,7 @@ LABELS: Final = ("date", "timestamp")
 def meant_columns(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     """The table with its names in NFC, without row numbers and without columns that have neither name nor content.
 
-    A first column without a name that holds dates is the column `date`, where the table has no other label.
+    A first column without a name that has dates becomes `date`, if the table has no other label.
     """
     frame = _in_one_form(frame, where)
     unnamed = [name for name in frame.columns if _UNNAMED.fullmatch(name) or name == PANDAS_INDEX]

@@ -1,6 +1,6 @@
-"""Columns that repeat another one: realised returns that are the predictions, a benchmark that is the backtest.
+"""Refuses columns that repeat another: realised returns equal to predictions, a benchmark equal to the backtest.
 
-Whatever compares a column with its own copy finds perfect agreement, and no statistic can tell it from skill.
+A column agrees perfectly with its own copy, and no statistic can tell that from skill.
 """
 
 from pathlib import Path
@@ -14,12 +14,12 @@ from signoff.domain.evidence import Evidence, Floats, Predictions, Returns
 FEWEST: Final = 10
 SHARE: Final = 0.99
 MANY: Final = 100_000
-"""The most predictions that are compared, evenly spaced: a copy shows on every row."""
+"""The most predictions to compare, evenly spaced; a copy shows on every row."""
 WITHIN: Final = 1e-9
 
 
 def refuse_copies(folder: Path, evidence: Evidence) -> None:
-    """Refuse columns that repeat another one, naming both."""
+    """Refuse columns that repeat another one, and name both."""
     for predictions in (evidence.predictions, evidence.predictions_previous):
         if predictions is not None:
             _refuse_realized(folder, predictions)

@@ -1,7 +1,7 @@
-"""A CSV as the world writes it: its encoding, its line ends and its separator, each told from the file itself.
+"""Decodes a CSV: its encoding, its line ends and its separator, each detected from the file itself.
 
-Spreadsheets of half of the world write semicolons, since the comma is their decimal mark; Windows writes UTF-16, old
-Macs end lines with a carriage return. All of that is read. What cannot be told from the file is refused with its place.
+Spreadsheets in many countries write semicolons, since the comma is their decimal mark; Windows writes UTF-16, old
+Macs end lines with a carriage return. All of these are read. Anything ambiguous is refused with its place.
 """
 
 import codecs
@@ -29,7 +29,7 @@ _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 @dataclass(frozen=True, slots=True)
 class CsvText:
-    """UTF-8 with line feeds, the separator of its columns, and the line on which the header stands."""
+    """UTF-8 with line feeds, the separator of its columns, and the line number of the header."""
 
     content: bytes
     separator: str
@@ -50,7 +50,7 @@ def csv_text(content: bytes, where: str) -> CsvText:
 
 
 def first_ragged(text: CsvText) -> tuple[int, int, int] | None:
-    """The first line with another number of fields than the header: its number, its fields, the header's."""
+    """The first line whose number of fields differs from the header's: its number, its fields, the header's."""
     rows = csv.reader(io.TextIOWrapper(io.BytesIO(text.content), "utf-8", newline=""), delimiter=text.separator)
     header = len(next(rows, []))
     for row in rows:
@@ -89,7 +89,7 @@ def _from_utf16(content: bytes, encoding: str, where: str) -> bytes:
 
 
 def _refuse_other_text(content: bytes, where: str) -> None:
-    """Refuse what is no UTF-8, a piece at a time: the text itself is never held beside its bytes."""
+    """Refuse other encodings than UTF-8, checking piece by piece to save memory."""
     if content.isascii():
         return
     decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(content)
@@ -124,7 +124,7 @@ def _line_feeds(content: bytes, where: str) -> bytes:
 
 
 def _told_separator(content: bytes) -> str | None:
-    """The separator that a first line `sep=;` tells Excel."""
+    """The separator in a first line `sep=;`, which Excel reads."""
     first = content[:16].partition(b"\n")[0].strip().strip(b'"')
     if first[:4].lower() != b"sep=" or len(first) > 5:
         return None
@@ -133,7 +133,7 @@ def _told_separator(content: bytes) -> str | None:
 
 
 def _separator(content: bytes, where: str) -> str:
-    """The separator that gives every row as many fields as the header; of several, the one that comes first."""
+    """The first separator that gives every row as many fields as the header."""
     lines = _head(content)
     rows = {mark: _rows(lines, mark) for mark in SEPARATORS}
     possible = [mark for mark in SEPARATORS if rows[mark] and len(rows[mark][0]) > 1]
@@ -145,7 +145,7 @@ def _separator(content: bytes, where: str) -> str:
 
 
 def _refuse_title(content: bytes, first: int, where: str) -> None:
-    """Name the line of the header where a title stands above it."""
+    """Refuse a title above the header, and name the header's line."""
     lines = _head(content)
     for mark in SEPARATORS:
         try:
@@ -161,7 +161,7 @@ def _refuse_title(content: bytes, first: int, where: str) -> None:
 
 
 def _head(content: bytes) -> list[str]:
-    """The first whole lines; the first one in any case."""
+    """The first whole lines, at least one."""
     lines = content[:_LOOKED].decode("utf-8", "replace").split("\n")
     if len(lines) == 1:
         return [content[:_LONGEST].partition(b"\n")[0].decode("utf-8", "replace")]
@@ -193,7 +193,7 @@ def _refuse_no_separator(lines: Sequence[str], rows: Mapping[str, list[list[str]
 
 
 def counted_lines(content: bytes) -> tuple[int, int]:
-    """How many lines there are, and how long the longest is."""
+    """The number of lines, and the length of the longest."""
     whole = np.frombuffer(content, np.uint8)
     count, longest, last = 0, 0, -1
     for at in range(0, whole.size, PIECE):

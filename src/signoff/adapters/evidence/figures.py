@@ -1,8 +1,7 @@
-"""Numbers as people write them: decimal commas, thousands separators, percent and currency signs, brackets for minus.
+"""Reads numbers as people write them: decimal commas, thousands separators, percent and currency signs, brackets.
 
-One file has one decimal mark. A cell proves it where it can be read in one way only: `0,012`, `1.234,5`, `12,5`. Where
-no cell proves it, `1,234` may be a thousand or a little more than one, and the file is refused until somebody says
-which.
+One file has one decimal mark. A cell proves it if it reads in only one way: `0,012`, `1.234,5`, `12,5`. Without
+proof, `1,234` may be a thousand or a little more than one, and the file is refused until the user says which.
 """
 
 import re
@@ -39,10 +38,10 @@ class _Place:
 
 
 def plain_figures(frame: pl.DataFrame, where: str, decimal: Decimal | None, *, is_point_usual: bool) -> pl.DataFrame:
-    """The texts of a table with every column of figures as a programming language writes them.
+    """The texts of a table, with figures in the notation of a programming language.
 
-    `decimal` is the mark that somebody stated for a file that does not prove it. `is_point_usual` says that
-    the file's own form (commas between columns) makes a point the decimal mark unless a cell proves otherwise.
+    `decimal` is the mark that the user states for a file that does not prove it. `is_point_usual` says that commas
+    between columns make a point the decimal mark, unless a cell proves otherwise.
     """
     bare = {name: _bare(frame[name]) for name in frame.columns if _is_of_figures(frame[name])}
     mark = _mark_of(bare, where, decimal, is_point_usual=is_point_usual)
@@ -51,7 +50,7 @@ def plain_figures(frame: pl.DataFrame, where: str, decimal: Decimal | None, *, i
 
 
 def has_odd_figures(frame: pl.DataFrame) -> bool:
-    """Whether a column of texts holds figures that a programming language would not read."""
+    """Whether a column of texts has figures that a programming language would not read."""
     return any(_is_of_figures(column) and _odd(column).any() for column in frame.iter_columns())
 
 
@@ -64,7 +63,7 @@ def _is_missing(column: pl.Series) -> pl.Series:
 
 
 def _is_of_figures(column: pl.Series) -> bool:
-    """Whether every filled cell has the look of a figure; dates such as 31.12.2020 do not count."""
+    """Whether every filled cell looks like a figure; dates such as 31.12.2020 do not."""
     if column.dtype != pl.String:
         return False
     filled = column.filter(column.is_not_null() & ~_is_missing(column))
@@ -106,7 +105,7 @@ def _mark_of(bare: Mapping[str, pl.Series], where: str, decimal: Decimal | None,
 
 
 def _proof(mark: str) -> str:
-    """Texts that can be read only with this decimal mark."""
+    """The pattern of texts that can be read only with this decimal mark."""
     other = r"\." if mark == "," else ","
     own = re.escape(mark)
     return "|".join(
@@ -136,7 +135,7 @@ def _at(matches: pl.Series) -> int | None:
 
 
 def _plain(column: pl.Series, bare: pl.Series, decimal: Decimal, where: str) -> pl.Series:
-    """One column with points for decimals and nothing else between digits."""
+    """One column with decimal points and no separators between digits."""
     mark, group = _MARKS[decimal], _MARKS["comma" if decimal == "point" else "point"]
     own, other = re.escape(mark), re.escape(group)
     shape = rf"^(?:\d+|\d{{1,3}}(?:{other}\d{{3}})+|\d{{1,3}}(?: \d{{3}})+|\d{{1,3}}(?:'\d{{3}})+)?(?:{own}\d*)?e?$"

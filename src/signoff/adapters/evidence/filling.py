@@ -1,4 +1,4 @@
-"""Leaving out rows of the evidence that no market made, from every table that is held against them row by row."""
+"""Drops filled rows, which no market made, from the evidence and from every table compared with it row by row."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from signoff.domain.filled import Filled, filled
 
 
 def left_out(evidence: Evidence) -> Evidence:
-    """The evidence without filled rows; the trials lose those of the backtest, since they are compared row by row."""
+    """The evidence without filled rows; the trials lose the backtest's, since both are compared row by row."""
     filled_rows = filled(evidence.backtest.dates, evidence.backtest.returns)
     return replace(
         evidence,
@@ -23,7 +23,7 @@ def left_out(evidence: Evidence) -> Evidence:
 
 
 def without_rows(returns: Returns, filled_rows: Filled) -> Returns:
-    """A table without rows that were filled in, which it then names."""
+    """A table without its filled rows, which it then names."""
     if not filled_rows.rows.any():
         return returns
     keep = ~filled_rows.rows

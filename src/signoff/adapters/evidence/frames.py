@@ -1,7 +1,7 @@
 """The bytes of a file as a table: Parquet, CSV, compressed CSV, Arrow (file and stream) and Feather.
 
-What is truncated is seen from the file's own marks before a reader is started. Whatever else makes the reader panic is
-an error like any other, and what it prints on the way stays off the desk's terminal.
+A truncated file is detected by its own end marks before a reader starts. A reader's panic becomes an ordinary error,
+and its output stays off the terminal.
 """
 
 import csv
@@ -32,9 +32,9 @@ from signoff.domain.errors import BadInputError
 T = TypeVar("T")
 SUFFIXES: Final = (".parquet", ".csv", ".arrow", ".feather", ".csv.gz")
 MAX_BYTES: Final = 2_000_000_000
-# A csv.gz of honest figures shrinks to a tenth; a hundredth is already more than repetition explains.
+# A csv.gz of figures shrinks to about a tenth; less than a hundredth is not evidence.
 MAX_RATIO: Final = 100
-# A line holds as many values as there are trials; a text is a name or a time.
+# A line has one value per trial; a text is a name or a time.
 MAX_LINE: Final = 4 << 20
 MAX_TEXT: Final = 4096
 PIECE: Final = 4 << 20
@@ -49,13 +49,13 @@ _ALONE: Final = Lock()
 
 
 def suffix_of(name: str) -> str:
-    """The suffix that says how to read a file; `.csv.gz` is one suffix."""
+    """The suffix that decides how a file is read; `.csv.gz` is one suffix."""
     return next((suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What a file does not say of itself, and somebody said instead."""
+    """Facts that a file does not show and a person stated."""
 
     decimal: Decimal | None = None
     dates: Order | None = None
@@ -68,23 +68,23 @@ NO_HINTS: Final = Hints()
 
 @dataclass(frozen=True, slots=True)
 class LocatedTable:
-    """A table, and the line of its first row where every row is one line of a text."""
+    """A table, and the line of its first row if every row is one line of text."""
 
     frame: pl.DataFrame
     first_line: int | None = None
 
 
 def frame_of(content: bytes, suffix: str, where: str) -> pl.DataFrame:
-    """The table in these bytes; `said` is what messages call it."""
+    """The table in these bytes; `where` names it in messages."""
     return read_frame(content, suffix, where).frame
 
 
 def read_frame(
     content: bytes, suffix: str, where: str, hints: Hints = NO_HINTS, *, is_coded: bool = False
 ) -> LocatedTable:
-    """The table in these bytes, and where its rows stand.
+    """The table in these bytes, and the line of its first row.
 
-    `is_coded` allows names as categories, in which a long table is smaller than in texts.
+    `is_coded` allows names as categories, which are smaller than texts in a long table.
     """
     try:
         if suffix in _MARKS:
@@ -122,9 +122,9 @@ def _binary_frame(content: bytes, suffix: str, where: str, *, is_coded: bool = F
 
 
 def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], where: str) -> pl.DataFrame:
-    """A long table, a column at a time: each is one piece of memory, and names are places in the list of them.
+    """A long table, read a column at a time: each is one block of memory, and names are codes.
 
-    Names come first: the room that their texts took is free again when the numbers need it.
+    Names come first, so that the memory of their texts is free when the numbers are read.
     """
     columns = {}
     for name in sorted(schema, key=lambda name: name not in NAMES):
@@ -136,7 +136,7 @@ def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], where: str) -
 
 
 def _may_be_cut(suffix: str, reason: str) -> bool:
-    """Whether the end of the file is what fails; a CSV shows nothing of its end."""
+    """Whether the file may be truncated; a CSV does not show its end."""
     return suffix != ".csv" and "encrypt" not in reason.lower()
 
 
@@ -155,7 +155,7 @@ def _refuse_vast(extent: Extent, where: str) -> None:
 
 
 def _refuse_odd(schema: Mapping[str, pl.DataType], where: str) -> None:
-    """An array of fixed width takes room for each of its places also where it is empty."""
+    """Refuse fixed-size arrays, which take memory even for empty rows."""
     odd = [name for name, kind in schema.items() if "Array(" in str(kind)]
     if odd:
         raise BadInputError(
@@ -164,7 +164,7 @@ def _refuse_odd(schema: Mapping[str, pl.DataType], where: str) -> None:
 
 
 def _plain(frame: pl.DataFrame, where: str) -> pl.DataFrame:
-    """The table, unless one of its texts is too long to be a name: where texts are spread out, each takes as much."""
+    """The table; refused if a text is too long for a name, since an array reserves that size for each row."""
     for column in frame.iter_columns():
         if column.dtype == pl.String and column.len() and (longest := column.str.len_bytes().max()) is not None:
             assert isinstance(longest, int)
@@ -216,7 +216,7 @@ def _csv_table(content: bytes, where: str, hints: Hints) -> LocatedTable:
 
 
 def usual_csv(content: bytes, frame: pl.DataFrame, where: str) -> bytes:
-    """A CSV as any reader reads it: its own text where commas separate it, else its table written again."""
+    """The CSV for any reader: its own text if commas separate it, else the table written again."""
     text = csv_text(content, where)
     return text.content if text.separator == "," else frame.write_csv().encode()
 
@@ -226,7 +226,7 @@ def _header(first: bytes, separator: str) -> list[str]:
 
 
 def _csv_frame(text: CsvText, where: str, hints: Hints) -> pl.DataFrame:
-    """The table, its figures read as the file writes them."""
+    """The table, with figures read in the file's own notation."""
     if text.separator == ",":
         frame = _without_blank(_read_csv(text, where))
         if hints.decimal is None and not has_odd_figures(frame.select(pl.exclude(NAMES))):
@@ -257,9 +257,9 @@ def _read_csv(text: CsvText, where: str, *, infer_schema: bool = True) -> pl.Dat
 
 
 def _as_its_head(text: CsvText, names: Mapping[str, type[pl.DataType]]) -> pl.DataFrame | None:
-    """The table with the kinds that its first rows have; None where another row says another kind.
+    """The table with column types taken from its first rows; None if another row contradicts them.
 
-    Telling the kinds from every row takes longer than reading them. A column that is empty at first has no kind yet.
+    Inferring types from every row takes longer than reading. A column that begins empty has no type yet.
     """
     try:
         frame = pl.read_csv(text.content, separator=text.separator, infer_schema_length=HEAD, schema_overrides=names)
@@ -284,7 +284,7 @@ def _refuse_ragged(text: CsvText, where: str) -> None:
 
 
 def _without_blank(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows that hold anything."""
+    """The rows that are not empty."""
     if not frame.width or not frame.height or not frame[:, 0].null_count():
         return frame
     return frame.filter(~pl.all_horizontal(pl.all().is_null()))
@@ -297,7 +297,7 @@ def _quietly(read: Callable[[], T]) -> T:
 
 @contextmanager
 def _panic_unheard() -> Iterator[None]:
-    """Keep what a panicking reader prints off standard error; anything else that was printed meanwhile is passed on."""
+    """Keep a panicking reader's output off standard error, and pass on any other output."""
     try:
         own = os.dup(2)
     except OSError:

@@ -1,11 +1,11 @@
-"""What a `.link` file points at in the experiment tracker, fetched once and kept with the submission.
+"""Resolves a `.link` file in the experiment tracker: the target is fetched once and kept with the submission.
 
     mlflow:RUN_ID/path/to/table.parquet [sha256:DIGEST]
     mlflow-children:RUN_ID
     mlflow-experiment:NAME
 
-The first is one file of one run. The others are a family of trials: every run that was started under RUN_ID, or every
-run of an experiment.
+The first names one file of one run. The others name a family of trials: every run started under RUN_ID, or every run
+of an experiment.
 """
 
 import json
@@ -32,7 +32,7 @@ _FAMILY: Final = re.compile(r"mlflow-(?P<kind>children|experiment):(?P<of>\S.*)"
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A table from the tracker, and the files that freeze it: its bytes, and where they came from."""
+    """A table from the tracker, and the files that freeze it: its bytes and its origin."""
 
     table: EvidenceTable
     files: Mapping[str, bytes]
@@ -40,7 +40,7 @@ class Fetched:
 
 
 def fetch(link: Path, text: bytes, runs: Runs | None) -> Fetched:
-    """What a pointer names, as it is now."""
+    """Fetch the present target of a pointer."""
     pointer = text[:2000].decode(errors="replace").strip()
     one, family = _FILE.fullmatch(pointer), _FAMILY.fullmatch(pointer)
     is_table = one is not None and ".." not in one["path"].split("/") and suffix_of(one["path"]) != ""
@@ -65,7 +65,7 @@ def fetch(link: Path, text: bytes, runs: Runs | None) -> Fetched:
 
 
 def kept(link: Path) -> Fetched:
-    """What was fetched when the release was submitted, from the files that froze it."""
+    """The table as fetched at submission, from the files that froze it."""
     folder = link.parent / FETCHED
     tables = [path for suffix in SUFFIXES if (path := folder / f"{link.stem}{suffix}").is_file()]
     note = folder / f"{link.stem}.json"
@@ -123,7 +123,7 @@ def _frozen(link: Path, content: bytes, name: str, shown: str, note: Mapping[str
 
 
 def _tracked(name: str, where: Path, note: bytes) -> TrackedTable:
-    """Whose runs a table came from, by its note; one that an older Signoff wrote names nobody."""
+    """The runs and users of a table, by its note; notes of an older Signoff name no users."""
     try:
         fetched = json.loads(note)
         makers = [run.get("users", []) for run in (*fetched["runs"], *fetched.get("run_again", []))]

@@ -1,4 +1,4 @@
-"""A dossier folder as one reading: declarations, measurements, and the exact bytes behind them."""
+"""Reads a dossier folder: its declarations, its measurements, and their exact bytes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -51,20 +51,20 @@ IN_FORCE: Final = Path("policy in force")
 MOST_NAMED: Final = 5
 HOLDING_RETURNS: Final = ("backtest", "backtest_previous", "trials", "paper_returns", "stress", "asset_returns")
 MOST_TRIALS: Final = 25_000_000
-"""Returns of a family: some copies of 8 bytes each are worked on at a time, which is a gigabyte."""
+"""The most returns of a family: several copies of 8 bytes each take about a gigabyte."""
 POLICY_BESIDE: Final = f"{POLICY} beside the dossier"
 LINKED_BYTES: Final = 1_000_000
 _NOTHING_DECLARED: Final = EvidenceDeclaration()
 BAR: Final = ("bar_low", "bar_high")
 MODEL_OF: Final = ("version", "run_id")
-"""Columns by which a paper log says which model predicted."""
+"""Columns of a paper log that name the model that predicted."""
 
 
 class FolderReader:
     """Reads folders as the how-to describes them.
 
-    `runs` answers what a pointer names. Folders beneath `keep` are submissions that Signoff keeps: there a pointer is
-    read as it was fetched then, whatever the tracker says today.
+    `runs` fetches what a pointer names. Folders beneath `keep` are stored submissions: their pointers are read as they
+    were fetched at submission, whatever the tracker has today.
     """
 
     def __init__(self, runs: Runs | None = None, *, keep: Path | None = None) -> None:
@@ -79,7 +79,7 @@ class FolderReader:
         *,
         is_submission: bool = False,
     ) -> Inputs:
-        """Parse and check everything; nothing is kept when anything is wrong."""
+        """Parse and check everything; one fault refuses the whole folder."""
         with one_reading():
             return self._read(folder, policy, in_force, is_submission=is_submission)
 
@@ -131,7 +131,7 @@ class FolderReader:
 
 
 def _given(folder: Path, named: Path | None) -> Located[Policy] | None:
-    """The policy file that came along, None where there is none."""
+    """The policy file of the folder or the command; None without one."""
     path = named or folder / POLICY
     if named is None and not (path.exists() or path.is_symlink()):
         return None
@@ -149,7 +149,7 @@ def _located(in_force: InForce) -> Located[Policy]:
 
 
 def _refuse_another(folder: Path, brought: Located[Policy], in_force: InForce) -> None:
-    """Refuse to submit under a policy that somebody brought along, whatever is in it."""
+    """Refuse a submission that brings another policy than the one in force."""
     changes = differences(in_force.policy, brought.value)
     if not changes:
         return
@@ -183,9 +183,9 @@ def _evidence(
 
 
 def evidence_of(folder: Path, tables: Mapping[str, EvidenceTable], declared: EvidenceDeclaration) -> Evidence:
-    """The measurements in tables that were read already, by their names in a dossier; one is the backtest.
+    """The measurements in parsed tables, by their dossier names; `backtest` is required.
 
-    `folder` is what messages call the place that they came from.
+    `folder` names their place in messages.
     """
     zone = declared.zone
     if zone is not None:
@@ -213,7 +213,7 @@ def evidence_of(folder: Path, tables: Mapping[str, EvidenceTable], declared: Evi
 
 
 def _refuse_unmatched(folder: Path, tables: Mapping[str, EvidenceTable], declared: EvidenceDeclaration) -> None:
-    """Refuse a true return that is declared and that no table has."""
+    """Refuse a declared true return that no table has."""
     if not declared.extreme_returns:
         return
     rows = [
@@ -230,7 +230,7 @@ def _refuse_unmatched(folder: Path, tables: Mapping[str, EvidenceTable], declare
 
 
 def _with_benchmarks(folder: Path, evidence: Evidence) -> tuple[Evidence, dict[str, bytes]]:
-    """The evidence with what was measured of the version and of the previous one, and the bytes of these files."""
+    """The evidence with the benchmarks of the version and the previous one, and their files' bytes."""
     benchmarks = {name: read for name in BENCHMARKS if (read := read_benchmark(folder / name, folder)) is not None}
     own, previous = (benchmarks[name][0] if name in benchmarks else None for name in BENCHMARKS)
     sources = (*evidence.sources, *(source for _, _, source in benchmarks.values()))
@@ -259,7 +259,7 @@ def _returns(table: EvidenceTable, zone: str | None = None) -> Returns:
 
 
 def _costs(table: EvidenceTable) -> Costs:
-    """Whether the returns of a table are net of costs; an import and a dossier that disagree are refused."""
+    """Whether the returns are net of costs; import and dossier must agree."""
     declared = table.declared.costs
     costs = costs_of(table.imported_costs, declared)
     if costs is None:
@@ -348,7 +348,7 @@ def _paper(table: EvidenceTable) -> PaperLog:
 
 
 def _named(table: EvidenceTable, column: str) -> tuple[str, ...]:
-    """Every different text of a column, none where the table has no such column."""
+    """The distinct texts of a column; empty if the table lacks it."""
     if column not in table.frame.columns:
         return ()
     return tuple(sorted(set(table.texts(column).tolist())))
@@ -380,14 +380,14 @@ def _asset_returns(table: EvidenceTable, zone: str | None = None) -> AssetReturn
 
 
 def _largest(declared: EvidenceDeclaration) -> float | None:
-    """The largest gain of one period that the dossier declares, as a fraction."""
+    """The dossier's largest declared gain of one period, as a fraction."""
     scale = 100 if declared.return_unit is ReturnUnit.PERCENT else 1
     largest = max((one.value / scale for one in declared.extreme_returns), default=0.0)
     return largest if largest > LARGEST else None
 
 
 def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> None:
-    """The tables of the feature replay belong to what is signed, and so does its code where it lies in the folder."""
+    """Add the replay's tables, and its code if it is in the folder, to the signed files."""
     declared = dossier.validation.pit
     files |= feature_code(declared.compute, folder)
     if declared.strategy is not None:
@@ -418,7 +418,7 @@ def _lock(folder: Path, relative: str) -> bytes:
 
 
 def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str, bool | None]:
-    """Whether each file that is referred to exists; a URL is not looked up here and stays unknown."""
+    """Whether each linked file exists; URLs are not fetched and stay unknown."""
     wanted = [
         dossier.governance.model_card,
         dossier.plan.monitoring.dashboard,
@@ -442,7 +442,7 @@ def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str,
 
 
 def _read_linked(path: Path, folder: Path) -> bytes:
-    """The content of a file that the dossier refers to, which may be empty."""
+    """The content of a linked file, which may be empty."""
     try:
         return read_inside(path, folder, limit=LINKED_BYTES)
     except OSError as error:
@@ -454,7 +454,7 @@ def _is_inside(folder: Path, relative: str) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is anything to be read, which is then refused where it is no file."""
+    """Whether anything exists at the path; reading refuses what is no file."""
     try:
         return path.is_symlink() or (path.exists() and not path.is_dir())
     except OSError:
@@ -462,7 +462,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is such a file; a name that no file can have is none."""
+    """Whether the file exists; an impossible name counts as missing."""
     try:
         return path.is_file()
     except OSError:

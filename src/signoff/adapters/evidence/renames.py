@@ -1,4 +1,4 @@
-"""Symbols that changed their name while they were held: one ends, another begins with the very weight that it had."""
+"""Finds symbols that changed their name while held: one ends, another begins with exactly its weight."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ SAME: Final = 1e-9
 
 
 def under_new_names(table: EvidenceTable, positions: Positions, renames: Mapping[str, str]) -> Positions:
-    """The positions under the names that the dossier declares, or a question about one that it does not."""
+    """The positions under the declared names; an undeclared rename is asked about."""
     _refuse_undeclared(table, positions, renames)
     if not any(old != new for old, new in renames.items()):
         return positions
@@ -22,7 +22,7 @@ def under_new_names(table: EvidenceTable, positions: Positions, renames: Mapping
 
 
 def _refuse_undeclared(table: EvidenceTable, positions: Positions, renames: Mapping[str, str]) -> None:
-    """Ask where a weight that no other symbol has goes over from a symbol that ends to one that begins."""
+    """Ask about a unique weight that passes from a symbol that ends to one that begins."""
     days, symbols, weights = positions.dates, positions.symbols, positions.weight
     every = np.unique(days)
     span = {str(symbol): np.flatnonzero(symbols == symbol) for symbol in np.unique(symbols)}

@@ -1,8 +1,7 @@
-"""What the evidence says of its own time, held against what the dossier declares of it, and against calendars.
+"""The frequency and calendar of the evidence, checked against the dossier and against exchange calendars.
 
-The dates say how often a table has a row; the calendar that they follow is the declared one, else the policy's, else
-the exchange that they agree with best. Where the dates allow two readings, or disagree with the dossier, the tables are
-refused with the key that settles it.
+The dates give the frequency of a table. Its calendar is the declared one, else the policy's, else the exchange that
+agrees best. Ambiguous dates, and dates that disagree with the dossier, are refused with the key that settles them.
 """
 
 from collections.abc import Iterator
@@ -38,27 +37,27 @@ from signoff.domain.sampling import (
 )
 
 EXCHANGES: Final = ("XNYS", "XLON", "XFRA", "XPAR", "XTKS", "XHKG", "XSHG", "XTSE", "XASX", "XBOM", "XTAE", "XSAU")
-"""Where dates follow neither every weekday nor the policy's exchange, the one of these that they agree with best."""
+"""Candidates if the dates follow neither every weekday nor the policy's exchange."""
 FITS: Final = 0.005
 NONE_SHUT: Final = 0.001
-"""Shares of rows while an exchange is shut: up to these the dates follow it, however many of its sessions they lack."""
+"""Shares of rows while an exchange is shut: up to these, the dates follow it even if they lack many sessions."""
 ROWS: Final = 1.05
-"""How far a declared number of rows a year may be from that of the dates, which every Sharpe ratio is scaled by."""
+"""How far declared and counted rows a year may differ; they scale every Sharpe ratio."""
 ROWS_OF_A_CALENDAR: Final = 1.01
-"""The same for weeks, months and longer: a year has as many of them everywhere."""
+"""The same for weeks, months and longer, whose number a year is the same everywhere."""
 FEWEST_LAGGED: Final = 30
 CERTAIN: Final = 4.0
-"""Standard errors by which agreement at another lag is the better one: chance does that once in fifteen thousand."""
+"""Standard errors by which another lag must agree better: chance does that once in fifteen thousand."""
 LEAST: Final = 0.1
 MOST_LAG: Final = 5
 
 _REST: Final = timedelta(days=14)
-"""Longer than any market rests."""
+"""Longer than any market closure."""
 _A_DAY: Final = date(2020, 1, 2)
 
 
 def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhasePolicy) -> Evidence:
-    """The evidence with what is known of its time, or a refusal that says what to declare."""
+    """The evidence with its frequency and calendar, or a refusal that says what to declare."""
     declared = dossier.evidence
     backtest = _timed(folder, evidence.backtest, declared)
     calendar = _calendar(folder, backtest, declared, phases)
@@ -92,7 +91,7 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
 
 
 def refuse_low_rate(folder: Path, declared: EvidenceDeclaration, gates: GatePolicy) -> None:
-    """Refuse a risk-free rate below the policy's floor: the lower it is, the higher is every Sharpe ratio."""
+    """Refuse a risk-free rate below the policy's floor, since a low rate raises every Sharpe ratio."""
     rate, lowest = declared.risk_free_pct, gates.lowest_risk_free_pct
     if rate < lowest:
         raise BadInputError(
@@ -113,7 +112,7 @@ def _own_time(
 
 
 def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_own: bool = False) -> Returns:
-    """The table with its frequency: as declared where that is so, else as its dates say.
+    """The table with its frequency: the declared one, else the one that its dates show.
 
     A table of its own (`is_own`) may be daily where the backtest is not.
     """
@@ -166,7 +165,7 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
 
 
 def _counted_rows_a_year(table: Returns, sampling: Sampling) -> tuple[float, str]:
-    """The rows a year that the dates of a table count to; those of its frequency where it is shorter than a year."""
+    """The rows a year as counted from the dates; for less than a year, those of the frequency."""
     days = int((table.dates[-1] - table.dates[0]).astype(np.int64)) if table.dates.size else 0
     if days < A_YEAR - 14:
         return sampling.rows_a_year, ""
@@ -193,7 +192,7 @@ def _followed(table: Returns, calendar: str) -> Returns:
 
 
 def _like(folder: Path, table: Returns, backtest: Returns, declared: EvidenceDeclaration) -> Returns:
-    """The previous version's table, which is held against the backtest row by row."""
+    """The previous version's table, which is compared with the backtest row by row."""
     assert backtest.sampling is not None
     timed = _timed(folder, table, replace(declared, frequency=None, rows_a_year=None))
     assert timed.sampling is not None
@@ -207,7 +206,7 @@ def _like(folder: Path, table: Returns, backtest: Returns, declared: EvidenceDec
 
 
 def _calendar(folder: Path, backtest: Returns, declared: EvidenceDeclaration, phases: PhasePolicy) -> str:
-    """The calendar that the daily rows follow: the declared one, else the policy's, else what they agree with best."""
+    """The calendar of the daily rows: the declared one, else the policy's, else the best match."""
     sampling = backtest.sampling
     assert sampling is not None
     every_day = sampling.frequency is Frequency.DAILY and sampling.is_every_day
@@ -226,9 +225,9 @@ def _calendar(folder: Path, backtest: Returns, declared: EvidenceDeclaration, ph
 
 
 def _best_calendar(table: Returns, own: str) -> str:
-    """Every weekday where no weekday is missing, else the exchange that the dates agree with best, `own` before others.
+    """Every weekday if none is missing, else the exchange that agrees best; a tie goes to `own`.
 
-    Weekends are left out of the choice where Fridays are in it: no exchange trades on both.
+    Weekends do not count if Fridays occur, since no exchange trades on both.
     """
     is_weekday, has_benchmark = np.is_busday(table.dates), table.benchmark is not None
     friday = int(((table.dates.astype(np.int64) + 3) % 7 == 4).sum())
@@ -262,10 +261,10 @@ def _best_calendar(table: Returns, own: str) -> str:
 
 
 def _rivals(table: Returns, chosen: Coverage) -> tuple[str, ...]:
-    """The exchanges that explain the dates as well as the one that was taken, where this one leaves some unexplained.
+    """The exchanges that explain the dates as well as the chosen one, if it leaves some unexplained.
 
-    Every row is a session of theirs, and they lack no more than it does, or both lack many. The market that stands
-    beside it is one: which of the two is the book's own, the dates do not say.
+    Each row is a session of a rival, and it lacks no more rows than the chosen one, or both lack many. A second market
+    beside the chosen one is a rival too: the dates do not show which of the two is the book's.
     """
     own = _held(table, chosen.calendar)
     if chosen.frequency is not Frequency.DAILY or chosen.calendar in {"", EVERY_DAY, WEEKDAYS} or not own.share:
@@ -322,7 +321,7 @@ def _held_whole(table: Returns, of_benchmark: str | None) -> Coverage:
 
 
 def _beside_benchmark(table: Returns, covered: Coverage, declared: str | None) -> Coverage:
-    """Days on which only one of the two markets is open are no fault, where the other one is declared or is seen."""
+    """Days with one of two markets open are no fault if the other market is declared or evident."""
     is_whole = not covered.missing.size and not covered.shut.size
     if is_whole or table.benchmark is None or covered.calendar in {"", EVERY_DAY, WEEKDAYS}:
         return covered
@@ -343,7 +342,7 @@ def _sessions(calendar: str, table: Returns) -> Days:
 
 
 def _candidates(table: Returns, *first: str) -> Iterator[tuple[str, Days]]:
-    """The exchanges that a table may follow, with their sessions; one whose calendar does not cover it is passed by."""
+    """The candidate exchanges and their sessions; calendars that do not cover the table are skipped."""
     for name in dict.fromkeys((*first, *EXCHANGES)):
         if name in {EVERY_DAY, WEEKDAYS}:
             continue
@@ -354,7 +353,7 @@ def _candidates(table: Returns, *first: str) -> Iterator[tuple[str, Days]]:
 
 
 def _of_two(dates: Days, table: Returns, own: str) -> str:
-    """The exchange whose sessions and those of another one together are the dates; "" where there are no such two."""
+    """The first of two exchanges whose joint sessions are the dates; "" without such a pair."""
     sessions = dict(_candidates(table, own))
     for name, days in sessions.items():
         for other in sessions.values():
@@ -364,7 +363,7 @@ def _of_two(dates: Days, table: Returns, own: str) -> str:
 
 
 def _lagged(folder: Path, backtest: Returns, declared: EvidenceDeclaration) -> Returns:
-    """The backtest with the lag of its benchmark; asked for where another than none agrees better."""
+    """The backtest with the lag of its benchmark; refused if another lag agrees better."""
     assert backtest.sampling is not None
     lag = declared.benchmark_lag or 0
     if backtest.benchmark is None:
@@ -398,7 +397,7 @@ def _rows(lag: int) -> str:
 
 
 def _refuse_shifted(folder: Path, new: Returns, old: Returns) -> None:
-    """Refuse a previous version that agrees better with the new one when it is moved by a row."""
+    """Refuse a previous version whose returns agree better when moved by a row."""
     _, at_new, at_old = np.intersect1d(new.dates, old.dates, return_indices=True)
     better = _better_lag(new.returns[at_new], old.returns[at_old], 0, most=1)
     if better is None:
@@ -413,10 +412,10 @@ def _refuse_shifted(folder: Path, new: Returns, old: Returns) -> None:
 
 
 def _better_lag(own: Floats, other: Floats, lag: int, *, most: int = MOST_LAG) -> tuple[int, float, float] | None:
-    """The lag within `most` rows at which two series go together surely better than at `lag`: (lag, there, at `lag`).
+    """The lag within `most` rows at which two series agree better beyond chance: (lag, there, at `lag`).
 
-    The size of the correlation of ranks counts, from .1 on: a book that is short of its benchmark goes with it too. The
-    difference is Fisher's, in errors of independent rows.
+    The absolute rank correlation counts, from .1 on, since a book may be short of its benchmark. The difference is
+    Fisher's, in standard errors of independent rows.
     """
     correlations = {at: _correlation(own, other, at) for at in range(-most, most + 1)}
     base = correlations.get(lag, 0.0)
@@ -436,7 +435,7 @@ def _fisher(correlation: float) -> float:
 
 
 def _correlation(own: Floats, other: Floats, lag: int) -> float:
-    """Of the own returns with the other's `lag` rows before."""
+    """The rank correlation of the own returns with the other's `lag` rows before."""
     size = own.size - abs(lag)
     if size < FEWEST_LAGGED:
         return 0.0
@@ -448,7 +447,7 @@ def _correlation(own: Floats, other: Floats, lag: int) -> float:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Ranks, ties alike: a few wild days do not decide at which lag two series agree."""
+    """Ranks with ties averaged, so that a few extreme days do not decide the lag."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     upto = np.cumsum(counts)
     ranks: Floats = (upto - (counts - 1) / 2)[place]

@@ -1,4 +1,4 @@
-"""Tables from Parquet, CSV and Arrow, and the checks that every one of them must pass.
+"""Tables from Parquet, CSV and Arrow, and the checks that each table must pass.
 
 A refusal names file, row (1 is the first row of data; in a CSV the line too) and column, says what was expected and
 found, and what to do.
@@ -48,21 +48,21 @@ _NOTHING_DECLARED: Final = EvidenceDeclaration()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ByDay:
-    """Days in order, each once, and where each begins among the rows; None where every row is a day."""
+    """Distinct days in order, and the row at which each day begins; None if every row is a day."""
 
     days: Days
     starts: NDArray[np.intp] | None
     of: RowTimes
 
     def compounded(self, returns: Floats) -> Floats:
-        """The returns of rows as those of days."""
+        """Compound the returns of the rows to daily returns."""
         if self.starts is None:
             return returns
         grown: Floats = np.multiply.reduceat(1 + returns, self.starts) - 1
         return grown
 
     def summed(self, values: Floats) -> Floats:
-        """What rows add up to in a day."""
+        """Sum the values of the rows by day."""
         if self.starts is None:
             return values
         total: Floats = np.add.reduceat(values, self.starts)
@@ -71,7 +71,7 @@ class ByDay:
 
 @dataclass(frozen=True, eq=False)
 class EvidenceTable:
-    """One file as it was read: its name in what is signed, and what messages call it."""
+    """One file as read: `name` is its name in the manifest, `where` its name in messages."""
 
     name: str
     where: str
@@ -86,7 +86,7 @@ class EvidenceTable:
         return Source(name=self.name, sha256=digest(self.content), size=len(self.content), rows=self.frame.height)
 
     def require(self, *columns: str, optional: tuple[str, ...] = ()) -> None:
-        """Refuse a table that lacks a column, or has one whose name is nearly that of a missing one."""
+        """Refuse a table that lacks a column or misspells one."""
         present = self.frame.columns
         missing = [c for c in columns if c not in present]
         if missing:
@@ -101,7 +101,7 @@ class EvidenceTable:
                 )
 
     def _nearly(self, column: str, *excluded: str) -> str | None:
-        """The column of the table whose name comes nearest to this one, if any comes near."""
+        """The column with the most similar name; None if no name is similar."""
         lowered = {name.strip().lower(): name for name in self.frame.columns if name not in excluded}
         close = get_close_matches(column, lowered, n=1, cutoff=0.7)
         return lowered[close[0]] if close else None
@@ -125,13 +125,13 @@ class EvidenceTable:
         return moments(column, zone, ZONE, self.refuse)
 
     def unique_days(self) -> Days:
-        """The `date` column where each day stands once, in order."""
+        """The `date` column; its days must be unique and in order."""
         days = self.days()
         self._ordered(days, "date")
         return days
 
     def by_day(self, zone: str | None = None) -> ByDay:
-        """The days in order, each once; times of one day are that day's, where they are in order."""
+        """The distinct days in order; several times of one day must be in order too."""
         times = self.moments(zone)
         if times.instants is None:
             self._ordered(times.days, "date")
@@ -171,7 +171,7 @@ class EvidenceTable:
         return np.asarray(self.coded(name))
 
     def coded(self, name: str = "symbol") -> CodedSymbols:
-        """A column of names as places in the list of them, in the order of their first rows."""
+        """A column of names as codes into the list of names, which follows the order of first rows."""
         column = self.frame[name]
         if column.dtype not in _TEXTS:
             self.refuse(f"column {name}: expected names, found {column.dtype}. Write them as text")
@@ -191,7 +191,7 @@ class EvidenceTable:
         return _of_those_used(codes, places.to_numpy().astype(np.str_))
 
     def _refuse_names(self, names: pl.Series, codes: np.ndarray, column: str) -> None:
-        """Refuse an empty name and a long one: in an array of names each takes as much room as the longest."""
+        """Refuse empty and long names: an array of names reserves the longest name's size for each."""
         length = names.str.len_chars().to_numpy()
         wrong = (length == 0) | (length > MAX_NAME)
         if wrong.any() and wrong[codes].any():
@@ -201,7 +201,7 @@ class EvidenceTable:
             self._short(self.frame[column].cast(pl.String), column)
 
     def texts(self, name: str) -> Symbols:
-        """A column of short texts, empty where there is none."""
+        """A column of short texts; a missing text is empty."""
         texts = self.frame[name].cast(pl.String).fill_null("")
         self._short(texts, name)
         return texts.to_numpy().astype(np.str_)
@@ -231,7 +231,7 @@ class EvidenceTable:
     def returns(self, name: str, *, may_rest: bool = False) -> Floats:
         """A column of simple returns as fractions, from the unit that the dossier declares.
 
-        `may_rest`, zeros may follow a loss of everything: a table of several columns has no other end for one.
+        With `may_rest`, zeros may follow a total loss: one column of several cannot end before the others.
         """
         raw = self.numbers(name)
         if (problem := worths(raw)) is not None:
@@ -245,7 +245,7 @@ class EvidenceTable:
         return values
 
     def asset_returns(self, name: str, symbols: Symbols) -> Floats:
-        """A column of simple returns of several assets: each ends by itself."""
+        """A column of simple returns of several assets; each asset may end on its own date."""
         raw = self.numbers(name)
         values = self._fractions(name, raw)
         if self.declared.return_unit is not None:
@@ -278,8 +278,8 @@ class EvidenceTable:
     def _refuse_declared_unit(self, name: str, raw: Floats, values: Floats, periods: int) -> None:
         """Refuse a declared unit that the sizes contradict.
 
-        A benchmark that never falls is a rate, and says nothing of the unit. The columns of trials are held against
-        the backtest together: one quiet configuration is no other unit.
+        A benchmark that never falls is an interest rate and does not show the unit. All trials together are compared
+        with the backtest, since one quiet configuration does not show another unit.
         """
         unit = self.declared.return_unit
         if unit is None:
@@ -334,7 +334,7 @@ class EvidenceTable:
         self.refuse(f"{self.row(row)}, column {name}: found {raw[row]:g}; {problem}{advice}")
 
     def weights(self, name: str) -> Floats:
-        """A column of shares of capital; ten times the capital in one symbol is a wrong unit."""
+        """A column of shares of capital; a row above ten times the capital has a wrong unit."""
         return self._within(name, 10.0, "a share of capital such as 0.05")
 
     def at_least_zero(self, name: str) -> Floats:
@@ -346,7 +346,7 @@ class EvidenceTable:
         return values
 
     def costs(self, name: str) -> Floats:
-        """A column of costs as shares of capital; a tenth of it in one row is a wrong unit."""
+        """A column of costs as shares of capital; a row above a tenth of it has a wrong unit."""
         values = self.numbers(name)
         if (wrong := np.flatnonzero(np.abs(values) > LARGEST_COST)).size:
             row = int(wrong[0])
@@ -396,7 +396,7 @@ class EvidenceTable:
             self.refuse(f"{self.row(row)}: repeats {pairs['symbol'][row]} at {times[row]}; each may stand once")
 
     def row(self, index: int) -> str:
-        """How a row is named to people: counted from 1, with its line where the file has lines."""
+        """The row's name in messages: its number from 1, and its line if the file has lines."""
         line = "" if self.first_line is None else f" (line {index + self.first_line})"
         return f"row {index + 1}{line}"
 
@@ -429,7 +429,7 @@ class EvidenceTable:
         return values
 
     def _refuse_written(self, column: pl.Series) -> None:
-        """Refuse dates that people read and no ISO: which form it is, and which command rewrites it."""
+        """Refuse dates in another form than ISO; name the form and the command that rewrites it."""
         try:
             if (ends := month_ends(column)) is not None:
                 self.refuse(
@@ -494,7 +494,7 @@ class EvidenceTable:
             self.refuse(f"{self.row(row)}, column {written.name}: expected {wanted}, found {written[row]}")
 
     def _short(self, texts: pl.Series, name: str) -> None:
-        """Refuse a text that is no name: in an array of names each takes as much room as the longest."""
+        """Refuse texts that are too long for a name: an array reserves the longest text's size for each."""
         long = (texts.str.len_chars() > MAX_NAME).arg_true()
         if long.len():
             row = int(long[0])
@@ -520,12 +520,12 @@ class EvidenceTable:
 
 
 def read(path: Path, folder: Path) -> EvidenceTable:
-    """One file, whole. A link out of the folder, an empty, a huge or a broken file is refused."""
+    """Read one whole file. A link out of the folder and an empty, huge or broken file are refused."""
     return table_of(read_bytes(path, folder), path.name, str(path))
 
 
 def table_of(content: bytes, name: str, where: str) -> EvidenceTable:
-    """The table in the bytes of a file of this name; `said` is what messages call it."""
+    """The table in the bytes of a file of this name; `where` names it in messages."""
     suffix = suffix_of(name)
     located = read_frame(content, suffix, where, is_coded=True)
     table = EvidenceTable(name, where, content, meant_columns(located.frame, where), first_line=located.first_line)
@@ -535,7 +535,7 @@ def table_of(content: bytes, name: str, where: str) -> EvidenceTable:
 
 
 def read_bytes(path: Path, folder: Path | None = None) -> bytes:
-    """The content of a file of evidence: one inside of a folder, or one that was named by itself."""
+    """The content of an evidence file, inside a folder or named by itself."""
     try:
         content = read_named(path, limit=MAX_BYTES) if folder is None else read_inside(path, folder, limit=MAX_BYTES)
     except OSError as error:
@@ -546,7 +546,7 @@ def read_bytes(path: Path, folder: Path | None = None) -> bytes:
 
 
 def _unit_of(raw: Floats) -> str:
-    """What the typical size of returns that are no fractions suggests, and what to do; nothing is converted."""
+    """Advice for returns whose typical size is too large for fractions; nothing is converted."""
     size = float(np.median(np.abs(raw[raw != 0])))
     if size < BASIS_POINTS:
         return "this looks like percent. Divide by 100, or say evidence.return_unit: percent in dossier.yaml"
@@ -565,7 +565,7 @@ def _unit_of(raw: Floats) -> str:
 def _of_those_used(codes: np.ndarray, names: Symbols) -> CodedSymbols:
     """The names that occur; a column of categories may list others."""
     is_used = np.zeros(names.size, dtype=np.bool_)
-    for first in range(0, codes.size, PIECE):  # an index of millions is spread out to eight bytes each
+    for first in range(0, codes.size, PIECE):  # in pieces: numpy widens each index to eight bytes
         is_used[codes[first : first + PIECE]] = True
     if is_used.all():
         return CodedSymbols(codes, names)
@@ -574,7 +574,7 @@ def _of_those_used(codes: np.ndarray, names: Symbols) -> CodedSymbols:
 
 
 def _repeats(times: np.ndarray, symbols: CodedSymbols) -> bool:
-    """Whether a symbol stands twice at one time; times are in order."""
+    """Whether a symbol occurs twice at one time; times are in order."""
     same = times[1:] == times[:-1]
     codes = symbols.codes
     if (codes[1:] > codes[:-1])[same].all():
@@ -590,7 +590,7 @@ def _repeats(times: np.ndarray, symbols: CodedSymbols) -> bool:
 
 
 def _iso_time(text: str) -> datetime | None:
-    """A time as ISO 8601 writes it, with date and clock; None for any other text."""
+    """A time in ISO 8601 with date and clock; None for any other text."""
     try:
         return datetime.fromisoformat(text) if len(text) > len("2018-12-31") else None
     except ValueError:
@@ -603,13 +603,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _no_header(names: Sequence[str]) -> str:
-    """A hint where a table's first row of data stands in place of its header."""
+    """A hint for a file that has data in place of its header."""
     is_data = any(re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|[-+]?\d*[.,]\d+", name) for name in names)
     return ". The first line reads like data: put the names of the columns above it" if is_data else ""
 
 
 def _head_hint(values: Floats, row: int) -> str:
-    """What to do where a table begins with rows that have no value yet."""
+    """Advice for a table whose first rows have no value yet."""
     filled = np.flatnonzero(np.isfinite(values))
     if row or not filled.size or not np.isfinite(values[filled[0] :]).all():
         return ""

@@ -1,7 +1,7 @@
-"""Dates as people write them, brought to ISO: `31/12/2020`, `12/31/2020`, `20201231`, `31-Dec-2020`.
+"""Converts dates as people write them to ISO: `31/12/2020`, `12/31/2020`, `20201231`, `31-Dec-2020`.
 
-A column has one form. Day and month are told apart where a number above 12 proves it; where nothing does, somebody has
-to say. A spreadsheet that took half of a column for its own dates leaves two forms behind, and is refused with the row.
+A column has one form. A number above 12 proves which is the day; without one, the user must say. A spreadsheet that
+converted half of a column to its own dates leaves two forms, which are refused with the row.
 """
 
 from typing import Final, Literal
@@ -48,7 +48,7 @@ class OddDateError(ValueError):
 
 
 def iso_texts(column: pl.Series, order: Order | None = None) -> pl.Series:
-    """Texts of dates and times as ISO texts. What is ISO already is returned as it is; OddDateError otherwise."""
+    """Dates and times as ISO texts; ISO texts are unchanged. Raises OddDateError."""
     texts = column.str.strip_chars()
     filled = texts.drop_nulls()
     if not filled.len():
@@ -88,9 +88,9 @@ def days_of_numbers(column: pl.Series) -> pl.Series:
 
 
 def month_ends(column: pl.Series) -> pl.Series | None:
-    """Months such as `2016-01` or `Jan 2016` as the ISO texts of their last days; None where these are no months.
+    """Months such as `2016-01` or `Jan 2016` as the ISO texts of their last days; None for other texts.
 
-    OddDateError where a month is written in another form than the first, or is none.
+    OddDateError if a month has another form than the first, or is not a month.
     """
     if column.dtype.is_float() or not (column.dtype == pl.String or column.dtype.is_integer()):
         return None
@@ -129,7 +129,7 @@ def _refuse_short_year(texts: pl.Series) -> None:
 
 
 def _refuse_second_form(texts: pl.Series, fits: pl.Series) -> None:
-    """Name the first row that is written in another known form; what is no date at all is left to the reader."""
+    """Name the first row in another known form; the reader refuses other texts."""
     row = int((~fits).fill_null(value=False).arg_true()[0])
     first_row = int(texts.is_not_null().arg_true()[0])
     if any(_matches(texts[row : row + 1], shape).all() for shape in _SHAPES):
@@ -144,14 +144,14 @@ def _refuse_second_form(texts: pl.Series, fits: pl.Series) -> None:
 
 
 def no_session(text: str) -> str:
-    """What to do about a row whose place of a date has a text without any digit."""
+    """Advice for a row with a text without digits in place of its date."""
     if any(sign.isdigit() for sign in text):
         return ""
     return ". It is the row of no session: remove it, if it is a total, a remark or another line of the header"
 
 
 def _refuse_no_date(texts: pl.Series) -> None:
-    """Name a second line of the header, of units or of names, above the first date."""
+    """Refuse a second header line above the first date, and name it."""
     row = int(texts.is_not_null().arg_true()[0])
     if (advice := no_session(texts[row])) and texts[row + 1 :].str.contains(r"\d").any():
         raise OddDateError(row, f"{texts[row]!r}{advice}")

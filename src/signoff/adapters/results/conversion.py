@@ -1,8 +1,7 @@
-"""From a result file of another tool to a table of evidence, with a note of where it came from.
+"""Converts another tool's result file to a table of evidence, with a note of its origin.
 
-A file is converted once, by `signoff import`, and what is judged and signed is the Parquet that this writes: so nobody
-has to read a pickle again to check a signature. The note beside it names the source by its digest, and a table that
-was changed after its note was written is refused.
+`signoff import` converts a file once, and the Parquet that it writes is judged and signed. So checking a signature
+needs no pickle. The note beside it has the source's digest; a table that was changed later is refused.
 """
 
 import re
@@ -61,7 +60,7 @@ _ORDER: Final[Mapping[str | None, Order]] = {"day-first": "day-first", "month-fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionRequest:
-    """What to convert, and what the file itself does not say."""
+    """A file to convert, and the facts that it does not show."""
 
     format: str
     source: Path
@@ -83,7 +82,7 @@ class ConversionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """The files to write: the table, and the note that belongs to it."""
+    """The files to write: the table and its note."""
 
     files: Mapping[str, bytes]
     frame: pl.DataFrame
@@ -91,7 +90,7 @@ class Converted:
 
 
 def hints_of(*, decimal: str | None, dates: str | None, sheet: str | None, drop_head: bool) -> Hints:
-    """The options that say what a file does not; an unknown word is refused."""
+    """The options for facts that a file does not show; an unknown word is refused."""
     for option, value, words in (("--decimal", decimal, DECIMALS), ("--dates", dates, ORDERS)):
         if value is not None and value not in words:
             raise BadInputError(f"Expected {option} to be {' or '.join(words)}, found {value!r}.")
@@ -125,7 +124,7 @@ def convert(request: ConversionRequest) -> Converted:
 
 
 def _said(request: ConversionRequest) -> dict[str, object]:
-    """What somebody said of the file; a note of a file that needed nothing is as it always was."""
+    """The options that were given; without any, the note stays as older versions wrote it."""
     hints = request.hints
     stated = {
         "decimal": hints.decimal,
@@ -203,7 +202,7 @@ def _read(request: ConversionRequest, sources: Mapping[Path, bytes]) -> Labelled
 
 
 def _plain_table(content: bytes, request: ConversionRequest) -> Labelled:
-    """Returns or values with their benchmark, turnover and cost; or the family of trials, whose names are their own."""
+    """Returns or values with benchmark, turnover and cost; or trials, whose columns have any names."""
     table = without(read_labelled(content, request.source, request.hints, may_be_months=True), request.ignored)
     table, amounts = amounts_of(table)
     if request.is_values:
@@ -247,7 +246,7 @@ def _refuse_impossible(frame: pl.DataFrame, labelled: Labelled, request: Convers
 
 
 def _true_days(request: ConversionRequest) -> Mapping[date, float] | None:
-    """Days whose returns somebody called true; None where every flow of money is in the table."""
+    """Days whose returns were declared true; None if the table has every flow."""
     return None if request.flows_complete else declared_values(request.extremes)
 
 
@@ -275,7 +274,7 @@ def _as_table(labelled: Labelled, table: str, unit: str | None) -> pl.DataFrame:
 
 
 def _usual_names(frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns `return` and `benchmark` under these names, where one column each is called so in another way."""
+    """Rename the columns of return and benchmark to these names, if one column each has a usual name."""
     for name, words in {"return": RETURN, "benchmark": BENCHMARK}.items():
         columns = [column for column in frame.columns if plain(column) in words]
         if len(columns) == 1:

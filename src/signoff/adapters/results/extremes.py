@@ -1,4 +1,4 @@
-"""The limits that `check` has for returns, said where the source is at hand, and the true returns beyond them."""
+"""Applies the limits of `check` for returns during an import, and the declared true returns beyond them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -12,13 +12,13 @@ from signoff.domain.errors import BadInputError
 from signoff.stats.returns import impossible
 
 WITHIN: Final = 1e-4
-"""How near a declared return lies to the one found, as people copy it from a message."""
+"""How near a declared return must be to the one found; people copy it from a message."""
 
 
 def refuse_impossible(
     labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Mapping[date, float], *, may_rest: bool
 ) -> None:
-    """Refuse what is no return, and a declaration that no row has."""
+    """Refuse impossible returns, and declarations without a row."""
     days = frame[DAY].cast(pl.Date).to_list()
     for name in names:
         values = frame[name].to_numpy()
@@ -41,7 +41,7 @@ def refuse_impossible(
 def refuse_unmatched(
     labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Mapping[date, float]
 ) -> None:
-    """Refuse a declared day that has no such return: somebody meant another row."""
+    """Refuse a declared day without such a return: another row may be meant."""
     days = frame[DAY].cast(pl.Date)
     for day, value in declared.items():
         returns = [float(one) for name in names for one in frame.filter(days == day)[name]]
@@ -61,12 +61,12 @@ def refuse_unmatched(
 
 
 def is_declared(day: date, value: float, declared: Mapping[date, float]) -> bool:
-    """Whether the return of a day is the one that somebody called true."""
+    """Whether the return of a day was declared true."""
     return day in declared and abs(value - declared[day]) <= WITHIN * abs(declared[day])
 
 
 def declared_values(texts: Sequence[str]) -> dict[date, float]:
-    """Days and their true returns, from texts such as 2021-01-27=1.35."""
+    """The days and true returns in texts such as 2021-01-27=1.35."""
     returns = {}
     for text in texts:
         day, _, value = text.partition("=")

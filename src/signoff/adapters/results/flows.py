@@ -1,8 +1,8 @@
-"""Money that is paid into an account or out of it: it changes the account's value, and is no return.
+"""Takes deposits and withdrawals out of an account's values, since they are not returns.
 
-A column of flows beside the values is taken out: a return is (value - flow) / value of the day before - 1. That is the
-time-weighted return of an account whose flows are made at the end of the day, before its value is taken. Where no
-column says so, a jump far beyond the other days is asked about, and so are jumps that come back with the calendar.
+With a column of flows, a return is (value - flow) / value of the day before - 1. That is the time-weighted return of
+an account whose flows come at the end of the day, before its valuation. Without one, a jump far beyond the other
+days is asked about, and so are jumps that recur with the calendar.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -30,18 +30,18 @@ IN: Final = frozenset({"deposit", "deposits", "contribution", "contributions", "
 OUT: Final = frozenset({"withdrawal", "withdrawals", "redemption", "redemptions", "outflow", "outflows"})
 FLOWS: Final = PAID | IN | OUT
 JUMP: Final = 10.0
-"""How many times the median size of a return a jump is that is asked about."""
+"""The multiple of the median size of a return from which a jump is asked about."""
 AROUND: Final = 10
-"""The rows on each side whose own sizes a jump may be like: markets are wild for weeks at a time."""
+"""The rows on each side that a jump is also compared with: markets are volatile for weeks at a time."""
 FEWEST: Final = 8
 FEWEST_FLOWS: Final = 3
 MOST_NAMED: Final = 3
 MOST_LOOKED_AT: Final = 40
-"""Columns that are looked at for regular flows, evenly among many trials: one takes 25 ms."""
+"""Columns that are searched for regular flows, evenly spaced among many trials: one takes 25 ms."""
 
 
 def net_flows(table: Labelled, amounts: Collection[str] = ()) -> Labelled:
-    """The table with what was paid in, less what was paid out, as one column `flow`; unchanged where none says so."""
+    """The table with net payments in one column `flow`; unchanged without columns of payments."""
     kinds = {name: kind for name in table.columns if (kind := _kind(name)) is not None}
     if not kinds:
         return table
@@ -58,9 +58,9 @@ def net_flows(table: Labelled, amounts: Collection[str] = ()) -> Labelled:
 
 
 def returns_of_values(table: Labelled, zone: str | None, true: Mapping[date, float] | None) -> Labelled:
-    """One row a day of returns, from values and what was paid in.
+    """One row a day of returns, from values and payments.
 
-    `true` has the days whose returns somebody called true; None says that the table has every flow.
+    `true` has the days whose returns were declared true; None means that the table has every flow.
     """
     refuse_repeats(table, zone)
     daily = to_days(table, zone)
@@ -96,7 +96,7 @@ def _without_flows(values: Labelled, paid: pl.Series) -> Labelled:
 
 
 def _refuse_other_sign(values: Labelled, plain: pl.Series, without: pl.Series, is_paid: pl.Series) -> None:
-    """Refuse flows that make the days on which they were paid wilder, where the opposite sign makes them calmer."""
+    """Refuse flows whose opposite sign makes the returns of their days smaller."""
     raw, taken = plain.filter(is_paid).to_numpy(), without.filter(is_paid).to_numpy()
     opposite = 2 * raw - taken
     if raw.size >= FEWEST_FLOWS and np.abs(taken).sum() > np.abs(raw).sum() > np.abs(opposite).sum():
@@ -131,7 +131,7 @@ def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float
 def settled(
     returns: Labelled, days: NDArray[np.datetime64], *, has_flows: bool = False, is_declared: bool = False
 ) -> Labelled:
-    """The returns where none follow the calendar, or where somebody declares that these are no money paid in or out.
+    """The returns; refused if some follow the calendar and are not declared as returns.
 
     `days` are those of the values, one more than there are returns.
     """
@@ -147,7 +147,7 @@ def settled(
 
 
 def _asked(name: str, pattern: Regular, returns: Labelled, *, has_flows: bool) -> str:
-    """The question about returns that come back with the calendar: they may be deposits of every month."""
+    """The question about returns that recur with the calendar: they may be monthly deposits."""
     days = returns.frame[DAY].to_list()
     named = ", ".join(str(days[row]) for row in pattern.rows[:MOST_NAMED].tolist())
     return (
@@ -184,7 +184,7 @@ def _kind(name: str) -> frozenset[str] | None:
 
 
 def _signed(table: Labelled, name: str, kind: frozenset[str], *, has_both: bool) -> pl.Series:
-    """One column as money paid in; an empty cell is no flow."""
+    """One column as payments into the account; an empty cell is no flow."""
     written = table.frame[name]
     if written.dtype == pl.String:
         written = written.replace("", None)

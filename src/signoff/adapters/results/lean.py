@@ -1,7 +1,7 @@
-"""QuantConnect LEAN: the JSON that a backtest leaves, by its charts.
+"""Reads the charts in the JSON result of a QuantConnect LEAN backtest.
 
-LEAN samples the portfolio every midnight of the algorithm's zone, and between; times are Unix seconds, or milliseconds
-as its web site exports them. What is sampled at midnight is the close of the day before. Points are
+LEAN samples the portfolio at each midnight of the algorithm's zone, and between; times are Unix seconds, or
+milliseconds in exports of its web site. A sample at midnight is the close of the day before. Points are
 `[time, open, high, low, close]`, `[time, value]` or `{"x": time, "y": value}`; keys begin with a capital or not.
 """
 
@@ -22,7 +22,7 @@ EQUITY: Final = ("Strategy Equity", "Equity")
 BENCHMARK: Final = ("Benchmark", "Benchmark")
 TURNOVER: Final = ("Portfolio Turnover", "Portfolio Turnover")
 MAX_BYTES: Final = 500_000_000
-# Each value takes up to a hundred bytes once it is read.
+# Each parsed value takes up to a hundred bytes.
 MAX_VALUES: Final = 10_000_000
 # Seconds reach this in the year 5138; milliseconds passed it in March 1973.
 MILLISECONDS: Final = 100_000_000_000
@@ -31,9 +31,9 @@ NEWEST: Final = datetime(2261, 12, 31, tzinfo=UTC).timestamp()
 
 
 def read_lean(content: bytes, path: Path, zone: str | None, *, flows_complete: bool = False) -> Labelled:
-    """Daily returns of the strategy, with those of its benchmark and the turnover where the file has them.
+    """Daily returns of the strategy, with its benchmark and turnover if the file has them.
 
-    The equity of an account that is paid into regularly is asked about; `flows_complete` says that none was paid.
+    Equity with regular deposits is asked about; `flows_complete` declares that there were none.
     """
     if len(content) > MAX_BYTES:
         raise BadInputError(f"{path}: expected a result of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
@@ -65,7 +65,7 @@ def read_lean(content: bytes, path: Path, zone: str | None, *, flows_complete: b
 
 
 def _without_idle_weekends(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """LEAN samples weekends of a closed market too: where none changes the equity, these are no days of return."""
+    """Drop weekends if equity never changes on them: LEAN samples closed markets too."""
     is_weekend = frame[DAY].dt.weekday() > 5
     count = int(is_weekend.sum())
     if not count:
@@ -97,7 +97,7 @@ def _series(charts: Mapping[str, Any], place: tuple[str, str]) -> list[Any]:
 
 
 def _get(holder: Any, key: str) -> Any:  # noqa: ANN401 - JSON
-    """A key whatever its capitals."""
+    """A key in either capitalisation."""
     if not isinstance(holder, dict):
         return None
     return next((value for name, value in holder.items() if str(name).lower() == key.lower()), None)
@@ -117,7 +117,7 @@ def _daily(points: list[Any], clock: str, path: Path, name: str) -> Labelled | N
 
 
 def _without_gaps(frame: pl.DataFrame, name: str, path: Path) -> pl.DataFrame:
-    """Leave out samples without a value: those before the first, and those that another one of the day follows."""
+    """Drop samples without a value before the first value, and those with a later sample on the same day."""
     is_known = frame[name].is_finite().fill_null(value=False)
     if is_known.all() or not is_known.any():
         return frame
@@ -153,7 +153,7 @@ def _points(points: list[Any], path: Path, name: str) -> Iterator[tuple[float, f
 
 
 def _day(seconds: float, clock: str, path: Path, name: str) -> object:
-    """The day that a sample closes: at midnight, the one before."""
+    """The day that a sample closes: at midnight, the day before."""
     if not OLDEST <= seconds < NEWEST:
         raise BadInputError(
             f"{path}: series {name}: expected Unix times in seconds or milliseconds from 1900 to 2261, found "

@@ -1,8 +1,8 @@
-"""Named columns: which of a result's columns are returns, which are amounts, and which nobody reads.
+"""Sorts the columns of a result by name: returns, amounts, and columns that are not read.
 
-Returns and a benchmark have the unit of `--unit`. Turnover and cost are shares of capital whatever the returns are
-written in: a turnover of 0.4 is 40% of the capital traded in a day, and one of 40 is forty times. A column whose name
-is nearly that of one that is read is refused, since it would be passed over without a word.
+Returns and a benchmark have the unit of `--unit`. Turnover and cost are shares of capital in any case: a turnover of
+0.4 is 40% of the capital traded in a day, and 40 is forty times. A column whose name is nearly that of a known one is
+refused, since it would be silently ignored.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ SHORTEST: Final = 4
 
 
 def plain(name: str) -> str:
-    """A column's name as it is compared: lower case, with spaces alone between its words."""
+    """A column's name for comparison: lower case, with spaces between its words."""
     return " ".join(name.lower().replace("/", " ").replace("_", " ").replace(".", " ").split())
 
 
@@ -38,7 +38,7 @@ def without(table: Labelled, ignored: Sequence[str]) -> Labelled:
 
 
 def amounts_of(table: Labelled) -> tuple[Labelled, tuple[str, ...]]:
-    """The table with its turnover and cost under these names, and which of them it has."""
+    """The table with its turnover and cost renamed to these names, and the names that it has."""
     amounts = {name: plain(name) for name in table.columns if plain(name) in AMOUNTS}
     twice = [usual for usual in AMOUNTS if list(amounts.values()).count(usual) > 1]
     if twice:
@@ -49,7 +49,7 @@ def amounts_of(table: Labelled) -> tuple[Labelled, tuple[str, ...]]:
 
 
 def read_alone(table: Labelled) -> Labelled:
-    """A table of one strategy with what is read of it; other numbers are named in a note, near misses refused."""
+    """The columns that are read of one strategy; other numbers are named in a note, near misses refused."""
     read_names = (*RETURN, *BENCHMARK, *AMOUNTS)
     refuse_near_misses(table, (*BENCHMARK, *AMOUNTS), likeness=LIKENESS)
     if not any(plain(name) in RETURN for name in table.columns):
@@ -70,7 +70,7 @@ def refuse_near_misses(table: Labelled, names: Collection[str], *, likeness: flo
 
 
 def near_miss(columns: Sequence[str], names: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> str:
-    """What to say of the first column whose name is nearly a known one that the table lacks; else an empty text."""
+    """The message about the first column whose name is nearly a known one that is missing; else ""."""
     present = {plain(name) for name in columns}
     wanted = [name for name in sorted(names) if len(name) >= SHORTEST and name not in present]
     for name in columns:

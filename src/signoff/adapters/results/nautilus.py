@@ -1,8 +1,8 @@
-"""NautilusTrader: equity by day from its account report, its fills and closing prices.
+"""Computes NautilusTrader's daily equity from its account report, its fills and closing prices.
 
-The balance of a cash account falls by what is bought, and that of a margin account knows nothing of what is open: of
-itself neither is equity. With the fills and a close a day, it is: balance plus what is held at its close. A margin
-account is read where nothing is held over a close.
+A cash account's balance falls by each purchase, and a margin account's excludes open positions: neither is equity.
+With fills and daily closes, equity is the balance plus the value of the positions. A margin account is read only if
+every day closes flat.
 """
 
 from pathlib import Path
@@ -90,7 +90,7 @@ def _closes(prices: tuple[bytes, Path]) -> pl.DataFrame:
 
 
 def _fills(fills: tuple[bytes, Path]) -> Labelled:
-    """Quantities bought and sold, with their time and instrument, from either report of fills."""
+    """The bought and sold quantities with time and instrument, from either report of fills."""
     frame, _ = read_table(*fills)
     for time, side, quantity in FILLS:
         if {time, side, quantity, "instrument_id"} <= set(frame.columns):
@@ -109,7 +109,7 @@ def _fills(fills: tuple[bytes, Path]) -> Labelled:
 
 
 def _held(fills: Labelled, closes: pl.DataFrame, zone: str | None, events: Events) -> tuple[pl.DataFrame, list[str]]:
-    """What is held at each close, by day: `worth` in the account's currency; and a note of what is still held."""
+    """The value of the positions at each close by day (`worth`, in the account's currency), and a note of open ones."""
     sides = fills.frame["side"].cast(pl.String)
     unknown = sides.filter(~sides.is_in(list(_SIGN)))
     if unknown.len():

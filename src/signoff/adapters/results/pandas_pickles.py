@@ -1,7 +1,7 @@
-"""Series and tables of pandas from the description of their pickle: pandas 1, 2 and 3 write them differently.
+"""Reads Series and DataFrames of pandas 1, 2 and 3 from the description of their pickle.
 
-Columns of numbers, truths, texts and times are read. Columns of other objects (the orders and positions of a backtest)
-are left out and named. No object of pandas is made, so none needs to be installed.
+It reads columns of numbers, Booleans, texts and times. Columns of other objects (the orders and positions of a
+backtest) are left out and named. No pandas object is created, so pandas need not be installed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +75,7 @@ def _table(described: Any, where: str) -> Pickled:  # noqa: ANN401 - a described
 
 
 def _parts(manager: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:  # noqa: ANN401 - a described object
-    """The axes of a block manager and its blocks, each with the places of its columns."""
+    """The axes of a block manager, and its blocks with the places of their columns."""
     if len(manager.args) == 2:
         blocks, axes = manager.args
         return list(axes), [(block.args[0], block.args[1]) for block in blocks]
@@ -104,7 +104,7 @@ def _places(where: Any, count: int) -> Sequence[int]:  # noqa: ANN401 - a descri
 
 
 def _plain(columns: Mapping[str, Any]) -> tuple[dict[str, pl.Series], tuple[str, ...]]:
-    """What a column of evidence can hold; a column of other objects is only named."""
+    """The columns that evidence can use, and the names of the others."""
     plain: dict[str, pl.Series] = {}
     left_out: list[str] = []
     room, letters = MAX_CELLS, MAX_LETTERS
@@ -118,7 +118,7 @@ def _plain(columns: Mapping[str, Any]) -> tuple[dict[str, pl.Series], tuple[str,
             if not all(item is None or isinstance(item, str | int | float) for item in items):
                 left_out.append(name)
                 continue
-            # One text may stand in every row and cost its file nothing; in a column each takes its own room.
+            # A pickle stores a repeated text once; a column stores it in every row.
             letters -= sum(len(item) for item in items if isinstance(item, str))
             if letters < 0:
                 raise ValueError(f"its texts have more than {MAX_LETTERS:,} letters")
@@ -146,7 +146,7 @@ def _column(values: Any) -> Column:  # noqa: ANN401 - a described object
 
 
 def _backed(values: Made) -> Column:
-    """Times, texts and categories: a numpy array and what it means."""
+    """Times, texts and categories: a numpy array and its meaning."""
     parts: Any = values.states[0]
     if isinstance(parts, dict):
         parts = (parts.get("_dtype"), parts.get("_ndarray"))
@@ -177,7 +177,7 @@ def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401 - a described object
     if _dtype(dtype).kind != "O":
         return _shaped(_bytes(data), _dtype(dtype), shape, "F" if is_fortran else "C")
     objects = np.empty(len(data), dtype=object)
-    for place, item in enumerate(data):  # one by one: numpy would look into what is nested, however deep
+    for place, item in enumerate(data):  # one by one: numpy would descend into nested items of any depth
         objects[place] = item
     return objects.reshape(_plain_shape(shape), order="F" if is_fortran else "C")
 
@@ -213,7 +213,7 @@ def _dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - a described object
 
 
 def _bytes(value: Any) -> bytes | bytearray:  # noqa: ANN401 - a described object
-    """Bytes, also as the older protocols spell them: a text with the encoding that gives them."""
+    """Bytes; older protocols write them as a text and its encoding."""
     if isinstance(value, Made) and value.name == "_codecs.encode" and value.args[1] == "latin1":
         return str(value.args[0]).encode("latin-1")
     if isinstance(value, Made) and value.name in {"builtins.bytearray", "__builtin__.bytearray"}:
@@ -241,7 +241,7 @@ def _names(index: Any) -> list[str]:  # noqa: ANN401 - a described object
 
 
 def _range(state: Mapping[str, Any]) -> range:
-    """Labels that only count; a range costs its file nothing, so its length is looked at before it is written out."""
+    """Labels of a range; its length is checked first, since a huge range takes no space in the file."""
     labels = range(state["start"], state["stop"], state["step"])
     if len(labels) > MAX_LABELS:
         raise ValueError(f"expected at most {MAX_LABELS:,} labels")
@@ -272,7 +272,7 @@ def _index(index: Any, where: str) -> pl.Series:  # noqa: ANN401 - a described o
 
 
 def _zone(described: Any) -> str:  # noqa: ANN401 - a described object
-    """The zone by its name."""
+    """The name of the zone."""
     name = described.name.rpartition(".")[2]
     if name in {"_UTC", "tzutc"} or (name == "timezone" and not any(described.args[0].args)):
         return "UTC"
@@ -282,7 +282,7 @@ def _zone(described: Any) -> str:  # noqa: ANN401 - a described object
 
 
 def _arrow_texts(state: Mapping[str, Any]) -> pl.Series:
-    """Texts as pyarrow keeps them: validity bits, offsets, letters."""
+    """Texts in pyarrow's layout: validity bits, offsets, letters."""
     array = state["_pa_array"]
     if array.name.endswith("chunked_array"):
         texts: list[str | None] = []
@@ -319,7 +319,7 @@ def _state(built: Made) -> Mapping[str, Any]:
 
 
 def _text(label: object) -> str:
-    """A label as text. What is nested is called by its name alone: to write it out could take for ever."""
+    """A label as text. A nested label gives only its type's name, since writing it out may never end."""
     if label is None or isinstance(label, str | int | float | date):
         return "" if label is None else str(label)[:200]
     return label.name if isinstance(label, Made) else type(label).__name__

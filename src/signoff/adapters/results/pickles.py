@@ -1,9 +1,8 @@
-"""A pickle read as a description: what it would build is written down, and nothing that it names is ever called.
+"""Reads a pickle as a description: it records what the pickle would build and calls nothing.
 
-A pickle is a program, and unpickling runs it. Here its steps are followed by hand, and where it says to call
-`numpy.dtype` with some arguments, the answer is a note of the name and the arguments. No module is imported, no
-constructor runs, not even those of numpy and pandas. Beside that, the names are a closed list, and a pickle with any
-other is refused with that name.
+A pickle is a program, and unpickling runs it. This module follows its opcodes itself: a call of `numpy.dtype` becomes
+a record of the name and the arguments. No module is imported and no constructor runs, not even those of numpy and
+pandas. The names are also a closed list; a pickle with another name is refused.
 """
 
 import pickletools
@@ -69,21 +68,21 @@ KNOWN: Final = frozenset(
 )
 
 
-# How old protocols spell an object of a class, and any a method of it; the class or method must be listed as well.
+# Pickles reach objects (old protocols) and methods through these; the class or method must be listed as well.
 RECONSTRUCT: Final = frozenset({"copyreg._reconstructor", "copy_reg._reconstructor"})
 GETATTR: Final = frozenset({"builtins.getattr", "__builtin__.getattr"})
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A global that the pickle refers to, by its full name; nothing is imported."""
+    """A global that the pickle names; it is not imported."""
 
     full: str
 
 
 @dataclass(slots=True, eq=False)
 class Made:
-    """What a call would have built: the name called, its arguments, and the state set afterwards."""
+    """A call that was recorded and not made: its name, its arguments, and the state set afterwards."""
 
     name: str
     args: tuple[Any, ...]
@@ -93,7 +92,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Key:
-    """A key of a dictionary that is no plain value; it is kept and never hashed by what is in it."""
+    """A dictionary key that is not a plain value; its content is never hashed."""
 
     value: Any
 
@@ -112,7 +111,7 @@ _CONSTANTS: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TU
 
 
 def read(content: bytes, where: str) -> Any:  # noqa: ANN401 - whatever the pickle describes
-    """The description of what a pickle holds; `said` is what messages call the file."""
+    """The description of a pickle's content; `where` names the file in messages."""
     if len(content) > MAX_BYTES:
         raise BadInputError(f"{where}: expected a pickle of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
     try:
@@ -158,7 +157,7 @@ def _steps(content: bytes, where: str) -> Iterator[tuple[str, Any, int | None]]:
 
 
 class _Machine:
-    """Follows the steps with a stack and a memo, as the pickle protocol says, and builds notes instead of objects."""
+    """Follows the opcodes with a stack and a memo, and builds records instead of objects."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -239,8 +238,8 @@ class _Machine:
                 stack[-1].states.append(state)
             case _:
                 raise BadInputError(
-                    f"{self._where}: expected a pickle of pandas or numpy, found the step {code}, which such a "
-                    "one never takes. Nothing of it was run. Write the table as Parquet."
+                    f"{self._where}: expected a pickle of pandas or numpy, found the unsupported opcode {code}. "
+                    "Nothing of it was run. Write the table as Parquet."
                 )
 
     def _named(self, name: str) -> Name:

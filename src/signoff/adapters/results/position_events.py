@@ -1,7 +1,7 @@
-"""Splits and renames of what is held: somebody declares them, or is asked where closing prices show one.
+"""Splits and renames of held symbols: the user declares them, and undeclared ones that prices show are asked about.
 
-A split leaves a holding worth the same, in more or fewer shares. A list of fills does not say it. So a close that moves
-as a split moves it, while a quantity is held, is asked about and never taken for a return.
+A split keeps the value of a position and changes its shares. A list of fills does not show it. So a close that moves
+as in a split, while the symbol is held, is never taken for a return: the user is asked.
 """
 
 from collections.abc import Mapping
@@ -16,20 +16,20 @@ from signoff.adapters.results.series import DAY
 from signoff.domain.errors import BadInputError
 
 RATIOS: Final = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0)
-"""New shares for one, as companies split them; the other way round in a reverse split."""
+"""The usual ratios of new shares for one; a reverse split has the inverse."""
 NEAR: Final = 0.1
-"""How far, in logarithms, a price may move beside its split on one day."""
+"""How far, in logarithms, a price may move on the day of its split besides the split."""
 WILD: Final = log(2) + NEAR
-"""A move, in logarithms, beyond which a close is asked about though it is near no usual ratio."""
+"""A move, in logarithms, beyond which a close is asked about at any ratio."""
 FAR: Final = 0.5
-"""How far a fill may lie from the close of its day, as a part of the close."""
+"""How far a fill may be from the close of its day, as a fraction of the close."""
 SOON: Final = 5
-"""Within how many sessions of the end of one symbol another begins, where the two may be one."""
+"""Sessions between the end of one symbol and the start of another that may be the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What happened to what is held: splits by symbol and day as new shares for one, and names that changed."""
+    """Splits by symbol and day as new shares for one, and renamed symbols."""
 
     splits: Mapping[tuple[str, date], float] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Events:
 
     @property
     def notes(self) -> list[str]:
-        """What was declared, for the notes of a table."""
+        """The declarations, for a table's notes."""
         splits = [
             f"{symbol} has {ratio:g} shares for one from {day} on, as --split says"
             for (symbol, day), ratio in self.splits.items()
@@ -97,7 +97,7 @@ def renamed(frame: pl.DataFrame, events: Events) -> pl.DataFrame:
 
 
 def renamed_closes(closes: pl.DataFrame, events: Events, where: str) -> pl.DataFrame:
-    """Closes under the last names; refused where two names that are said to be one have closes on one day."""
+    """Closes under the last names; refused if two names of one symbol have closes on one day."""
     under_last_names = renamed(closes, events)
     twice = under_last_names.filter(under_last_names.select(DAY, "symbol").is_duplicated()).sort(DAY)
     if twice.height:
@@ -109,7 +109,7 @@ def renamed_closes(closes: pl.DataFrame, events: Events, where: str) -> pl.DataF
 
 
 def refuse_strangers(events: Events, symbols: pl.Series) -> None:
-    """Refuse a declared event of a symbol that was never traded: it would change nothing, unmentioned."""
+    """Refuse an event of a symbol that was never traded, since it would change nothing."""
     traded = set(symbols.to_list())
     for option, symbol in (
         *(("--split", symbol) for symbol, _ in events.splits),
@@ -123,7 +123,7 @@ def refuse_strangers(events: Events, symbols: pl.Series) -> None:
 
 
 def after_splits(grid: pl.DataFrame, events: Events) -> pl.DataFrame:
-    """The grid with every quantity and close in the shares of its last day."""
+    """The grid with quantities and closes adjusted to the shares of its last day."""
     for (symbol, day), ratio in events.splits.items():
         _refuse_unmoved(grid, symbol, day, ratio)
     for (symbol, day), ratio in events.splits.items():
@@ -137,7 +137,7 @@ def after_splits(grid: pl.DataFrame, events: Events) -> pl.DataFrame:
 
 
 def _refuse_unmoved(grid: pl.DataFrame, symbol: str, day: date, ratio: float) -> None:
-    """Refuse a declared split at which the closes do not move: they are adjusted for it already."""
+    """Refuse a split at which the closes do not move, since they are adjusted already."""
     if abs(log(ratio)) <= 2 * NEAR:
         return
     own = grid.filter((pl.col("symbol") == symbol) & pl.col("close").is_not_null()).sort(DAY)
@@ -151,9 +151,9 @@ def _refuse_unmoved(grid: pl.DataFrame, symbol: str, day: date, ratio: float) ->
 
 
 def refuse_splits(grid: pl.DataFrame, events: Events, where: str, *, may_be_booked: bool = True) -> None:
-    """Ask where a close moves as a split moves it while a quantity is held, and the quantity did not move with it.
+    """Ask about a close that moves as in a split while the symbol is held and its quantity does not move.
 
-    `may_be_booked` is false where every change of a quantity is a purchase or a sale that was paid.
+    `may_be_booked` is false if every change of a quantity is a paid purchase or sale.
     """
     frame = grid.sort("symbol", DAY).filter(pl.col("close").is_not_null())
     frame = frame.with_columns(
@@ -177,13 +177,13 @@ def refuse_splits(grid: pl.DataFrame, events: Events, where: str, *, may_be_book
 
 
 def nearest_ratio(fall: float) -> tuple[float, bool]:
-    """The usual ratio of splits that is nearest, and whether the move is like it."""
+    """The nearest usual ratio, and whether the move is close to it."""
     ratio = min((*RATIOS, *(1 / r for r in RATIOS)), key=lambda r: abs(log(fall / r)))
     return ratio, abs(log(fall / ratio)) <= (NEAR if abs(log(ratio)) > log(1.9) else NEAR / 2)
 
 
 def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, where: str) -> None:
-    """Ask about a fill (`price`) far from the close of its day: one of both may be adjusted for a split."""
+    """Ask about a fill (`price`) far from the close of its day: one of them may be adjusted for a split."""
     both = fills.join(closes.select(DAY, "symbol", "close"), on=[DAY, "symbol"]).sort(DAY, "symbol")
     for row in both.iter_rows(named=True):
         symbol, day, price, close = row["symbol"], row[DAY], row["price"], row["close"]
@@ -202,7 +202,7 @@ def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, 
 
 
 def perhaps_renamed(symbol: str, closes: pl.DataFrame) -> str:
-    """The question whether a symbol whose closes end, or begin late, is another that begins, or ended, there."""
+    """The question whether a symbol that ends or begins within the closes is another one renamed."""
     pairs = [pair for pair in successions(closes) if symbol in pair]
     if not pairs:
         return ""
@@ -215,7 +215,7 @@ def perhaps_renamed(symbol: str, closes: pl.DataFrame) -> str:
 
 
 def successions(closes: pl.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of symbols of which one ends as the other begins, those with the nearest prices first."""
+    """Pairs of symbols, one ending as the other begins, nearest prices first."""
     days = closes[DAY].unique().sort()
     place = {day: n for n, day in enumerate(days.to_list())}
     ends = closes.sort(DAY).group_by("symbol", maintain_order=True).agg(
@@ -235,7 +235,7 @@ def successions(closes: pl.DataFrame) -> list[tuple[str, str]]:
 
 
 def of_another_name(symbol: str, fills: pl.DataFrame, closes: pl.DataFrame) -> str:
-    """The question whether a symbol without any close is one that closes near its fills."""
+    """The question whether a symbol without closes is one whose closes are near its fills."""
     own = fills.filter(pl.col("symbol") == symbol)
     traded = set(fills["symbol"].to_list())
     beside = own.select(DAY, "price").join(closes, on=DAY)
@@ -249,7 +249,7 @@ def of_another_name(symbol: str, fills: pl.DataFrame, closes: pl.DataFrame) -> s
 
 
 def open_positions(grid: pl.DataFrame) -> list[str]:
-    """A note of what is still held on the last day of the grid."""
+    """A note of the open positions on the grid's last day."""
     last = grid.sort(DAY).group_by("symbol").agg(pl.col("quantity").last()).filter(pl.col("quantity") != 0)
     quantities = [f"{quantity:g} {symbol}" for symbol, quantity in last.sort("symbol").iter_rows()]
     return [f"the account ends with open positions: {', '.join(quantities)}"] if quantities else []

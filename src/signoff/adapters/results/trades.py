@@ -1,8 +1,8 @@
-"""A broker's list of trades becomes daily returns of an account with a stated capital.
+"""Turns a broker's list of trades into daily returns of an account with a stated capital.
 
-A day's return is what the account gained that day, fees paid, over its equity at the end of the day before; the equity
-begins as the capital that somebody states. What is held over a close has a worth only by a closing price. So without
-prices the list is read only where every day ends with nothing held: there the fills alone are the whole truth.
+A day's return is the account's gain after fees over its equity at the end of the day before; the equity begins as the
+stated capital. Positions held over a close need a closing price for their value. So without prices a list is read
+only if every day ends flat: the fills alone are then complete.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ _SELLS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a list of trades does not say: the capital, the zone of its clock, and the sessions where no prices are."""
+    """What a list of trades lacks: the capital, the clock's zone, and the sessions if no prices are given."""
 
     capital: float | None
     zone: str | None
@@ -110,7 +110,7 @@ def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, a
 
 
 def reads_as_trades(frame: pl.DataFrame) -> bool:
-    """Whether a table has the columns of a list of trades: when, what, how much and at which price."""
+    """Whether a table has the columns of a list of trades: date, symbol, quantity and price."""
     names = _by_usual_names(frame)
     return all(wanted in names.values() for wanted in ("date", "symbol", "quantity", "price"))
 
@@ -176,7 +176,7 @@ def _named(frame: pl.DataFrame, where: str, ignored: tuple[str, ...] = ()) -> pl
 
 
 def _by_usual_names(frame: pl.DataFrame) -> dict[str, str]:
-    """The names of a table's columns, each with what a list of trades calls it."""
+    """A table's column names, mapped to the usual names of a list of trades."""
     plain = {name: plain_name(name) for name in frame.columns}
     names: dict[str, str] = {}
     for wanted, words in _COLUMNS.items():
@@ -197,7 +197,7 @@ def _refuse_currencies(frame: pl.DataFrame, where: str) -> None:
 
 
 def _signed(table: Labelled, quantity: pl.Series) -> pl.Series:
-    """Bought quantities above 0, sold ones below; a column of signed quantities needs no side."""
+    """Quantities signed by side: bought above 0, sold below; signed quantities need no side."""
     if "side" not in table.columns:
         if not (quantity < 0).any():
             raise table.refuse(
@@ -227,7 +227,7 @@ def _refuse_sign(values: pl.Series, name: str, wanted: str, is_right: pl.Series,
 
 
 def _fee(table: Labelled, names: list[str]) -> tuple[pl.Series, list[str]]:
-    """What each trade cost, above 0; brokers write costs with either sign, and one file with one."""
+    """The cost of each trade, above 0; brokers use either sign for costs, but one sign per file."""
     rows = table.frame.height
     if not names:
         return pl.Series(np.zeros(rows)), [BEFORE_FEES]
@@ -249,7 +249,7 @@ def _fee(table: Labelled, names: list[str]) -> tuple[pl.Series, list[str]]:
 
 
 def _refuse_held(fills: pl.DataFrame, where: str) -> None:
-    """Refuse what is held over the end of a day: without a price nobody knows its worth."""
+    """Refuse positions at the end of a day, since their value is unknown without a price."""
     by_day = fills.group_by(DAY, "symbol").agg(pl.col("change").sum()).sort("symbol", DAY)
     positions = by_day.with_columns(pl.col("change").cum_sum().over("symbol").round(_ROUND).alias("held"))
     open_ = positions.filter(pl.col("held") != 0).sort(DAY, "symbol")
@@ -262,7 +262,7 @@ def _refuse_held(fills: pl.DataFrame, where: str) -> None:
 
 
 def _sessions(fills: pl.DataFrame, account: Account, where: str) -> list[date]:
-    """The sessions from the first trade to the last: a day without trades is a return of 0 and counts."""
+    """The sessions from the first trade to the last; a day without trades counts as a return of 0."""
     first, last = fills[DAY].min(), fills[DAY].max()
     assert isinstance(first, date)
     assert isinstance(last, date)
@@ -284,7 +284,7 @@ def _sessions(fills: pl.DataFrame, account: Account, where: str) -> list[date]:
 def _worth(
     fills: pl.DataFrame, prices: tuple[bytes, Path], account: Account, where: str
 ) -> tuple[list[date], np.ndarray, list[str]]:
-    """The days of the prices from the first trade on, the worth of what is held at their ends, and what to note."""
+    """The priced days from the first trade on, the value of the positions at their ends, and notes."""
     closes = renamed_closes(_closes(prices, account.hints), account.events, str(prices[1]))
     _refuse_unpriced(fills, closes, prices[1])
     refuse_far_fills(fills, closes, account.events, where)
@@ -309,9 +309,9 @@ def _worth(
 
 
 def _grid(fills: pl.DataFrame, closes: pl.DataFrame, events: Events) -> pl.DataFrame:
-    """Every day and traded symbol: what is held (`quantity`) and the close it has (`worth`), in the last day's shares.
+    """The quantity and close (`worth`) of each traded symbol on each day, in the last day's shares.
 
-    A close that is missing is the one before (`carried`), for a few days.
+    A missing close is carried from the day before (`carried`), for a few days.
     """
     traded = fills.group_by(DAY, "symbol").agg(pl.col("change").sum())
     symbols = traded.select("symbol").unique().sort("symbol")
@@ -334,7 +334,7 @@ def _refuse_unpriced(fills: pl.DataFrame, closes: pl.DataFrame, prices: Path) ->
 
 
 def _refuse_missing(needed: pl.DataFrame, closes: pl.DataFrame, prices: Path) -> None:
-    """Refuse what is held without a close, and ask about a held symbol that ends as another begins."""
+    """Refuse a position without a close, and ask about a held symbol that ends as another begins."""
     missing = needed.filter(pl.col("worth").is_null())
     if missing.height:
         symbol, day = missing["symbol"][0], missing[DAY][0]

@@ -1,7 +1,7 @@
-"""A sheet of an Excel workbook (`.xlsx`) as a table: the values that Excel stored, and no formula is computed.
+"""Reads a sheet of an Excel workbook (`.xlsx`) as a table: the values that Excel stored; no formula is computed.
 
-What a workbook unpacks to is limited before it is opened. Cells that Excel formats as dates are dates. A column that
-mixes dates and texts is refused with its row, since a spreadsheet leaves one behind that took some dates for texts.
+The unpacked size is limited before the workbook is opened. Cells that Excel formats as dates are dates. A column that
+mixes dates and texts is refused with its row: a spreadsheet may have mistaken some texts for dates.
 """
 
 import zipfile
@@ -28,7 +28,7 @@ MAX_CELLS: Final = 5_000_000
 
 
 def read_workbook(content: bytes, where: str, hints: Hints) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """One sheet as a table, and a note that names it; of several sheets one has to be named."""
+    """One sheet as a table, and a note that names it; several sheets need --sheet."""
     _refuse_other(content, where)
     name, rows = _rows(content, where, hints.sheet)
     frame = _table(rows, where, name)
@@ -62,7 +62,7 @@ def _refuse_other(content: bytes, where: str) -> None:
 
 
 def _rows(content: bytes, where: str, sheet: str | None) -> tuple[str, list[tuple[Any, ...]]]:
-    """The rows of one sheet from its header on, without empty ones."""
+    """The non-empty rows of one sheet from its header on."""
     try:
         import openpyxl  # type: ignore[import-untyped]  # noqa: PLC0415 - only workbooks need it
     except ImportError as error:
@@ -77,7 +77,7 @@ def _rows(content: bytes, where: str, sheet: str | None) -> tuple[str, list[tupl
         _refuse_uncalculated(openpyxl, content, name, rows, where)
     except BadInputError:
         raise
-    except Exception as error:  # its parts raise whatever their XML leads to
+    except Exception as error:  # broken XML can raise anything
         raise BadInputError(
             f"{where}: expected an Excel workbook, found one that cannot be read ({type(error).__name__}: "
             f"{str(error)[:120]}). Save it again in Excel, or as CSV. Nothing was written."
@@ -103,7 +103,7 @@ def _chosen(book: Any, where: str, sheet: str | None) -> tuple[str, list[tuple[A
 
 
 def _refuse_title(sheet: Any, where: str) -> None:  # noqa: ANN401 - untyped
-    """Name the row of the header where a title stands above it."""
+    """Refuse a title above the header, and name the header's row."""
     rows = list(islice(sheet.iter_rows(values_only=True), LOOKED))
     place = header_below(rows)
     if place is not None:
@@ -115,7 +115,7 @@ def _refuse_title(sheet: Any, where: str) -> None:  # noqa: ANN401 - untyped
 
 
 def _filled(sheet: Any, where: str) -> list[tuple[Any, ...]]:  # noqa: ANN401 - untyped
-    """The rows that hold anything."""
+    """The rows that are not empty."""
     rows, cells = [], 0
     for row in sheet.iter_rows(values_only=True):
         cells += max(len(row), 1)
@@ -135,7 +135,7 @@ def _refuse_uncalculated(
     rows: Sequence[tuple[Any, ...]],
     where: str,
 ) -> None:
-    """A formula that no program calculated has no value, and would read as an empty cell."""
+    """Refuse formulas that were never calculated, since they would read as empty cells."""
     if not any(value is None for row in rows for value in row):
         return
     stored = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)[name]
@@ -166,7 +166,7 @@ def _table(rows: Sequence[tuple[Any, ...]], where: str, sheet: str) -> pl.DataFr
 
 
 def _column(name: str, values: Sequence[Any], where: str, sheet: str) -> pl.Series:
-    """Cells as dates, numbers, truths or texts."""
+    """Cells as dates, numbers, Booleans or texts."""
     filled = [value for value in values if value is not None]
     times = [isinstance(value, date) for value in filled]
     if any(times) and not all(times):
@@ -188,7 +188,7 @@ def _column(name: str, values: Sequence[Any], where: str, sheet: str) -> pl.Seri
 
 
 def _refuse_no_session(name: str, values: Sequence[Any], where: str, sheet: str) -> None:
-    """Name a total, a remark or a header among dates: no spreadsheet reads these as days."""
+    """Refuse a total, a remark or a header among dates, and name it."""
     odd = ((n, value) for n, value in enumerate(values) if isinstance(value, str) and no_session(value))
     if (odd_one := next(odd, None)) is not None:
         row, text = odd_one

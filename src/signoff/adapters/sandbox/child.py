@@ -37,7 +37,7 @@ from signoff.domain.isolation import Hazard, Isolation, Protection
 CHUNK: Final = 1 << 20
 MOST_ANSWER: Final = 1 << 30
 MOST_TASKS: Final = 256
-"""Threads and processes of a child: it computes with a few, and a machine has room for some thousands."""
+"""The most threads and processes of a child; it needs a few, and a machine has room for some thousands."""
 LOOKING_S: Final = 0.2
 STARTING_S: Final = 60.0
 # Read by the loader, the interpreter and the C library of any program; nothing here is secret.
@@ -65,7 +65,7 @@ class IsolationError(UnavailableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """How an installation runs foreign code.
+    """How foreign code runs at an installation.
 
     `hidden` are files that the child must not be able to open, `folders` those in which it must not be able to write.
     `packages` are folders of installed modules that foreign code may import, beside those of the interpreter.
@@ -166,7 +166,7 @@ def installed_packages() -> tuple[Path, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """What the child measured, as the bytes of doubles, and what was seen of it from here.
+    """The child's measurements as bytes of doubles, and this process's own.
 
     `singles` are seconds of each call with one row, `batches` the rows of the large table, then seconds of each call
     with it. `took` are this process's seconds for all of these calls, `memory` the child's peak in bytes.
@@ -283,7 +283,7 @@ class Child:
         )
 
     def _peak_memory(self) -> int | None:
-        """The most memory in bytes that the child or what it runs in ever held; None where the system does not tell."""
+        """The peak memory of the child and its wrapper in bytes; None if the system does not report it."""
         peaks = [peak for process in _descendants(self._started.pid) if (peak := _peak_of(process)) is not None]
         return max(peaks, default=None)
 
@@ -414,8 +414,8 @@ def _descendants(root: int) -> list[int]:
 def _peak_of(process: int) -> int | None:
     """The peak of a process's resident memory in bytes.
 
-    It is the kernel's mark of this process image alone. `ru_maxrss` of a child begins with its parent's, whose memory
-    it shared until it was executed.
+    The kernel's mark covers this process image alone. `ru_maxrss` of a child would include its parent's peak, since
+    both share memory until the child is executed.
     """
     with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc", str(process), "status").read_text().splitlines():
@@ -425,9 +425,9 @@ def _peak_of(process: int) -> int | None:
 
 
 def _tasks_of(root: int) -> int:
-    """How many threads a process and all that descends from it run; 0 where the system does not tell.
+    """The number of threads of a process and its descendants; 0 if the system does not report it.
 
-    The kernel's own limit counts every process of the account, the server among them, and so is none for one child.
+    The kernel's limit cannot bound one child: it counts every process of the account, the server among them.
     """
     count, waiting = 0, [root]
     while waiting and count <= MOST_TASKS:
@@ -476,7 +476,7 @@ def _environment() -> dict[str, str]:
 
 
 def _own_home() -> tuple[Path, ...]:
-    """The home of this account; a service account may have none, not even by the system's files."""
+    """The home of this account; empty if a service account has none."""
     try:
         return (Path.home(),)
     except RuntimeError:

@@ -118,7 +118,7 @@ def _serve(specification: dict[str, Any], requests: BinaryIO, answers: BinaryIO)
                 expected, predict = models.known(specification["folder"], declared)
                 _answer(answers, NUMBERS, expected.tobytes())
                 if kind == BENCHMARK:
-                    # The clock was bound before the model was loaded, which may replace what `time` holds.
+                    # The clock was bound before the model was loaded: the model may replace functions of `time`.
                     for measured in models.timed(predict, declared, perf_counter):
                         _answer(answers, NUMBERS, measured.tobytes())
                 answer = NUMBERS, models.predicted(predict).tobytes()

@@ -45,10 +45,9 @@ def predicted(case: KnownInput) -> Floats:
 
 
 def timed(case: KnownInput, asked: Mapping[str, Any], clock: Callable[[], float]) -> Iterator[Floats]:
-    """Nothing once the model is ready, then the seconds of each call with one row, then of each with one large table.
+    """Yield nothing when the model is ready, then the seconds of each one-row call, then of each large-table call.
 
-    A call takes a table's row and gives a number: it ends when the prediction is there. Calls end early when `seconds`
-    of the clock have passed.
+    A call ends when its prediction exists. The calls stop early after `seconds` of the clock.
     """
     predict = _loaded(case)
     rows = [case.frame.slice(n, 1) for n in range(case.frame.height)]
