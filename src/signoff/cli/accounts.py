@@ -1,4 +1,4 @@
-"""token, accounts: what programs come in by, and who may do what."""
+"""token, accounts: the tokens of programs, and the access roles of people."""
 
 from typing import Annotated
 
@@ -56,18 +56,18 @@ def list_tokens(context: typer.Context) -> None:
     """List tokens that are valid or expired of late. Example: `signoff token list`"""
     session: Session = context.obj
     document = session.verbs.tokens()
-    known = sorted(rows(document, "tokens"), key=lambda token: str(token["expires_at"]))
+    tokens = sorted(rows(document, "tokens"), key=lambda token: str(token["expires_at"]))
     table = Table("Id", "For", "Until", "May", box=None)
-    for token in known:
+    for token in tokens:
         table.add_row(token["id"], token["for"], token["expires_at"][:10], ", ".join(token["scopes"]))
-    session.answer(document, table if known else "No token yet. Issue one with: signoff token issue NAME")
+    session.answer(document, table if tokens else "No token yet. Issue one with: signoff token issue NAME")
 
 
 @token_app.command("revoke")
-def revoke(context: typer.Context, identity: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
+def revoke(context: typer.Context, token_id: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
     """End a token at once. Example: `signoff token revoke 1f2e3d4c5b6a7980`"""
     session: Session = context.obj
-    session.answer(session.verbs.revoke_token(identity), f"token {identity} is revoked")
+    session.answer(session.verbs.revoke_token(token_id), f"token {token_id} is revoked")
 
 
 @accounts_app.command("matrix")
@@ -85,14 +85,14 @@ def list_accounts(context: typer.Context) -> None:
     """List who may do what by which duties. Example: `signoff accounts list`"""
     session: Session = context.obj
     document = session.verbs.people()
-    known = sorted(rows(document, "people"), key=lambda person: str(person["name"]))
+    people = sorted(rows(document, "people"), key=lambda person: str(person["name"]))
     session.answer(
-        {"accounts": [{key: p[key] for key in ("name", "duties", "is_bound")} for p in known]},
+        {"accounts": [{key: p[key] for key in ("name", "duties", "is_bound")} for p in people]},
         *(
             f"{p['name']}: {', '.join(p['duties']) or 'no duty'}{'' if p['is_bound'] else ' (cannot sign in yet)'}"
-            for p in known
+            for p in people
         ),
-        *(() if known else ("Nobody yet. Begin with: signoff accounts grant NAME --duty DUTY",)),
+        *(() if people else ("Nobody yet. Begin with: signoff accounts grant NAME --duty DUTY",)),
     )
 
 
@@ -188,8 +188,8 @@ def bootstrap(context: typer.Context, name: Name) -> None:
     """
     session: Session = context.obj
     document = session.verbs.invite(name)
-    known = session.house.settings.oidc
-    link = f"{known.public_url if known else 'https://YOUR-SERVER'}/auth/sign-in?bootstrap={document['secret']}"
+    provider = session.house.settings.oidc
+    link = f"{provider.public_url if provider else 'https://YOUR-SERVER'}/auth/sign-in?bootstrap={document['secret']}"
     session.answer(
         {**document, "link": link},
         link,
@@ -200,10 +200,10 @@ def bootstrap(context: typer.Context, name: Name) -> None:
 
 
 def _duties(document: Document) -> list[str]:
-    """The duties that a document tells, none when it is a proposal."""
+    """The duties in a document; empty for a proposal."""
     return rows(document, "duties") if "duties" in document else []
 
 
 def _done_or_proposed(session: Session, document: Document, done: str) -> None:
-    said = f"proposed {document.get('proposal')}: {document.get('says')}; it waits for `signoff accounts confirm`"
-    session.answer(document, said if "proposal" in document else done)
+    proposed = f"proposed {document.get('proposal')}: {document.get('says')}; it waits for `signoff accounts confirm`"
+    session.answer(document, proposed if "proposal" in document else done)

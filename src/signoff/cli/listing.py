@@ -1,4 +1,4 @@
-"""The list of commands: what help shows, read without loading any of them."""
+"""The list of commands for help, which loads none of them."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ class Listed(NamedTuple):
     summary: str
 
 
-# The commands under what a person wants, in the order of a release's life.
+# The commands by purpose, in the order of a release's life.
 PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
     "Validate": {
         "demo": Listed(
