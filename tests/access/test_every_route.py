@@ -145,7 +145,7 @@ def opened(house, state):
 
 def asked(client, bearer, route, method, model):
     path = route.path_format.format(
-        identity=f"{model}-2",
+        deployment_id=f"{model}-2",
         model=model,
         name=f"{model}-2",
         proposal="0" * 16,

@@ -100,7 +100,7 @@ class GitAnchor:
         if not is_bare and self._git("symbolic-ref", "--quiet", "HEAD", may_fail=True).strip() == ref:
             raise BadInputError(
                 f"The branch {self.branch} is the one that is checked out in {self.repository}; name another after #, "
-                "so that nobody's files change beneath them."
+                "so that no work tree changes."
             )
         return ref
 

@@ -110,7 +110,7 @@ class SqlStore:
                 return self._committed(connection, commit)
         except IntegrityError as error:
             raise StaleRevisionError(
-                f"Somebody else changed {', '.join(a.stream for a in commit.appends)} at the same moment; look at it "
+                f"Another commit changed {', '.join(a.stream for a in commit.appends)} first; look at it "
                 "again and repeat the request if it still makes sense."
             ) from error
         except UnavailableError:

@@ -39,16 +39,16 @@ def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
         return reading.value(loader.get_single_node(), "", 0), reading.lines
     except UnicodeDecodeError as error:
         raise BadInputError(
-            f"Expected UTF-8 text in {path}, found byte {error.start} to be none. Save it as UTF-8."
+            f"Expected UTF-8 text in {path}, found an invalid byte at position {error.start}. Save it as UTF-8."
         ) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise BadInputError(
-            f"{path}:{line} is no YAML: {error.problem}. Correct the line; nothing was written."
+            f"{path}:{line} is not YAML: {error.problem}. Correct the line; nothing was written."
         ) from error
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
-        raise BadInputError(f"{path} is no YAML: {problem}. Nothing was written.") from error
+        raise BadInputError(f"{path} is not YAML: {problem}. Nothing was written.") from error
     except RecursionError as error:
         raise BadInputError(f"{path} is nested too deeply to be a document of this kind.") from error
 

@@ -266,14 +266,14 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     def run() -> None:
         try:
             results.put((call(), None))
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
+        except Exception as error:  # noqa: BLE001 - the waiting caller raises it
             results.put((None, error))
 
     Thread(target=run, daemon=True, name="look up").start()
     try:
         result, wrong = results.get(timeout=seconds)
     except Empty:
-        raise TimeoutError(f"nobody answered within {seconds:.0f} s") from None
+        raise TimeoutError(f"no answer came within {seconds:.0f} s") from None
     if wrong is not None:
         raise wrong
     return cast("T", result)

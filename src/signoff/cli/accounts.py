@@ -53,7 +53,7 @@ def issue(
 
 @token_app.command("list")
 def list_tokens(context: typer.Context) -> None:
-    """List tokens that are valid or expired of late. Example: `signoff token list`"""
+    """List valid and recently expired tokens. Example: `signoff token list`"""
     session: Session = context.obj
     document = session.verbs.tokens()
     tokens = sorted(rows(document, "tokens"), key=lambda token: str(token["expires_at"]))
@@ -92,7 +92,7 @@ def list_accounts(context: typer.Context) -> None:
             f"{p['name']}: {', '.join(p['duties']) or 'no duty'}{'' if p['is_bound'] else ' (cannot sign in yet)'}"
             for p in people
         ),
-        *(() if people else ("Nobody yet. Begin with: signoff accounts grant NAME --duty DUTY",)),
+        *(() if people else ("No person yet. Begin with: signoff accounts grant NAME --duty DUTY",)),
     )
 
 
@@ -119,17 +119,17 @@ def bind(context: typer.Context, name: Name, issuer: Issuer, subject: Subject) -
     """
     session: Session = context.obj
     document = session.verbs.bind(name, issuer=issuer, subject=subject)
-    _done_or_proposed(session, document, f"{subject} at {issuer} comes in as {name}")
+    _done_or_proposed(session, document, f"{subject} at {issuer} signs in as {name}")
 
 
 @accounts_app.command("unbind")
 def unbind(context: typer.Context, issuer: Issuer, subject: Subject) -> None:
-    """Let an identity of the provider come in no more; it takes effect at once.
+    """End the sign-in of an identity of the provider; it takes effect at once.
 
     Example: `signoff accounts unbind --issuer https://id.example.com --subject 8f14e45f`
     """
     session: Session = context.obj
-    session.answer(session.verbs.unbind(issuer=issuer, subject=subject), f"{subject} at {issuer} comes in no more")
+    session.answer(session.verbs.unbind(issuer=issuer, subject=subject), f"{subject} at {issuer} can no longer sign in")
 
 
 @accounts_app.command("withdraw")
@@ -149,7 +149,7 @@ def withdraw(
     if not powers:
         raise BadInputError("Expected at least one --duty or --role to withdraw, found none.")
     document = session.verbs.withdraw(name, powers, reason=reason)
-    session.answer(document, f"{name} acts as {', '.join(map(str, _duties(document))) or 'nobody here'} now")
+    session.answer(document, f"{name} acts as {', '.join(map(str, _duties(document))) or 'no person with access'} now")
 
 
 @accounts_app.command("proposals")
@@ -174,7 +174,7 @@ def confirm(context: typer.Context, proposal: OfProposal) -> None:
 
 @accounts_app.command("decline")
 def decline(context: typer.Context, proposal: OfProposal) -> None:
-    """Put a proposed change away. Example: `signoff accounts decline 1f2e3d4c5b6a7980`"""
+    """Decline a proposed change. Example: `signoff accounts decline 1f2e3d4c5b6a7980`"""
     session: Session = context.obj
     document = session.verbs.decline(proposal)
     session.answer(document, f"declined: {document['says']}")

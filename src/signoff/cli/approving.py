@@ -51,7 +51,7 @@ def add_to(app: typer.Typer) -> None:
 
 @people_app.command("key")
 def make_key(context: typer.Context, key: Key = None) -> None:
-    """Make your own key on your own machine, and write its public half beside it, to be handed to who enrols you.
+    """Make your own key on your own machine, and write its public half beside it, for the person who enrols you.
 
     Example: `signoff people key --key moreau.pem`, then `signoff people add "R. Moreau" --public-key moreau.pem.pub`
     """
@@ -66,7 +66,7 @@ def make_key(context: typer.Context, key: Key = None) -> None:
     session.answer(
         {"key": str(path), "public_key": str(public), "key_id": key_file.key_id},
         f"the private key is {path}; it stays with you (key id {key_file.key_id[:16]}…)",
-        f"hand over {public}, which whoever enrols you gives to: signoff people add NAME --public-key {public}",
+        f"give {public} to the person who enrols you, for: signoff people add NAME --public-key {public}",
     )
 
 
@@ -98,7 +98,7 @@ def add_person(
 ) -> None:
     """Enrol a person by the public half of a key that they made themselves (`signoff people key`).
 
-    Somebody who is enrolled already keeps their key, where none is given. You may enrol yourself with your own key.
+    A person who is enrolled already keeps their key if none is given. You may enrol yourself with your own key.
 
     Example: `signoff people add "R. Moreau" --role risk_manager --public-key moreau.pub --login rmoreau`
     """
@@ -167,9 +167,9 @@ def _their_key(session: Session, name: str, public: Path | None, private: Path |
     if name == session.actor:
         return _Key(public_key=KeyFile.held(path).public_key, path=path)
     raise BadInputError(
-        f"Expected the public half of {name}'s own key, found none; nobody was enrolled. Let them run `signoff people "
-        f"key` and give the file as --public-key FILE. `--make-key` makes their private key here instead, and marks "
-        "every signature made with it."
+        f"Expected the public half of {name}'s own key, found none; no person was enrolled. Let them run `signoff "
+        f"people key` and give the file as --public-key FILE. `--make-key` makes their private key here instead, and "
+        "marks every signature made with it."
     )
 
 
@@ -188,7 +188,7 @@ def list_people(context: typer.Context) -> None:
     session.answer(
         document,
         *(f"{p['name']}: {', '.join(p['roles'])} (key {p['key_id'][:16]}…){_made(p)}" for p in people),
-        *(() if people else ("Nobody yet. Enrol with: signoff people add NAME --role ROLE --public-key FILE",)),
+        *(() if people else ("No person yet. Enrol with: signoff people add NAME --role ROLE --public-key FILE",)),
     )
 
 
@@ -275,7 +275,7 @@ def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[st
         outcome = "near miss" if gate.get("near_miss") else str(gate["outcome"]).replace("_", " ")
         yield f"  gate {gate['gate']}: {outcome}{blocks}"
     if not gates:
-        yield "  gates: not told by this server; they stand in the memo"
+        yield "  gates: not sent by this server; the memo has them"
     if overriding := rows(shown, "overridden_by"):
         yield f"  overridden by: {', '.join(overriding)}"
     for one in rows(shown, "open_conditions"):

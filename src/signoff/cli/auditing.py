@@ -125,7 +125,7 @@ def anchor(
         Path | None, typer.Option(help="The time-stamping authority's root certificates (PEM); rfc3161 needs them.")
     ] = None,
 ) -> None:
-    """Keep the present checkpoint where whoever can write to the ledger cannot.
+    """Keep the present checkpoint where writers of the ledger cannot change it.
 
     Example: `signoff anchor --to git:/mnt/auditors/ledger`
     """

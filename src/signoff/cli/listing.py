@@ -66,7 +66,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "done": Listed(
             "rollout",
-            "Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody.",
+            "Record that you did an item of section 9: a meeting, a dashboard, a document, a message.",
         ),
     },
     "Run": {
@@ -86,7 +86,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "notices": Listed(
             "serving",
-            "List what waits to be told to people, how often it was tried, and why it was not taken.",
+            "List undelivered notices, their attempts, and why they were refused.",
         ),
         "review": Listed(
             "rollout",
@@ -130,7 +130,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         "token": Listed("accounts", "Tokens for programs and for people at a command line."),
         "credential": Listed("credentials", "Your authenticators: passkeys and tokens that sign in the browser."),
         "ledger": Listed("auditing", "The ledger's own keys."),
-        "anchor": Listed("auditing", "Keep the present checkpoint where whoever can write to the ledger cannot."),
+        "anchor": Listed("auditing", "Keep the present checkpoint where writers of the ledger cannot change it."),
         "db": Listed("database", "The database's schema and its least privileged role."),
     },
 }

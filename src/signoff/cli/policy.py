@@ -95,7 +95,7 @@ def confirm(
 
 @policy_app.command("decline")
 def decline(context: typer.Context, proposal: Annotated[str, typer.Argument(help="The proposal's id.")]) -> None:
-    """Put a proposed policy away. Example: `signoff policy decline 1f2e3d4c5b6a7980 --as "C. Yamada"`"""
+    """Decline a proposed policy. Example: `signoff policy decline 1f2e3d4c5b6a7980 --as "C. Yamada"`"""
     session: Session = context.obj
     document = session.verbs_of(Permission.CONFIRM_POLICY).decline_policy(proposal)
     session.answer(document, f"declined {document['proposal']} of {document['proposed_by']}")

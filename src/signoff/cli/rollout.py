@@ -194,7 +194,7 @@ def kill(
 ) -> None:
     """Stop trading a model, the models of a desk, or all of them now: flags off, orders fenced and cancelled.
 
-    One person, no prompt. A name that nothing is known by is stopped too, and exits 1.
+    One person, no prompt. An unknown name is stopped too, and exits 1.
 
     Example: `signoff kill momentum --reason "orders at ten times the size"`
     """
@@ -321,7 +321,7 @@ def _kept(document: Document) -> tuple[str, ...]:
     if document["journaled"]:
         return ("The ledger does not hold it yet; it will once the database answers.",)
     return (
-        "NO DISK AND NO LEDGER took this kill: it is in force nowhere. Order it at a running server (--server URL), "
+        "NO DISK AND NO LEDGER took this kill: no other process has it. Order it at a running server (--server URL), "
         "or make room and order it again.",
     )
 
@@ -352,7 +352,7 @@ def rearm(
         document,
         f"{model} is still killed; signed so far: {', '.join(rows(document, 'signed'))}"
         if document["latched"]
-        else f"{model} is armed again; what was live of it is in shadow",
+        else f"{model} is armed again; its live releases are in shadow",
     )
 
 
@@ -471,7 +471,7 @@ def done(
     note: Annotated[str, typer.Option("--note", help="How it was done.")] = "",
     revision: Revision = None,
 ) -> None:
-    """Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody.
+    """Record that you did an item of section 9: a meeting, a dashboard, a document, a message.
 
     Example: `signoff done momentum-2.0.0-1a2b3c4d "Performance review meeting" --as "A. Lindqvist"`
     """

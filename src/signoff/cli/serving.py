@@ -52,7 +52,7 @@ def notices(
     ] = False,
     again: Annotated[bool, typer.Option("--retry", help="Make dead letters due again, or the notices named.")] = False,
 ) -> None:
-    """List what waits to be told to people, how often it was tried, and why it was not taken.
+    """List undelivered notices, their attempts, and why they were refused.
 
     Example: `signoff notices --test`, and after a receiver was mended `signoff notices --retry`
     """
@@ -79,12 +79,10 @@ def notices(
         *((f"sent a test to {_where(session)}",) if test else ()),
         *((f"{retried} notice(s) are due again",) if again else ()),
         *(
-            f"{hold.receiver} is left alone until {_times(hold)}: {hold.because}"  # the receiver, not one notice
+            f"{hold.receiver} is not contacted until {_times(hold)}: {hold.because}"  # the receiver, not one notice
             for hold in holds
         ),
-        _table(standings)
-        if due
-        else f"Nothing waits to be told. Notices go to {_where(session)}; `signoff worker` sends them.",
+        _table(standings) if due else f"No notice waits. Notices go to {_where(session)}; `signoff worker` sends them.",
     )
 
 

@@ -122,7 +122,7 @@ class Session:
         able = sorted(name for name, person in people.items() if verb is None or verb in permitted(person.duties))
         if len(able) != 1:
             raise NotFoundError(
-                f"Expected one person enrolled who may do this, found {', '.join(able) or 'nobody'}. Name the person "
+                f"Expected one person enrolled who may do this, found {', '.join(able) or 'none'}. Name the person "
                 "with --as NAME."
             )
         return Local(self.house, able[0])

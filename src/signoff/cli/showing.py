@@ -104,7 +104,7 @@ def history(
 ) -> None:
     """Who did what, in the ledger's order.
 
-    A name that was given on the machine itself is marked [unauthenticated]: nobody checked it.
+    A name given on the machine itself is marked [unauthenticated], since it was not checked.
 
     Example: `signoff history momentum`
     """

@@ -26,7 +26,7 @@ SCHEMAS: Final = "#/components/schemas/"
 PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}}
 THEIRS: Final = ("HTTPValidationError", "ValidationError")
 WHY: Final = {
-    HTTPStatus.UNAUTHORIZED: "Nobody was named by a token or session that is valid now.",
+    HTTPStatus.UNAUTHORIZED: "The request has no valid token or session.",
     HTTPStatus.FORBIDDEN: "The permission matrix does not allow it.",
     HTTPStatus.NOT_FOUND: "What the request names does not exist.",
     HTTPStatus.CONFLICT: "A guard refused it now, or the same key came with another request.",

@@ -50,7 +50,7 @@ class Trial:
         try:
             return await asyncio.wait_for(asyncio.shield(self._latest), PATIENCE_S)
         except TimeoutError:
-            return f"The database has not taken a write for {PATIENCE_S:.0f} s; somebody else may keep it locked."
+            return f"The database has not taken a write for {PATIENCE_S:.0f} s; another process may keep it locked."
 
     def _try(self) -> str | None:
         try:

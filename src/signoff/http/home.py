@@ -47,7 +47,7 @@ HEADERS: Final = STRICT | {
     "content-security-policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
 }
-WORDS: Final = {"rollback_stuck": "stuck on its way back", "rolling_back": "on its way back", "full": "full"}
+WORDS: Final = {"rollback_stuck": "stuck while rolling back"}
 TONES: Final = {"full": "good", "killed": "bad", "rolling_back": "bad", "rollback_stuck": "bad", "off": "muted"}
 
 
@@ -189,9 +189,9 @@ def _recognised(recognition: Recognition) -> str:
     if recognition.is_known:
         return ""
     if recognition.is_known is None:
-        return "Whether a model of this name is known cannot be told: the record cannot be read."
+        return "It is unknown whether a model of this name exists: the record cannot be read."
     near = f" Nearest names: {', '.join(recognition.nearest)}." if recognition.nearest else ""
-    return f"Nobody here knows a model of this name: check the spelling.{near}"
+    return f"No model of this name is on record: check the spelling.{near}"
 
 
 def _kept(stopped: Stopped) -> str:

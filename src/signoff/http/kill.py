@@ -108,7 +108,7 @@ async def kill(
 ) -> KilledDocument:
     """Stop trading a model now: journaled, in force, pushed to every desk; then orders are halted and it is recorded.
 
-    A model that nobody knows is killed as well, and the answer says so: a slip of the keyboard must not cost time.
+    An unknown model is killed as well, and the answer says so: a typing error must not cost time.
     Its name may hold whatever names could hold once, a slash too.
     """
     name = _name(request, model, body.reason)

@@ -31,7 +31,7 @@ MOST_WHAT: Final = 300
 MEDIA_TYPE: Final = "application/problem+json"
 OUT_OF_REACH: Final = (
     "The record cannot be asked who you are. Nothing was done; try again in a moment. Kills and flags are answered all "
-    "the same, to whoever was known when it could be asked last."
+    "the same, for accounts known at its last answer."
 )
 # The first matching class decides.
 STATUS: Final[tuple[tuple[type[SignoffError], HTTPStatus], ...]] = (

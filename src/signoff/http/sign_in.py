@@ -39,7 +39,7 @@ LEEWAY_S: Final = 60
 COOKIE: Final = "signoff-sign-in"
 ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 REFUSED: Final[dict[int | str, dict[str, Any]]] = {
-    403: {"description": "The provider did not let them in, or nobody here is bound to them."},
+    403: {"description": "The provider did not let them in, or no person here is bound to them."},
     404: {"description": "No identity provider is set up."},
     429: {"description": "Too many sign-ins from this address."},
 }
@@ -125,7 +125,7 @@ def callback(
     if name is None:
         raise HTTPException(
             HTTPStatus.FORBIDDEN,
-            f"Nobody here is bound to {identity.subject} at {identity.issuer}. Ask an administrator for "
+            f"No person here is bound to {identity.subject} at {identity.issuer}. Ask an administrator for "
             f"`signoff accounts bind NAME --issuer {identity.issuer} --subject {identity.subject}`.",
         )
     if (old := request.cookies.get(sessions.cookie_name(house))) is not None:
@@ -203,7 +203,7 @@ def _invited(house: Installation, identity: Identity, begun: dict[str, str]) -> 
 def _session(request: Request, house: Installation) -> sessions.SignedInSession:
     signed_in = sessions.of_cookie(house, request)
     if signed_in is None:
-        raise HTTPException(HTTPStatus.UNAUTHORIZED, "Nobody is signed in here; begin at /auth/sign-in.")
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "You are not signed in; begin at /auth/sign-in.")
     return signed_in
 
 

@@ -250,7 +250,7 @@ class Verbs(Protocol):
         """Let the authenticator that waits count: the envelope is signed with your key, or with one that counts
         already.
 
-        Whoever signs it here names the key id that the browser showed.
+        The signatory here names the key id that the browser showed.
         """
 
     @plain(Permission.MANAGE_CREDENTIALS, "POST /credentials/{credential}/withdraw", **BY_HAND)
@@ -297,7 +297,7 @@ class Verbs(Protocol):
 
     @plain(Permission.MARK_DONE, "POST /deployments/{deployment_id}/items-done", body=bodies.ItemDoneRequest, **ROLLOUT)
     def mark_done(self, deployment_id: str, item: str, *, note: str) -> documents.ReleaseDocument:
-        """Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
+        """Record that you did an item of section 9: a meeting, a dashboard, a document, a message."""
         raise UnwrittenError
 
     @routed(Permission.READ, "GET /deployments/{deployment_id}/living-memo", **BY_HAND)

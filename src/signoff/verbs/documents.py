@@ -969,12 +969,12 @@ def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
             known_as = f", known as {', '.join(change.logins)}" if change.logins else ""
             maker = f", which {change.key_made_by} made" if change.key_made_by else ""
             maker += ", in the place of the key in use" if change.replaces_key else ""
-            as_whom = roles or "nobody who approves"
+            as_whom = roles or "a person without a role"
             return f"enrol {change.name} as {as_whom} with the key {change.key_id[:16]}…{maker}{known_as}"
         case DutiesGranted():
             return f"let {change.name} act as {', '.join(duty.value for duty in change.duties)}"
         case SubjectBound():
-            return f"let {change.subject} at {change.issuer} come in as {change.name}"
+            return f"let {change.subject} at {change.issuer} sign in as {change.name}"
 
 
 class CredentialDocument(TypedDict):

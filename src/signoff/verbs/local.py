@@ -182,7 +182,7 @@ class Local:
         return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
 
     def propose(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> ProposalDocument:
-        """Propose to enrol somebody, to give them duties, or to let them sign in; asking again finds the open
+        """Propose to enrol a person, to give them duties, or to let them sign in; asking again finds the open
         proposal.
         """
         return self._proposal(propose(self.house.record, change, actor=self.actor))

@@ -183,7 +183,7 @@ def _order_of(texts: pl.Series, first: pl.Series, second: pl.Series, order: Orde
         row, other = max(days, months), min(days, months)
         raise OddDateError(
             row,
-            f"{texts[row]!r}, where row {other + 1} says {texts[other]!r}: day and month stand in another order. Write "
+            f"{texts[row]!r}, where row {other + 1} says {texts[other]!r}: day and month are in another order. Write "
             "the column again from its source, in one form",
         )
     proven: Order | None = "day-first" if days is not None else "month-first" if months is not None else None

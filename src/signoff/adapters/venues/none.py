@@ -38,11 +38,11 @@ class NoVenue:
         _refuse()
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:  # noqa: ARG002 - the port's signature
-        """Nobody knows."""
+        """Raise: open orders are unknown."""
         _refuse()
 
     def positions(self, scope: str) -> tuple[OpenPosition, ...]:  # noqa: ARG002 - the port's signature
-        """Nobody knows."""
+        """Raise: positions are unknown."""
         _refuse()
 
     def lift(self, scope: str, flags_revision: FlagsRevision) -> None:  # noqa: ARG002 - the port's signature
