@@ -44,11 +44,9 @@ class ArtifactPlaces:
         if urlsplit(location).scheme not in {"", "file"}:
             return
         start = _local(location) / path
-        for path_inside in (start, *start.rglob("*")):
-            if path_inside.is_symlink():
-                raise OddArtifactError(
-                    f"{path_inside}: expected an artefact, found a symbolic link. Log the file itself."
-                )
+        for entry in (start, *start.rglob("*")):
+            if entry.is_symlink():
+                raise OddArtifactError(f"{entry}: expected an artefact, found a symbolic link. Log the file itself.")
 
     def _is_allowed(self, location: str) -> bool:
         parts = urlsplit(location)

@@ -189,7 +189,6 @@ def _alone(connection: Connection) -> None:
 
 
 def _refusal(name: str, error: SQLAlchemyError) -> SignoffError:
-    """The error to raise for a database's error."""
     cause = str(getattr(error, "orig", None) or error)
     if "not a database" in cause:
         return BadInputError(

@@ -92,12 +92,10 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
     An attempt to loosen names both lines.
     """
     held_to = shortened(policy.value, dossier.value.header.deployment_type)
-    by_path = {threshold.path: threshold for threshold in thresholds(held_to)}
+    rules = {threshold.path: threshold for threshold in thresholds(held_to)}
     asked = dossier.value.plan.tighten
     problems = [
-        problem
-        for key, value in asked.items()
-        if (problem := _tighten_problem(key, value, by_path, dossier)) is not None
+        problem for key, value in asked.items() if (problem := _tighten_problem(key, value, rules, dossier)) is not None
     ]
     _raise_all(dossier.path, problems)
     tightened, loosenings = effective(policy.value, dossier.value)

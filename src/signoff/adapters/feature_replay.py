@@ -258,7 +258,7 @@ def _source_of(name: str, code: Mapping[str, bytes]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullReplay:
-    """How much of the history to replay, where, and the journal of completed dates."""
+    """The extent and place of a full replay, and the journal of its completed dates."""
 
     dates: int
     dates_per_chunk: int = 8
@@ -329,7 +329,6 @@ def _audits(
     inputs: dict[str, pl.DataFrame],
     predictions: Predictions | None,
 ) -> Iterator[tuple[str, PitReport]]:
-    """Each audit whose files the dossier names."""
     audits = declaration.audits
     if audits.first_prints:
         first_prints = {name: _table(folder, path) for name, path in audits.first_prints.items()}
@@ -383,7 +382,6 @@ def _loaded(name: str, folder: Path) -> Compute:
 
 
 def _input(folder: Path, name: str, path: str) -> pl.DataFrame:
-    """A declared input of the feature code."""
     try:
         return _table(folder, path)
     except FileNotFoundError as error:

@@ -91,7 +91,6 @@ class GitCommits:
 
 
 def _commit(git: "_Git", named: str) -> str:
-    """The full id of a commit."""
     if named.startswith("-"):
         raise UnavailableError(f"expected a commit, branch or tag, found {named!r}")
     try:

@@ -79,7 +79,6 @@ def _read(path: Path, folder: Path) -> bytes:
 
 
 def _counted(path: Path, content: bytes) -> dict[SuiteName, list[ReportedTest]]:
-    """The tests by suite."""
     try:
         # A document type can add attributes to every element that the report never spells out.
         root = _parsed(path, content)
@@ -166,5 +165,4 @@ def _named(text: str) -> SuiteName | None:
 
 
 def _tag(node: Element) -> str:
-    """An element's name without its namespace."""
     return str(node.tag).rpartition("}")[2]

@@ -410,7 +410,6 @@ def _earlier(rows: pl.DataFrame) -> Earlier:
 
 
 def _last_symbols(earlier: pl.DataFrame) -> frozenset[str] | None:
-    """The symbols of the newest of these sessions."""
     return None if earlier.is_empty() else _named(earlier.filter(pl.col("session") == pl.col("session").max()))
 
 

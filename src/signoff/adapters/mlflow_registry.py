@@ -141,7 +141,7 @@ class MlflowRegistry:
         return None if client is None else cls(client, uri, sandbox or Sandbox(), places)
 
     def version(self, model: str, version: str, *, number: int | None = None) -> RegisteredVersion | None:
-        """What the registry knows of a version."""
+        """The registry's description of a version."""
         with answering(self._uri):
             registered = self._find(model, version, number)
             if registered is None:
@@ -285,7 +285,7 @@ class MlflowRegistry:
             self._client.set_registered_model_alias(model, alias, registered.version)
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
-        """Which of these versions exist, and which version an alias names."""
+        """The existing ones of these versions, and the version that an alias names."""
         with answering(self._uri):
             is_registered, aliased = self._aliased(model, alias)
             numbers = {version: self._numbers(model, version) for version in versions} if is_registered else {}
@@ -488,14 +488,12 @@ def _run_of(registered: ModelVersion) -> str:
 def _feature_names(content: bytes, where: str) -> tuple[str, ...]:
     """The names that a schema lists: `{"features": [{"name": "momentum_12m"}, …]}`."""
     try:
-        schema = json.loads(content)
+        data = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{where}: expected JSON, found something else ({error}). Log it again.") from error
-    listed = schema.get("features") if isinstance(schema, dict) else None
+    listed = data.get("features") if isinstance(data, dict) else None
     if not isinstance(listed, list):
-        raise BadInputError(
-            f'{where}: expected an object with a list "features", found {_shape(schema)}. Log it again.'
-        )
+        raise BadInputError(f'{where}: expected an object with a list "features", found {_shape(data)}. Log it again.')
     for number, feature in enumerate(listed):
         name = feature.get("name") if isinstance(feature, dict) else None
         if not isinstance(name, str) or not name:
@@ -506,7 +504,6 @@ def _feature_names(content: bytes, where: str) -> tuple[str, ...]:
 
 
 def _shape(value: object) -> str:
-    """A short description of a value."""
     return f"an object with the keys {sorted(map(str, value))[:8]}" if isinstance(value, dict) else repr(value)[:80]
 
 

@@ -88,7 +88,6 @@ class HttpReceiver:
 
     @property
     def _receipt(self) -> Receipt:
-        """The receipt of an accepted message."""
         return Receipt(Delivery.RECEIVER, f"the {self.kind} at {self._host}")
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> None:

@@ -128,7 +128,6 @@ def _living(session: Session, deployment_id: str, out: Path | None) -> None:
 
 
 def _as_signed(signed: str, altered: tuple[str, ...] | None) -> tuple[object, ...]:
-    """Whether the signed memo is unaltered."""
     if not signed:
         return ("no memo was issued for signature yet",)
     if altered is None:
@@ -184,13 +183,10 @@ def cannot_sign(document: Document) -> tuple[Text, ...]:
 
 def _refused(document: Document) -> tuple[Text, ...]:
     """The refusals of `memo` and `submit`; an older server sends none."""
-    refusals = (
-        ("`signoff memo` and `signoff submit` refuse", "refused"),
-        ("`signoff submit` refuses", "submit_refused"),
-    )
+    keys = (("`signoff memo` and `signoff submit` refuse", "refused"), ("`signoff submit` refuses", "submit_refused"))
     return tuple(
         Text.assemble((f"{who}: ", "bold red"), str(text))
-        for who, key in refusals
+        for who, key in keys
         for text in (rows(document, key) if document.get(key) else ())
     )
 

@@ -147,7 +147,6 @@ def attest_flat(
 
 
 def _stuck(document: Document) -> tuple[str, ...]:
-    """The step that failed, and why."""
     step, because = document.get("stuck_at"), document.get("stuck_because")
     return (f"stuck at {step}: {because}. Waits for {document['waits_for']}",) if because else ()
 
@@ -304,7 +303,7 @@ def _many_killed(document: Document) -> tuple[str, ...]:
 
 
 def _left(document: Document) -> str:
-    """What is open at the venue; empty from a server that is older than venues."""
+    """The open orders at the venue, in words; a server that is older than venues does not send them."""
     return str(document.get("left", NOBODY_ASKED))
 
 
@@ -491,7 +490,6 @@ def _answer(session: Session, document: Document, *further: str) -> None:
 
 
 def _standing(document: Document) -> str:
-    """The flags in words."""
     flags = {key.rpartition(".")[2]: value for key, value in fields(document, "flags").items()}
     return (
         f"enabled {str(flags['enabled']).lower()}, allocation {flags['allocation_pct']}%, "

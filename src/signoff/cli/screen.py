@@ -1,4 +1,4 @@
-"""What people read: their words as they wrote them, with nothing in them that a terminal would obey."""
+"""Prints text for people: unchanged words, without any control sequence that a terminal would obey."""
 
 from typing import Any, Final
 

@@ -148,7 +148,6 @@ def _try(session: Session) -> None:
 
 
 def _where(session: Session) -> str:
-    """The receivers of notices, in words."""
     settings = session.installation.settings
     notices = "the webhook" if settings.webhook else str(settings.home / "notices.jsonl")
     return f"{notices}, calls to the pager" if settings.pager else notices

@@ -1,4 +1,4 @@
-"""What every command shares: the installation, its answers, and its errors."""
+"""The shared parts of every command: the installation, its answers, and its errors."""
 
 import json
 from collections import deque

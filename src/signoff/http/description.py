@@ -83,7 +83,6 @@ def _described(app: FastAPI, house: Installation) -> dict[str, Any]:
 
 
 def _tell(operation: Operation, route: APIRoute, method: str) -> None:
-    """Complete one operation from its route's dependencies."""
     asked = tuple(_calls(route))
     if by := _security(route, method):
         operation["security"] = by
@@ -130,7 +129,6 @@ def _problems(
 
 
 def _calls(route: APIRoute) -> Iterator[Callable[..., Any] | None]:
-    """Every dependency of a route, direct or indirect."""
     waiting = [route.dependant]
     while waiting:
         dependant = waiting.pop()

@@ -92,7 +92,7 @@ async def evaluate_all(
 
 @router.get("/configuration")
 async def configuration(_principal: Reader) -> dict[str, object]:
-    """What this flag system can do, for clients that ask."""
+    """The capabilities of this flag system."""
     return {
         "name": "signoff",
         "capabilities": {

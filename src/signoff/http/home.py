@@ -241,7 +241,6 @@ def _trades(flags: Flags) -> str:
 
 
 def _allowed(share: Share) -> str:
-    """A sentence about what one version may do."""
     if share.shadow_mode:
         return f"{share.version} runs in shadow and trades nothing."
     return f"{share.version} trades up to {share.allocation_pct}% of the capital."

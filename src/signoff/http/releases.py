@@ -84,7 +84,7 @@ async def check(
 async def memo(
     request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.CHECK))]
 ) -> Response:
-    """The memo of a dossier folder, both as zip archives, with what was found as `answer.json`; nothing is recorded."""
+    """The memo of a dossier folder, both as zip archives, with the findings as `answer.json`; nothing is recorded."""
     async with archive_of(request, house) as content:
         composed = await run_sync(_composed, house, principal.name, content, limiter=ASSESSING)
     return Response(composed, media_type="application/zip")
@@ -121,7 +121,7 @@ def edition_file(
 def to_sign(
     deployment_id: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.READ))]
 ) -> ToSignDocument:
-    """What an approval is about to be a signature over: where the memo is, its manifest, the gates, open conditions."""
+    """The content that an approval will sign: the memo's path, its manifest, the gates, open conditions."""
     document = Local(house, principal.name).to_sign(deployment_id)
     memo = f"/api/v1/deployments/{quote(deployment_id, safe='')}/editions/{SUBMITTED}/deployment_memo.pdf"
     return {**document, "memo": None if document["memo"] is None else memo}
@@ -133,7 +133,7 @@ def to_sign(
 async def living_memo(
     deployment_id: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.READ))]
 ) -> Response:
-    """The memo with what happened since it was signed, as a zip archive; the signed editions are not touched."""
+    """The memo with the events since its signature, as a zip archive; the signed editions do not change."""
     composed = await run_sync(_living, house, principal.name, deployment_id, limiter=ASSESSING)
     return Response(composed, media_type="application/zip")
 

@@ -139,28 +139,23 @@ def callback(
 
 @router.get("/session")
 def session(request: Request, house: InstallationDep) -> dict[str, object]:
-    """Who is signed in here, and the token that changes need."""
-    signed_in = _session(request, house)
-    seen = signed_in.signed_in_at.isoformat() if signed_in.signed_in_at else None
-    return {
-        "name": signed_in.name,
-        "signed_in_at": seen,
-        "ends_at": signed_in.ends_at.isoformat(),
-        "csrf": signed_in.csrf,
-    }
+    """The signed-in person, and the CSRF token for changes."""
+    login = _session(request, house)
+    seen = login.signed_in_at.isoformat() if login.signed_in_at else None
+    return {"name": login.name, "signed_in_at": seen, "ends_at": login.ends_at.isoformat(), "csrf": login.csrf}
 
 
 @router.post("/hand-over")
 def hand_over(request: Request, house: InstallationDep) -> dict[str, object]:
     """A session for your command line, as fresh as this one; give it as SIGNOFF_TOKEN."""
-    signed_in = _session(request, house)
-    sessions.check_origin(request, signed_in)
+    login = _session(request, house)
+    sessions.check_origin(request, login)
     number, handed = sessions.begin(
         house,
-        signed_in.name,
-        signed_in.signed_in_at,
-        issuer=signed_in.issuer,
-        subject=signed_in.subject,
+        login.name,
+        login.signed_in_at,
+        issuer=login.issuer,
+        subject=login.subject,
         whole=sessions.HANDED_OVER,
     )
     return {"token": f"{sessions.PREFIX}{number}", "ends_at": handed.ends_at.isoformat()}
@@ -169,9 +164,9 @@ def hand_over(request: Request, house: InstallationDep) -> dict[str, object]:
 @router.post("/sign-out-everywhere")
 def sign_out_everywhere(request: Request, house: InstallationDep) -> JSONResponse:
     """End every session of yours, on every machine."""
-    signed_in = _session(request, house)
-    sessions.check_origin(request, signed_in)
-    sessions.end_all(house, signed_in.name)
+    login = _session(request, house)
+    sessions.check_origin(request, login)
+    sessions.end_all(house, login.name)
     answer = JSONResponse({"signed_out": True})
     answer.delete_cookie(sessions.cookie_name(house), path="/")
     return answer
@@ -201,10 +196,10 @@ def _invited(house: Installation, identity: Identity, begun: dict[str, str]) -> 
 
 
 def _session(request: Request, house: Installation) -> sessions.SignedInSession:
-    signed_in = sessions.of_cookie(house, request)
-    if signed_in is None:
+    login = sessions.of_cookie(house, request)
+    if login is None:
         raise HTTPException(HTTPStatus.UNAUTHORIZED, "You are not signed in; begin at /auth/sign-in.")
-    return signed_in
+    return login
 
 
 def _identity(house: Installation, provider: Provider, code: str, begun: dict[str, str]) -> Identity:

@@ -107,7 +107,7 @@ def credentials_page() -> Response:
 
 @pages.get("/sign/{deployment_id}", response_class=Response, responses=PAGE)
 def signing_page(deployment_id: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
-    """What you are about to sign, in plain words, and the button that asks your authenticator."""
+    """The content that you will sign, in plain words, and the button for your authenticator."""
     return Response(_page("sign.html"), headers=STRICT, media_type="text/html")
 
 

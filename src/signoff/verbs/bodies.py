@@ -83,7 +83,7 @@ class RollbackRequest(Body):
 
 
 class AttestFlatRequest(Body):
-    """What was checked, and where; it is printed and recorded."""
+    """The check and its place; both are printed and recorded."""
 
     reason: Annotated[Text, Field(min_length=1)]
 

@@ -165,7 +165,7 @@ class Verbs(Protocol):
 
     @plain(Permission.READ, "GET /people", tag="people", query=PAGED, listed="people")
     def people(self) -> documents.PeoplePage:
-        """Who may sign, who may do what, and whom the identity provider knows; a page at a time, by name."""
+        """The people with their roles, access roles and binding to the identity provider; a page at a time, by name."""
         raise UnwrittenError
 
     def enrol(self, person: PersonEnrolled) -> Document:
@@ -214,13 +214,13 @@ class Verbs(Protocol):
     ) -> IssuedTokenDocument:
         """A new token; its secret is in this answer and nowhere else, so no idempotency key repeats it.
 
-        No scope means all that the holder may.
+        Without a scope the token has all permissions of its holder.
         """
         raise UnwrittenError
 
     @plain(Permission.MANAGE_TOKENS, "GET /tokens", carry_out=Local.held_tokens, query=PAGED, listed="tokens", **HELD)
     def tokens(self) -> documents.TokensPage:
-        """One's own tokens, all of them for an administrator; a page at a time, by id."""
+        """Your own tokens, or all tokens for an administrator; a page at a time, by id."""
         raise UnwrittenError
 
     @plain(Permission.MANAGE_TOKENS, "DELETE /tokens/{token}", **SECRET)
@@ -242,7 +242,7 @@ class Verbs(Protocol):
 
     @plain(Permission.READ, "GET /credentials", tag="authenticators")
     def credentials(self) -> documents.CredentialsDocument:
-        """Your authenticators, and the one that waits for your word with the statement that you would sign for it."""
+        """Your authenticators, and the one that waits for you to vouch, with the statement to sign."""
         raise UnwrittenError
 
     @routed(Permission.MANAGE_CREDENTIALS, "POST /credentials/vouchers", carry_out=Local.vouch_with, **VOUCHED)
@@ -264,11 +264,11 @@ class Verbs(Protocol):
 
     @routed(Permission.OVERRIDE, "POST /deployments/{deployment_id}/overrides", body=bodies.SignatureRequest, **SIGNED)
     def override(self, deployment_id: str, signing: SignAs, *, reason: str) -> Document:
-        """Take responsibility for the gates that block; two people, and a sign-in of the last minutes."""
+        """Take responsibility for the gates that block; it needs two people, each with a recent sign-in."""
 
     @routed(Permission.READ, "GET /deployments/{deployment_id}/to-sign", **BY_HAND)
     def to_sign(self, deployment_id: str) -> Document:
-        """What an approval is about to be a signature over: the memo, its digest, the gates, the open conditions."""
+        """The content that an approval will sign: the memo, its digest, the gates, the open conditions."""
 
     @routed(Permission.APPROVE, "POST /deployments/{deployment_id}/approvals", body=bodies.SignatureRequest, **SIGNED)
     def approve(
@@ -281,15 +281,15 @@ class Verbs(Protocol):
 
     @routed(Permission.REJECT, "POST /deployments/{deployment_id}/rejections", body=bodies.SignatureRequest, **SIGNED)
     def reject(self, deployment_id: str, signing: SignAs, *, reason: str) -> Document:
-        """End a release before its rollout; it sticks."""
+        """Reject a release before its rollout, for good."""
 
     @routed(Permission.MEET, "POST /deployments/{deployment_id}/conditions", body=bodies.ConditionRequest, **SIGNED)
     def meet(self, deployment_id: str, signing: SignAs, *, condition: str, note: str) -> Document:
-        """Say that a condition of your own approval is met."""
+        """Record that a condition of your own approval is met."""
 
     @routed(Permission.ADOPT, "POST /models/{model}/adoptions", carry_out=Local.countersign, **ADOPTED)
     def adopt(self, model: str, version: str, signing: tuple[SignAs, ...], *, reason: str) -> Document:
-        """Sign for recording a live version; a second person, with the same words within a day, puts it on record."""
+        """Sign for recording a live version; a second person with the same words within a day records it."""
 
     @routed(Permission.START, "POST /deployments/{deployment_id}/start", carry_out=Local.start_presented, **STARTED)
     def start(self, deployment_id: str, key: Path | None = None) -> Document:
@@ -302,14 +302,14 @@ class Verbs(Protocol):
 
     @routed(Permission.READ, "GET /deployments/{deployment_id}/living-memo", **BY_HAND)
     def living_memo(self, deployment_id: str) -> tuple[Document, str, tuple[str, ...] | None, dict[str, bytes]]:
-        """The memo with what happened since it was signed; where the signed one lies, and what was altered in it.
+        """The memo with the events since its signature; the signed memo's place, and its altered files.
 
-        None for what was altered says that an older server does not compare it.
+        None for the altered files means that an older server does not compare them.
         """
 
     @plain(Permission.ADVANCE, "POST /deployments/{deployment_id}/advance", **ROLLOUT)
     def advance(self, deployment_id: str) -> documents.ReleaseDocument:
-        """Go one phase further, when every condition holds."""
+        """Advance one phase, if every condition holds."""
         raise UnwrittenError
 
     @plain(Permission.PAUSE, "POST /deployments/{deployment_id}/pause", body=bodies.PauseRequest, **ROLLOUT)
@@ -319,7 +319,7 @@ class Verbs(Protocol):
 
     @plain(Permission.RESUME, "POST /deployments/{deployment_id}/resume", body=bodies.PauseRequest, **ROLLOUT)
     def resume(self, deployment_id: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
-        """Take one pause reason away."""
+        """Remove one pause reason."""
         raise UnwrittenError
 
     @plain(Permission.ROLLBACK, "POST /deployments/{deployment_id}/rollback", body=bodies.RollbackRequest, **LEAVING)
@@ -334,7 +334,7 @@ class Verbs(Protocol):
         **LEAVING,
     )
     def attest_flat(self, deployment_id: str, *, reason: str) -> documents.RolledBackDocument:
-        """Vouch for a flat model where no venue says so; the rollback goes on from there."""
+        """Attest that a model is flat if no venue says so; the rollback then continues."""
         raise UnwrittenError
 
     @plain(Permission.KILL, "POST /models/{model}/kill", **BY_HAND)
@@ -344,7 +344,7 @@ class Verbs(Protocol):
 
     @plain(Permission.KILL, "POST /kill", **BY_HAND)
     def kill_many(self, *, reason: str, desk: str | None = None) -> documents.StoppedManyDocument:
-        """Stop trading every model of a desk now; every model at all where no desk is named."""
+        """Stop trading every model of a desk now; without a desk, every model."""
         raise UnwrittenError
 
     @routed(Permission.REARM, "POST /models/{model}/rearm", **ARMED)
@@ -396,11 +396,11 @@ class Verbs(Protocol):
 
     @routed(Permission.READ, "GET /history/{name}", tag="releases", query=OF_HISTORY)
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
-        """What happened to a model or one release, in order; `next` is the `after` of the page that follows."""
+        """The history of a model or one release, in order; `next` is the `after` of the page that follows."""
 
     @plain(Permission.REVIEW, "POST /deployments/{deployment_id}/post-mortem", body=bodies.PostMortemRequest, **ROLLOUT)
     def post_mortem(self, deployment_id: str, *, notes: str, root_cause: str = "") -> documents.ReleaseDocument:
-        """Put what was learned from a rollback on record; it is due within 48 hours. The root cause may come later."""
+        """Record the post-mortem of a rollback; it is due within 48 hours. The root cause may come later."""
         raise UnwrittenError
 
     @routed(Permission.EXPORT, "GET /export", **BY_HAND)
@@ -408,7 +408,7 @@ class Verbs(Protocol):
         """Every file of an export."""
 
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """The same a piece at a time; read each file whole before the next."""
+        """The same in pieces; read each file whole before the next."""
 
     @plain(Permission.READ, "GET /policy", name="show", **POLICY)
     def policy(self) -> PolicyDocument:

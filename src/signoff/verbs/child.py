@@ -99,13 +99,11 @@ def _document(local: Local, asked: ChildRequest) -> Document:
 def answer(content: bytes, stream: BinaryIO) -> None:
     """Carry out one request, and write its answer."""
     try:
-        answer_document: dict[str, object] = {"document": carry_out(ChildRequest.read(content))}
+        reply: dict[str, object] = {"document": carry_out(ChildRequest.read(content))}
     except SignoffError as error:
         guard = {"guard": guarded} if (guarded := getattr(error, "guard", None)) else {}
-        answer_document = {
-            "problem": {"code": error.code, "exit_code": error.exit_code, "message": str(error), **guard}
-        }
-    stream.write(json.dumps(answer_document, default=str).encode() + b"\n")
+        reply = {"problem": {"code": error.code, "exit_code": error.exit_code, "message": str(error), **guard}}
+    stream.write(json.dumps(reply, default=str).encode() + b"\n")
     stream.flush()
 
 

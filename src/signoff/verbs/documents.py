@@ -763,7 +763,7 @@ class ReplayedDocument(TypedDict):
 
 
 class AssessmentDocument(TypedDict):
-    """What `check` and `memo` found: every metric, every gate and every figure."""
+    """The findings of `check` and `memo`: every metric, every gate and every figure."""
 
     model: str
     version: str
@@ -794,7 +794,7 @@ class AssessmentDocument(TypedDict):
 def assessment_document(
     release: AssessedRelease, submit_refused: tuple[str, ...] = (), cannot_sign: tuple[str, ...] = ()
 ) -> AssessmentDocument:
-    """What `check` and `memo` found: every metric, every gate and every figure.
+    """The findings of `check` and `memo`: every metric, every gate and every figure.
 
     `refused` are the refusals of both `memo` and `submit`, `submit_refused` those of `submit` alone, and `cannot_sign`
     the roles that no enrolled person could sign in.

@@ -444,11 +444,9 @@ class Local:
         telling.join(TELLING_S)  # a slow messenger must not delay a rollback or a start
 
     def _tell(self) -> None:
-        """Send the due notices."""
         self._carefully(self.house.deliver_notices)
 
     def _tell_and_anchor(self) -> None:
-        """Send the due notices, and anchor."""
         self._carefully(self.house.deliver_notices, self.house.anchor)
 
     def _carefully(self, *acts: Callable[[], object]) -> None:

@@ -129,7 +129,6 @@ class Remote(Verbs):
         return document, files
 
     def _packed(self, path: str, folder: Path, policy: Path | None, progress: Progress) -> Any:  # noqa: ANN401 - the client's
-        """Send a folder, and return the answer."""
         progress("packing the folder", 0, 2)
         content = pack(folder, policy)
         progress("assessing on the server", 1, 2)
@@ -146,17 +145,12 @@ class Remote(Verbs):
 
     def confirm_policy(self, proposal: str | None, signing: SignPolicyAs) -> Document:
         """Sign a proposed policy as the second person. Its id is computed here, from the proposed policy."""
-        waiting = {
-            str(proposal_document["proposal"]): proposal_document
-            for proposal_document in _listed(self.policy(), "proposals")
-        }
+        waiting = {str(row["proposal"]): row for row in _listed(self.policy(), "proposals")}
         proposal_id = proposal or only_open(list(waiting))
-        if (proposal_document := waiting.get(proposal_id)) is None:
+        if (row := waiting.get(proposal_id)) is None:
             listed = ", ".join(waiting) or "none"
             raise NotFoundError(f"Expected a policy proposal that is open, found {proposal_id!r}; open are: {listed}.")
-        subject = subject_of(
-            int(proposal_document["number"]), str(proposal_document["replaces"]), str(proposal_document["content"])
-        )
+        subject = subject_of(int(row["number"]), str(row["replaces"]), str(row["content"]))
         if not subject.startswith(proposal_id):
             raise TamperedError(
                 f"The server shows another policy than the one that was proposed as {proposal_id}; nothing was signed. "
@@ -431,15 +425,12 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
 
 
 def _error(status: int, content: bytes) -> SignoffError:
-    """Our own error from a problem document."""
     try:
-        parsed = json.loads(content)
-        detail, kind = str(parsed["detail"]), str(parsed.get("type", "")).rpartition(":")[2]
+        body = json.loads(content)
+        detail, kind = str(body["detail"]), str(body.get("type", "")).rpartition(":")[2]
     except (ValueError, KeyError, TypeError):
         return UnavailableError(f"The server answered {status} with something that is no problem document.")
-    return error_of(
-        kind, detail, guard=parsed.get("guard"), unknown=UnavailableError if status >= 500 else RefusedError
-    )
+    return error_of(kind, detail, guard=body.get("guard"), unknown=UnavailableError if status >= 500 else RefusedError)
 
 
 def _httpx() -> ModuleType:

@@ -59,10 +59,8 @@ def unmatched(tables: Sequence[Held], declared: EvidenceDeclaration) -> str | No
             continue
         near = next((row for row in on_day if is_same(row.value, one) or row.value > largest), None)
         near = near or next((row for row in _rows(None, tables, largest) if is_same(row.value, one)), None)
-        wanted = f"the date {one.date}, the value {one.value:.12g}" + (
-            f", the symbol {one.symbol}" if one.symbol else ""
-        )
-        return f"{KEY}, line {place + 1}: expected a row for what it declares ({wanted}), found {_found(near, on_day)}"
+        text = f"the date {one.date}, the value {one.value:.12g}" + (f", the symbol {one.symbol}" if one.symbol else "")
+        return f"{KEY}, line {place + 1}: expected a row for what it declares ({text}), found {_found(near, on_day)}"
     return None
 
 

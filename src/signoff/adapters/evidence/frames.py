@@ -284,7 +284,6 @@ def _refuse_ragged(text: CsvText, where: str) -> None:
 
 
 def _without_blank(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows that are not empty."""
     if not frame.width or not frame.height or not frame[:, 0].null_count():
         return frame
     return frame.filter(~pl.all_horizontal(pl.all().is_null()))

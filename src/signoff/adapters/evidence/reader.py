@@ -406,7 +406,6 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
 
 
 def _lock(folder: Path, relative: str) -> bytes:
-    """The lock file that the dossier names."""
     path = folder / relative
     if not _is_inside(folder, relative) or not _is_file(path):
         raise BadInputError(

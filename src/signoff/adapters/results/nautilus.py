@@ -79,7 +79,6 @@ def _refuse_several_currencies(balance: Labelled) -> None:
 
 
 def _closes(prices: tuple[bytes, Path]) -> pl.DataFrame:
-    """Closing prices by day and symbol."""
     table = read_labelled(*prices)
     if "symbol" not in table.columns:
         raise table.refuse(f"expected closing prices as date, symbol, close, found {', '.join(table.columns)}.")

@@ -272,7 +272,6 @@ def _index(index: Any, where: str) -> pl.Series:  # noqa: ANN401 - a described o
 
 
 def _zone(described: Any) -> str:  # noqa: ANN401 - a described object
-    """The name of the zone."""
     name = described.name.rpartition(".")[2]
     if name in {"_UTC", "tzutc"} or (name == "timezone" and not any(described.args[0].args)):
         return "UTC"

@@ -82,7 +82,6 @@ def _rename(text: str) -> tuple[str, str]:
 
 
 def _last_name(old: str, names: Mapping[str, str]) -> str:
-    """The last of several names of one symbol."""
     name = old
     for _ in names:
         name = names.get(name, name)

@@ -22,8 +22,7 @@ ONE_SIGN: Final = 0.9
 """The share of a rhythm's returns that have the same sign."""
 OF_A_CALENDAR: Final = 4.6
 """Standard errors from which a day of the month or of the week stands out: with about 130 of them, chance
-reaches this in one table of 2,000.
-"""
+reaches this in one table of 2,000."""
 OF_ANY_LAG: Final = 5.3
 """The same for the several thousand other rhythms."""
 STRIDES: Final = (1, 2, 3, 6, 12)

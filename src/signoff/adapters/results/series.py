@@ -381,7 +381,6 @@ def _odd(error: OddDateError, name: str, where: str) -> BadInputError:
 
 
 def _refuse_no_zone(column: pl.Series, zone: str | None, table: Labelled) -> None:
-    """Refuse times of day without a known zone."""
     is_unzoned = isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is None
     if is_unzoned and zone is None and _has_clock(column):
         row = int((column.dt.truncate("1d") != column).arg_true()[0]) + 1
@@ -395,9 +394,7 @@ def _has_clock(column: pl.Series) -> bool:
     return bool((column.dt.truncate("1d") != column).any())
 
 
-def _intraday(before: Labelled, after: pl.DataFrame, treatment: str) -> tuple[str, ...]:
+def _intraday(before: Labelled, after: pl.DataFrame, note: str) -> tuple[str, ...]:
     return (
-        ()
-        if before.frame.height == after.height
-        else (f"{before.frame.height} rows are {after.height} days: {treatment}",)
+        () if before.frame.height == after.height else (f"{before.frame.height} rows are {after.height} days: {note}",)
     )

@@ -356,7 +356,6 @@ def _refuse_missing(needed: pl.DataFrame, closes: pl.DataFrame, prices: Path) ->
 
 
 def _closes(prices: tuple[bytes, Path], hints: Hints) -> pl.DataFrame:
-    """Closing prices by day and symbol."""
     table = read_labelled(*prices, Hints(decimal=hints.decimal, dates=hints.dates))
     if "symbol" not in table.columns:
         raise table.refuse(f"expected closing prices as date, symbol, close, found {', '.join(table.columns)}.")

@@ -115,7 +115,6 @@ def _refuse_title(sheet: Any, where: str) -> None:  # noqa: ANN401 - untyped
 
 
 def _filled(sheet: Any, where: str) -> list[tuple[Any, ...]]:  # noqa: ANN401 - untyped
-    """The rows that are not empty."""
     rows, cells = [], 0
     for row in sheet.iter_rows(values_only=True):
         cells += max(len(row), 1)
@@ -166,7 +165,6 @@ def _table(rows: Sequence[tuple[Any, ...]], where: str, sheet: str) -> pl.DataFr
 
 
 def _column(name: str, values: Sequence[Any], where: str, sheet: str) -> pl.Series:
-    """Cells as dates, numbers, Booleans or texts."""
     filled = [value for value in values if value is not None]
     times = [isinstance(value, date) for value in filled]
     if any(times) and not all(times):

@@ -65,7 +65,7 @@ class IsolationError(UnavailableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """How foreign code runs at an installation.
+    """The isolation of foreign code at an installation.
 
     `hidden` are files that the child must not be able to open, `folders` those in which it must not be able to write.
     `packages` are folders of installed modules that foreign code may import, beside those of the interpreter.
@@ -264,7 +264,7 @@ class Child:
         return expected, predictions
 
     def benchmark(self, declared: Mapping[str, str], *, calls: int, batch_rows: int, seconds: float) -> "Timings":
-        """How long a registered model takes in this process, and how much memory the process then has used at most."""
+        """The times of a registered model in this process, and the most memory that the process used."""
         asked = {**declared, "calls": calls, "batch_rows": batch_rows, "seconds": seconds}
         _, expected = self._asked(inside.BENCHMARK, json.dumps(asked).encode(), inside.NUMBERS)
         self._answered(b"", inside.NUMBERS)  # the model is ready
@@ -400,7 +400,6 @@ class _Exchange:
 
 
 def _descendants(root: int) -> list[int]:
-    """A process and all that descends from it."""
     processes, waiting = list[int](), [root]
     while waiting and len(processes) <= MOST_TASKS:
         processes.append(process := waiting.pop())
@@ -441,7 +440,6 @@ def _tasks_of(root: int) -> int:
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> str:
-    """How a process ended, in words."""
     with suppress(subprocess.TimeoutExpired):
         status = process.wait(2)
         if status >= 0:

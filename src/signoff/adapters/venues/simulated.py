@@ -107,7 +107,6 @@ class SimulatedBroker:
 
     @contextmanager
     def _read(self) -> Iterator[None]:
-        """The present book."""
         with self._alone():
             try:
                 self._load()
