@@ -119,7 +119,7 @@ class _Bounded(httpcore.NetworkStream):
         self._read = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """Read what there is."""
+        """Read the available bytes."""
         if self._read >= MOST_READ:
             raise httpcore.ReadError(f"more than {MOST_READ:,} bytes and no answer")
         received = self._stream.read(min(max_bytes, MOST_READ - self._read), timeout=self._left(httpcore.ReadTimeout))

@@ -143,7 +143,7 @@ def write_pieces(folder: Path, files: Iterable[tuple[str, Iterable[bytes]]]) -> 
 def read_folder(folder: Path, *, limit: int = MAX_BYTES) -> dict[str, bytes]:
     """Every file beneath a folder by its relative path, at most `limit` bytes in total.
 
-    ForeignFileError for what is neither file nor folder, and for a link to a file outside.
+    ForeignFileError for anything but a file or folder, and for a link to a file outside.
     """
     contents: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):

@@ -74,7 +74,7 @@ class MemoryStore:
         return {name: model for name, (model, _) in self._named.items() if name.startswith(prefix)}
 
     def commit(self, commit: Commit) -> Committed:
-        """All of the commit, or an error and none of it."""
+        """Apply the whole commit, or raise and apply no part of it."""
         with self._lock:
             return self._committed(commit)
 

@@ -104,7 +104,7 @@ class SqlStore:
             return {row.stream: row.model for row in connection.execute(query)}
 
     def commit(self, commit: Commit) -> Committed:
-        """All of the commit in one transaction, or an error and none of it."""
+        """Apply the whole commit in one transaction, or raise and apply no part of it."""
         try:
             with self.database.adding() as connection:
                 return self._committed(connection, commit)

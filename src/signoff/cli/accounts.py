@@ -82,7 +82,7 @@ def matrix(context: typer.Context) -> None:
 
 @accounts_app.command("list")
 def list_accounts(context: typer.Context) -> None:
-    """List who may do what by which duties. Example: `signoff accounts list`"""
+    """List people with their duties. Example: `signoff accounts list`"""
     session: Session = context.obj
     document = session.verbs.people()
     people = sorted(rows(document, "people"), key=lambda person: str(person["name"]))
@@ -140,7 +140,7 @@ def withdraw(
     role: Annotated[list[Role] | None, typer.Option("--role", help="A role signed in; repeat for several.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")] = "",
 ) -> None:
-    """Take duties or roles from a person at once; what they signed before stands.
+    """Take duties or roles from a person at once; their earlier signatures stand.
 
     Example: `signoff accounts withdraw "N. Weiss" --duty auditor --reason "left the firm"`
     """
@@ -149,7 +149,8 @@ def withdraw(
     if not powers:
         raise BadInputError("Expected at least one --duty or --role to withdraw, found none.")
     document = session.verbs.withdraw(name, powers, reason=reason)
-    session.answer(document, f"{name} acts as {', '.join(map(str, _duties(document))) or 'no person with access'} now")
+    duties = ", ".join(map(str, _duties(document)))
+    session.answer(document, f"{name} acts as {duties} now" if duties else f"{name} has no access role now")
 
 
 @accounts_app.command("proposals")

@@ -236,7 +236,7 @@ def approve(
     revision: Revision = None,
     yes: Annotated[bool, typer.Option("--yes", help="Sign what is shown without being asked.")] = False,
 ) -> None:
-    """Sign the manifest in a role, once it was shown what is signed; at a terminal you are asked first.
+    """Sign the manifest in a role, after its content is shown; at a terminal you are asked first.
 
     A condition blocks the start until it is met; one that begins with "while limited:" or "while full:" blocks that
     phase.

@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def keys(context: typer.Context) -> None:
-    """Print the public keys: what a desk pins to believe the flags, and what an auditor gives to verify an export.
+    """Print the public keys: a desk pins one to verify flags, an auditor needs one to verify an export.
 
     Example: `signoff keys --json`
     """

@@ -83,8 +83,8 @@ def memo(
 ) -> None:
     """Write the deployment memo (Markdown, HTML, PDF), its four attachments and the manifest.
 
-    Of a release on record it writes the living memo: with the receipts of its notices, its readings, what people did.
-    The signed memo is compared with what was signed: exit 1 where a file of it was altered.
+    For a release on record it writes the living memo, with its notices' receipts, its readings and people's acts.
+    The signed memo is compared with its manifest: exit 1 if a file of it was altered.
 
     Example: `signoff memo release --out memo`, later `signoff memo momentum-2.0.0-1a2b3c4d`
     """

@@ -45,7 +45,7 @@ def withdraw(
     credential_id: Annotated[str, typer.Argument(help="The credential's id, as `signoff credential list` lists it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
 ) -> None:
-    """Withdraw an authenticator; what it signed stands.
+    """Withdraw an authenticator; its earlier signatures stand.
 
     Example: `signoff credential withdraw kX3v… --reason "phone lost"`
     """

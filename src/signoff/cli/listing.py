@@ -52,7 +52,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "approve": Listed(
             "approving",
-            "Sign the manifest in a role, once it was shown what is signed; at a terminal you are asked first.",
+            "Sign the manifest in a role, after its content is shown; at a terminal you are asked first.",
         ),
         "reject": Listed("approving", "End a release before its rollout; it sticks."),
         "clear-condition": Listed("approving", "Say that a condition of your own approval is met."),
@@ -118,8 +118,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "keys": Listed(
             "auditing",
-            "Print the public keys: what a desk pins to believe the flags, and what an auditor gives to "
-            "verify an export.",
+            "Print the public keys: a desk pins one to verify flags, an auditor needs one to verify an export.",
         ),
         "version": Listed("showing", "Print the version of Signoff."),
     },

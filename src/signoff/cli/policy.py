@@ -84,7 +84,7 @@ def confirm(
     role: InRole = None,
     key: Key = None,
 ) -> None:
-    """Sign a proposed policy as the second person; what is submitted from now on is held to it.
+    """Sign a proposed policy as the second person; later submissions are held to it.
 
     Example: `signoff policy confirm 1f2e3d4c5b6a7980 --as "C. Yamada"`
     """

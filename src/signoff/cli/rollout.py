@@ -38,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 @rollout_app.command()
 def start(context: typer.Context, deployment_id: DeploymentId, key: Key = None, revision: Revision = None) -> None:
-    """Enter shadow. Who starts it signs section 12 of the memo, with their own key where it is at hand.
+    """Enter shadow. The person who starts it signs section 12 of the memo, if their own key is here.
 
     Example: `signoff rollout start momentum-2.0.0-1a2b3c4d --as "T. Haddad"`
     """

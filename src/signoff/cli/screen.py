@@ -12,7 +12,7 @@ PIPED: Final = 10_000
 
 
 class Screen(Console):
-    """A console that takes no mark-up, since what it prints was written by people."""
+    """A console without mark-up, since it prints people's own words."""
 
     def __init__(self, *, is_error: bool = False) -> None:
         super().__init__(stderr=is_error, highlight=False, markup=False, emoji=False)

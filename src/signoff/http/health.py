@@ -147,7 +147,7 @@ async def ready(
 ) -> JSONResponse:
     """Whether the database can be read and written and the flags are up to date; kills are taken either way.
 
-    Failing notices and what a worker last found changed in the model registry are counted. `observing` says whether a
+    Failing notices and the registry's last known differences are counted. `observing` says whether a
     worker observes sessions. None of them makes a server unready.
     """
     age = hub.board.age_s

@@ -109,7 +109,7 @@ async def kill(
     """Stop trading a model now: journaled, in force, pushed to every desk; then orders are halted and it is recorded.
 
     An unknown model is killed as well, and the answer says so: a typing error must not cost time.
-    Its name may hold whatever names could hold once, a slash too.
+    Its name may have every character that was once allowed, also a slash.
     """
     name = _name(request, model, body.reason)
     if name is not None and (earlier := ordered.again(name, (model,), hub.board)) is not None:

@@ -1,7 +1,7 @@
 """Checks that the files of one release cover the same time and the same symbols.
 
 Trials have exactly the backtest's dates, since they are compared row by row. Two files of the same kind share at
-least half of their days; positions and paper returns may not lie outside of what they follow from.
+least half of their days; positions and paper returns may not lie outside of the period of their source.
 """
 
 from pathlib import Path

@@ -453,7 +453,7 @@ def _is_inside(folder: Path, relative: str) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether anything exists at the path; reading refuses what is no file."""
+    """Whether anything exists at the path; reading refuses anything but a file."""
     try:
         return path.is_symlink() or (path.exists() and not path.is_dir())
     except OSError:

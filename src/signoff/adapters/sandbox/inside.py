@@ -57,7 +57,7 @@ def _no_network(_specification: dict[str, Any]) -> bool:
 
 
 def _no_secrets(specification: dict[str, Any]) -> bool:
-    """Whether none of the hidden files can be opened; a missing file counts as refused."""
+    """Whether every hidden file refuses to be opened; a missing file counts as refused."""
     return all(_is_refused(partial(os.open, path, os.O_RDONLY)) for path in specification["hidden"])
 
 
