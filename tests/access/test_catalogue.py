@@ -60,7 +60,9 @@ def test_what_changes_a_release_may_be_held_to_the_revision_that_was_seen():
     changing = [
         row
         for row in GENERATED
-        if row.method == "POST" and row.path.startswith("/deployments/{identity}/") and row.name != "start_statement"
+        if row.method == "POST"
+        and row.path.startswith("/deployments/{deployment_id}/")
+        and row.name != "start_statement"
     ]
     assert len(changing) > 10
     assert all(row.basis is Basis.REVISION for row in changing)

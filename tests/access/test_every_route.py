@@ -31,7 +31,7 @@ OPEN = {"/healthz", "/readyz", "/api/v1/permissions"} | {
     f"/auth/{name}" for name in ("sign-in", "callback", "session", "hand-over", "sign-out", "sign-out-everywhere")
 }
 # Pages are scripts and words without data; what they show they ask for by the other routes.
-OPEN |= {"/credentials", "/sign/{identity}", "/rearm/{model}", "/pages/{name}"}
+OPEN |= {"/credentials", "/sign/{deployment_id}", "/rearm/{model}", "/pages/{name}"}
 ENDLESS = {"/api/v1/stream", "/ofrep/v1/events"}
 SIGNATURE = {"role": "cto", "envelope": "{}"}
 BODIES = {
@@ -145,7 +145,7 @@ def opened(house, state):
 
 def asked(client, bearer, route, method, model):
     path = route.path_format.format(
-        identity=f"{model}-2",
+        deployment_id=f"{model}-2",
         model=model,
         name=f"{model}-2",
         proposal="0" * 16,

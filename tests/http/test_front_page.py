@@ -172,7 +172,7 @@ def test_arming_waits_for_a_second_person_and_not_for_the_first():
         (State.SHADOW, "shadow", "ink", "2 runs in shadow and trades nothing."),
         (State.LIMITED, "limited", "ink", "Trades up to 10% of its capital."),
         (State.FULL, "full", "good", "Trades up to 100% of its capital."),
-        (State.ROLLBACK_STUCK, "stuck on its way back", "bad", "Trades nothing; every new order is refused."),
+        (State.ROLLBACK_STUCK, "stuck while rolling back", "bad", "Trades nothing; every new order is refused."),
     ],
 )
 def test_a_state_is_a_word_and_a_colour(state, word, tone, meaning):

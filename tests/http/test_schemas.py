@@ -31,7 +31,7 @@ EXAMPLES = 6
 SILENT = ("/stream", "/events", "/export", "/rehearsals")  # these go on, or take long
 # What is there, so that a request gets past the look-up of what it names.
 KNOWN = {
-    "identity": "momentum-1.1.0-adopted",
+    "deployment_id": "momentum-1.1.0-adopted",
     "model": "momentum",
     "name": "momentum",
     "key": "models.momentum.enabled",

@@ -1,1 +1,1 @@
-"""Other people's systems: each adapter is dull, and translates its vendor's errors into ours."""
+"""Adapters to external systems: each is simple, and translates its library's errors into ours."""

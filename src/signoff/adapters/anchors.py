@@ -1,6 +1,6 @@
-"""Checkpoints kept where the database cannot reach: in files, on a branch of a git repository, with a time stamp.
+"""Keeps checkpoints outside of the database: in files, on a branch of a git repository, with a time stamp.
 
-Each place refuses a checkpoint that contradicts one it holds: two trees of one size mean that a ledger was rewritten.
+Each place refuses a checkpoint that contradicts a stored one: two trees of one size mean a rewritten ledger.
 """
 
 import shutil
@@ -24,7 +24,7 @@ KINDS: Final = "file:DIR, git:REPOSITORY or git:REPOSITORY#BRANCH, or rfc3161:UR
 
 
 def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
-    """The anchor that a target names; time stamps stand `beside` the ledger, with the checkpoints that they cover."""
+    """The anchor of a target; time stamps are stored `beside` the ledger, with the checkpoints that they cover."""
     kind, _, rest = target.partition(":")
     match kind:
         case "file" if rest:
@@ -35,8 +35,8 @@ def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
         case "rfc3161" if rest:
             if tsa_root is None:
                 raise BadInputError(
-                    "Expected --tsa-root FILE with the authority's root certificates (PEM): without them nobody can "
-                    "tell whether its answer holds, and an answer that may not hold is not kept."
+                    "Expected --tsa-root FILE with the authority's root certificates (PEM): without them its "
+                    "answer cannot be verified, and an unverified answer is not kept."
                 )
             return StampAnchor(beside, _web(rest), tsa_root)
         case _:
@@ -45,12 +45,12 @@ def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
 
 @dataclass(frozen=True, slots=True)
 class FileAnchor:
-    """Checkpoints in files of their own, named by how many events they cover."""
+    """Checkpoints in one file each, named by the number of events that they cover."""
 
     folder: Path
 
     def add(self, note: bytes, size: int) -> str:
-        """Keep a checkpoint. Another one of the same size is there only when a ledger was rewritten: an alarm."""
+        """Keep a checkpoint. A different one of the same size is an alarm: the ledger was rewritten."""
         path = self.folder / _name(size)
         try:
             if path.exists():
@@ -66,7 +66,7 @@ class FileAnchor:
 
 @dataclass(frozen=True, slots=True)
 class GitAnchor:
-    """Checkpoints as commits on a branch of somebody's repository; its work tree and index are never touched."""
+    """Checkpoints as commits on a branch of a repository; its work tree and index are not touched."""
 
     repository: Path
     branch: str = BRANCH
@@ -75,22 +75,22 @@ class GitAnchor:
         """Keep a checkpoint as one commit on the branch."""
         ref, name = self._ref(), _name(size)
         parent = self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", may_fail=True).strip()
-        kept = self._git("ls-tree", "-z", parent) if parent else ""
-        if f"\t{name}\0" in kept:
-            held = self._git("cat-file", "blob", f"{parent}:{name}").encode()
-            _must_agree(held, note, f"{self.repository}, branch {self.branch}, {name}", size)
+        entries = self._git("ls-tree", "-z", parent) if parent else ""
+        if f"\t{name}\0" in entries:
+            earlier = self._git("cat-file", "blob", f"{parent}:{name}").encode()
+            _must_agree(earlier, note, f"{self.repository}, branch {self.branch}, {name}", size)
             return f"{self.repository}#{self.branch} at {parent}"
-        blob = self._git("hash-object", "-w", "--stdin", given=note).strip()
-        tree = self._git("mktree", "-z", given=f"{kept}100644 blob {blob}\t{name}\0".encode()).strip()
-        identity = ("-c", "user.name=signoff", "-c", "user.email=signoff@localhost")
+        blob = self._git("hash-object", "-w", "--stdin", content=note).strip()
+        tree = self._git("mktree", "-z", content=f"{entries}100644 blob {blob}\t{name}\0".encode()).strip()
+        author = ("-c", "user.name=signoff", "-c", "user.email=signoff@localhost")
         message = f"Checkpoint over {size} events"
         parents = ("-p", parent) if parent else ()
-        commit = self._git(*identity, "commit-tree", tree, *parents, "-m", message).strip()
+        commit = self._git(*author, "commit-tree", tree, *parents, "-m", message).strip()
         self._git("update-ref", "-m", message, ref, commit, parent)
         return f"{self.repository}#{self.branch} at {commit}"
 
     def _ref(self) -> str:
-        """The branch, which must not be the one that somebody works on."""
+        """The ref of the branch, which must not be checked out."""
         if not self.repository.is_dir():
             raise BadInputError(f"Expected a git repository at {self.repository}, found no folder there.")
         ref = f"refs/heads/{self.branch}"
@@ -100,60 +100,60 @@ class GitAnchor:
         if not is_bare and self._git("symbolic-ref", "--quiet", "HEAD", may_fail=True).strip() == ref:
             raise BadInputError(
                 f"The branch {self.branch} is the one that is checked out in {self.repository}; name another after #, "
-                "so that nobody's files change beneath them."
+                "so that no work tree changes."
             )
         return ref
 
     def _is_branch(self, ref: str) -> bool:
         return not self.branch.startswith("-") and self._ended("check-ref-format", ref).returncode == 0
 
-    def _git(self, *line: str, given: bytes = b"", may_fail: bool = False) -> str:
-        """What git says; nothing of it when it may fail and does."""
-        ended = self._ended(*line, given=given)
+    def _git(self, *line: str, content: bytes = b"", may_fail: bool = False) -> str:
+        """Git's output; empty if it fails and `may_fail`."""
+        ended = self._ended(*line, content=content)
         if ended.returncode == 0:
             return ended.stdout.decode()
         if may_fail:
             return ""
-        said = ended.stderr.decode(errors="replace").strip()
+        problem = ended.stderr.decode(errors="replace").strip()
         raise UnavailableError(
-            f"git did not keep the checkpoint in {self.repository} ({said}). The ledger is whole; mend the repository "
-            "and anchor it again."
+            f"git did not keep the checkpoint in {self.repository} ({problem}). The ledger is whole; mend the "
+            "repository and anchor it again."
         )
 
-    def _ended(self, *line: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    def _ended(self, *line: str, content: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
         git = shutil.which("git")
         if git is None:
             raise UnavailableError("Expected the `git` command for a git anchor, found none; install it.")
         inside = self.repository / ".git"
         command = (git, f"--git-dir={inside if inside.exists() else self.repository}", *line)
-        return subprocess.run(command, input=given, capture_output=True, check=False)  # noqa: S603 - a fixed program
+        return subprocess.run(command, input=content, capture_output=True, check=False)  # noqa: S603 - a fixed program
 
 
 @dataclass(frozen=True, slots=True)
 class StampAnchor:
-    """Checkpoints in files with a time stamp (RFC 3161) beside each: they existed by then, on an authority's word."""
+    """Checkpoints in files, each with an authority's time stamp (RFC 3161) that they existed by then."""
 
     folder: Path
     url: str
     roots: Path
 
     def add(self, note: bytes, size: int) -> str:
-        """Keep a checkpoint and an authority's stamp on it; an answer that does not hold is not kept."""
+        """Keep a checkpoint and an authority's stamp on it; an answer that fails verification is not kept."""
         where = Path(FileAnchor(self.folder).add(note, size))
-        kept, stamp = where.read_bytes(), where.with_name(f"{where.name}{STAMP}")
+        checkpoint, stamp = where.read_bytes(), where.with_name(f"{where.name}{STAMP}")
         roots = self._roots()
         if not stamp.exists():
-            question, nonce = request_for(kept)
+            question, nonce = request_for(checkpoint)
             answer = self._answer(question)
             try:
-                roots.stamped_at(kept, answer, nonce=nonce)
+                roots.stamped_at(checkpoint, answer, nonce=nonce)
             except TamperedError as error:
                 raise UnavailableError(
                     f"The time-stamping authority at {self.url} gave no stamp that holds: {error} Nothing of it was "
                     "kept; the checkpoint is, without a stamp. Check --tsa-root, or ask another authority."
                 ) from error
             write_file(stamp, answer)
-        return f"{stamp}, stamped {roots.stamped_at(kept, stamp.read_bytes())}"
+        return f"{stamp}, stamped {roots.stamped_at(checkpoint, stamp.read_bytes())}"
 
     def _roots(self) -> Roots:
         try:
@@ -190,8 +190,8 @@ def _name(size: int) -> str:
     return f"{size:012d}"
 
 
-def _must_agree(kept: bytes, note: bytes, where: str, size: int) -> None:
-    if kept.partition(b"\n\n")[0] != note.partition(b"\n\n")[0]:
+def _must_agree(earlier: bytes, note: bytes, where: str, size: int) -> None:
+    if earlier.partition(b"\n\n")[0] != note.partition(b"\n\n")[0]:
         raise TamperedError(
             f"The anchor {where} holds another tree of {size} events than the ledger does now: one of the two "
             "was rewritten. Keep both, stop changes, and run `signoff verify`."

@@ -1,10 +1,9 @@
-"""A dossier folder as one zip archive, and back.
+"""Packs a dossier folder into a zip archive, and unpacks it.
 
-What comes in is somebody else's: its names, sizes and kinds are checked. An archive is refused as a whole before
-anything of it is used: names that leave the folder, links, too many files, and more bytes than announced or allowed,
-counted while they are unpacked. Its directory is measured before it is parsed, since Python keeps an object for each
-entry. It is stored or deflated: of other compressions Python unpacks a whole piece at once,
-and 64 KB of bzip2 hold gigabytes before anything can be counted.
+An incoming archive is untrusted, and one fault refuses all of it: a name that leaves the folder, a link, too many
+files, or more bytes than announced or allowed, counted while they are unpacked. Its directory is measured before it
+is parsed, since Python keeps an object for each entry. Entries must be stored or deflated: Python unpacks other
+compressions a whole piece at once, and 64 KB of bzip2 contain gigabytes before anything can be counted.
 """
 
 import errno
@@ -34,12 +33,12 @@ ZIP64_MARK: Final = b"PK\x06\x07"
 ENTRY_MARK: Final = b"PK\x01\x02"
 MOST_COMMENT: Final = 1 << 16
 COMPRESSIONS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-# A name that no folder takes: one file lies beneath another, or it is longer than the disk allows.
+# Errors for impossible names: a file beneath another file, or a name too long for the disk.
 IMPOSSIBLE: Final = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ})
 
 
 def pack(folder: Path, policy: Path | None) -> bytes:
-    """Every file of a folder; a policy from elsewhere takes the place of the folder's own."""
+    """Pack every file of a folder; `policy` replaces the folder's own."""
     if not folder.is_dir():
         raise BadInputError(f"Expected a dossier folder, found none at {folder}.")
     try:
@@ -63,7 +62,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def unpack(content: bytes | BinaryIO, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
-    """Write an archive's files beneath a folder that is empty. BadInputError says what is wrong with it."""
+    """Write an archive's files beneath an empty folder. BadInputError names the fault."""
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     _measure_directory(file)
     try:
@@ -85,7 +84,7 @@ def unpack(content: bytes | BinaryIO, folder: Path, *, max_bytes: int = MAX_BYTE
 
 
 def _measure_directory(file: BinaryIO) -> None:
-    """Refuse an archive whose directory is too large to be parsed; one that has no end is left to the parser."""
+    """Refuse an archive with too large a directory; the parser refuses one without an end."""
     begin = max(file.seek(0, io.SEEK_END) - MOST_COMMENT - END.size - ZIP64.size, 0)
     file.seek(begin)
     tail = file.read()
@@ -107,7 +106,7 @@ def _measure_directory(file: BinaryIO) -> None:
 
 
 def _end_of_directory(content: bytes) -> int:
-    """Where Python's parser finds the record at the end: without a comment, else the last one before a comment."""
+    """The position of the end record, as Python's parser finds it: without a comment, else the last one."""
     plain = len(content) - END.size
     if plain >= 0 and content.startswith(END_MARK, plain) and content.endswith(b"\0\0"):
         return plain
@@ -136,7 +135,7 @@ def _unpack_one(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path,
 
 
 def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
-    """The name of a member, which must stay inside the folder and be a plain file."""
+    """The name of a member; refused unless it is a plain file inside the folder."""
     path = PurePosixPath(member.filename)
     kind = stat.S_IFMT(member.external_attr >> 16)
     is_plain = kind in {0, stat.S_IFREG}

@@ -44,9 +44,9 @@ class ArtifactPlaces:
         if urlsplit(location).scheme not in {"", "file"}:
             return
         start = _local(location) / path
-        for found in (start, *start.rglob("*")):
-            if found.is_symlink():
-                raise OddArtifactError(f"{found}: expected an artefact, found a symbolic link. Log the file itself.")
+        for entry in (start, *start.rglob("*")):
+            if entry.is_symlink():
+                raise OddArtifactError(f"{entry}: expected an artefact, found a symbolic link. Log the file itself.")
 
     def _is_allowed(self, location: str) -> bool:
         parts = urlsplit(location)
@@ -60,8 +60,8 @@ class ArtifactPlaces:
 
     def _is_inside(self, path: Path) -> bool:
         """Whether a local path, with every link resolved, is inside an allowed folder."""
-        found = path.resolve()
-        return any(found != folder and found.is_relative_to(folder) for folder in self._folders())
+        real = path.resolve()
+        return any(real != folder and real.is_relative_to(folder) for folder in self._folders())
 
     def _folders(self) -> list[Path]:
         named = [Path(part).resolve() for part in self.allowed if "://" not in part]
@@ -71,15 +71,15 @@ class ArtifactPlaces:
 
 
 def local_folder(location: str) -> Path | None:
-    """The folder of this machine that a location is, None where it is elsewhere."""
+    """The local folder of a location; None if it is elsewhere."""
     return _local(location) if urlsplit(location).scheme in {"", "file"} else None
 
 
 def _local(location: str) -> Path:
-    """The path that MLflow reads at a location of this machine: only a `file:` address has a query or a fragment."""
+    """The path that MLflow reads at a local location: only a `file:` address has a query or a fragment."""
     return Path(unquote(urlsplit(location).path if location.startswith("file:") else location))
 
 
 def _begins(location: str, prefix: str) -> bool:
-    """Whether a location is beneath an allowed address, also once a client decodes `%2e` and removes `..`."""
+    """Whether a location is beneath an allowed address, also after a client decodes `%2e` and removes `..`."""
     return ".." not in unquote(unquote(location)) and location.startswith(prefix.rstrip("/") + "/")

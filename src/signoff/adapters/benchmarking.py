@@ -1,7 +1,7 @@
-"""Measuring a registered version: its bytes are copied from the registry, hashed, and run in a child process.
+"""Measures a registered version: its bytes are copied from the registry, hashed, and run in a child process.
 
-The child is the one that all foreign code runs in. Nothing is measured in a server's or a command's own process, whose
-memory and threads would be measured too.
+The child is the sandbox of all foreign code. A measurement in the process of a server or command would include that
+process's memory and threads.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from signoff.domain.errors import BadInputError, UnavailableError
 BATCH_ROWS: Final = 10_000
 SECONDS: Final = 60.0
 BELIEVED: Final = 0.5
-"""The share of the time seen from here that a child must account for: less would be another clock than ours."""
+"""The share of the time seen here that a child must account for; less would mean another clock."""
 TRIFLE_S: Final = 0.25
 CHUNK: Final = 1 << 20
 LIBRARIES: Final = {"lightgbm-text": "lightgbm", "xgboost-json": "xgboost", "onnx": "onnxruntime"}
@@ -41,7 +41,7 @@ def measure(
     now: Callable[[], datetime],
     tolerance: float,
 ) -> Benchmark:
-    """Run the model of this folder in a child. Refused where it does not give what it gave when it was registered."""
+    """Run this folder's model in a child. Refused if its output differs from the registered one."""
     with sandbox.start(folder) as child:
         seen = child.benchmark(declared, calls=calls, batch_rows=BATCH_ROWS, seconds=min(SECONDS, sandbox.seconds / 3))
         ran = child.protection
@@ -74,7 +74,7 @@ def measure(
 
 
 def machine() -> str:
-    """The processor, how many of it this process may use, and the system."""
+    """The processor, the number of usable cores, and the system."""
     try:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
@@ -103,25 +103,25 @@ def _runtime(of: str) -> str:
 
 
 def _provided(library: str) -> str:
-    """A library that a distribution of another name provides."""
+    """The version of a library that a distribution of another name provides."""
     for name in packages_distributions().get(library, ()):
         return f"{library} {version(name)}"
     return f"{library}, whose version is unknown"
 
 
 def _rank(ordered: np.ndarray, share: float) -> float:
-    """The observed value that this share of the calls stayed within, to four significant digits."""
+    """The observed value within which this share of the calls stayed, to four significant digits."""
     return float(f"{float(np.quantile(ordered, share, method='inverted_cdf')):.4g}")
 
 
 def _difference(seen: Timings, where: str, tolerance: float) -> tuple[float, int]:
-    expected, found = np.frombuffer(seen.expected), np.frombuffer(seen.found)
-    if expected.shape != found.shape or not expected.size:
+    expected, predictions = np.frombuffer(seen.expected), np.frombuffer(seen.predicted)
+    if expected.shape != predictions.shape or not expected.size:
         raise BadInputError(
-            f"Expected {expected.size} predictions of {where} for its known input, found {found.size}. Register the "
-            "version again with its known input and output."
+            f"Expected {expected.size} predictions of {where} for its known input, found {predictions.size}. Register "
+            "the version again with its known input and output."
         )
-    worst = float(np.max(np.abs(found - expected)))
+    worst = float(np.max(np.abs(predictions - expected)))
     if not worst <= tolerance:
         raise BadInputError(
             f"Expected {where} to give what it gave when it was registered, found a difference of {worst:.1e} on its "
@@ -131,18 +131,18 @@ def _difference(seen: Timings, where: str, tolerance: float) -> tuple[float, int
 
 
 def _refuse_other_clock(seen: Timings, where: str) -> None:
-    """Foreign code measured its own time; what it says must account for the time that was seen from here."""
+    """Refuse timings that do not account for the time seen here: foreign code measured itself."""
     singles, batches = np.frombuffer(seen.singles), np.frombuffer(seen.batches)
     if not (singles.size and batches.size > 1 and np.isfinite(singles).all() and np.isfinite(batches).all()):
         raise BadInputError(f"Expected timings of {where}, found none that are numbers. Measure again.")
     if not ((singles > 0).all() and (batches > 0).all()):
         raise BadInputError(f"Expected timings of {where} above zero, found others. Measure again.")
-    said = float(singles.sum() + batches[1:].sum())
-    if said < BELIEVED * seen.took - TRIFLE_S:
+    reported_s = float(singles.sum() + batches[1:].sum())
+    if reported_s < BELIEVED * seen.took - TRIFLE_S:
         raise BadInputError(
-            f"Expected the calls of {where} to account for the {seen.took:.2f} s that they took, found {said:.2f} s: "
-            "the model's code, or another load on this machine, disturbed the measurement. Measure again on a quiet "
-            "machine."
+            f"Expected the calls of {where} to account for the {seen.took:.2f} s that they took, found "
+            f"{reported_s:.2f} s: the model's code, or another load on this machine, disturbed the measurement. "
+            "Measure again on a quiet machine."
         )
 
 
@@ -157,10 +157,10 @@ def _hashed(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _sha256(path: Path) -> str:
-    handle, found = open_regular(path), hashlib.sha256()
+    handle, digest = open_regular(path), hashlib.sha256()
     try:
         while chunk := os.read(handle, CHUNK):
-            found.update(chunk)
+            digest.update(chunk)
     finally:
         os.close(handle)
-    return found.hexdigest()
+    return digest.hexdigest()

@@ -62,14 +62,14 @@ def post(url: str, addresses: Sequence[Address], headers: Mapping[str, str], bod
             break
         pinned = _Pinned(address, began + TOTAL_S, min(CONNECT_S, left / (len(tried) - n)))
         try:
-            status, said = _answer(pinned, url, headers, body)
+            status, answer_headers = _answer(pinned, url, headers, body)
         except FAILURES as error:
             failed.append(address)
             problems.append(f"{type(error).__name__} at {address}")
             if not isinstance(error, BEFORE_SENDING):
                 break
             continue
-        return Answer(status=status, headers=said, failed=tuple(failed))
+        return Answer(status=status, headers=answer_headers, failed=tuple(failed))
     return Answer(failed=tuple(failed), problem=", ".join(problems))
 
 
@@ -82,8 +82,8 @@ def _answer(pinned: "_Pinned", url: str, headers: Mapping[str, str], body: bytes
         httpcore.ConnectionPool(ssl_context=_trust(), network_backend=pinned, max_connections=1) as pool,
         pool.stream("POST", target, headers=every, content=body) as answer,
     ):
-        said = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
-        return answer.status, said
+        answer_headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+        return answer.status, answer_headers
 
 
 @cache
@@ -119,12 +119,12 @@ class _Bounded(httpcore.NetworkStream):
         self._read = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """Read what there is."""
+        """Read the available bytes."""
         if self._read >= MOST_READ:
             raise httpcore.ReadError(f"more than {MOST_READ:,} bytes and no answer")
-        found = self._stream.read(min(max_bytes, MOST_READ - self._read), timeout=self._left(httpcore.ReadTimeout))
-        self._read += len(found)
-        return found
+        received = self._stream.read(min(max_bytes, MOST_READ - self._read), timeout=self._left(httpcore.ReadTimeout))
+        self._read += len(received)
+        return received
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         """Write all of it."""

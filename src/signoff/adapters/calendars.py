@@ -20,7 +20,7 @@ class ExchangeCalendar:
         return tuple(session.date() for session in calendar.sessions_in_range(str(start), str(end)))
 
     def close(self, name: str, session: date) -> datetime:
-        """When a session is over, in UTC; a shortened one closes early."""
+        """The close of a session in UTC; a shortened session closes early."""
         if not self.days(name, session, session):
             raise BadInputError(
                 f"Expected a session of {name}, found {session} ({session:%A}), on which it is closed. Name a day on "
@@ -36,7 +36,7 @@ class ExchangeCalendar:
         return tuple((day.date(), _instant(at)) for day, at in opens.items())
 
     def minutes(self, name: str, start: date, end: date) -> tuple[tuple[date, float], ...]:
-        """The sessions between two days, each with the minutes that it is open, its break left out."""
+        """The sessions between two days, each with its open minutes without the break."""
         if end < start:
             return ()
         calendar = _published(name, start.year, end.year)
@@ -55,7 +55,7 @@ class ExchangeCalendar:
 
 @lru_cache(maxsize=32)
 def _published(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - the package has no types
-    """A calendar over whole years; making one takes a tenth of a second, and a worker asks every second."""
+    """A calendar over whole years, cached: building one takes a tenth of a second, and a worker asks every second."""
     import exchange_calendars as published  # noqa: PLC0415 - the import takes a second; only observing pays
 
     if name not in published.get_calendar_names():
@@ -65,7 +65,7 @@ def _published(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - the p
     start, end = date(first, 1, 1) - timedelta(days=10), date(last, 12, 31) + timedelta(days=10)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, in rules of holidays that are not ours
+            warnings.simplefilter("ignore", DeprecationWarning)  # pandas warns about the package's holiday rules
             return published.get_calendar(name, start=str(start), end=str(end))
     except ValueError as error:
         raise BadInputError(
@@ -85,6 +85,6 @@ def _zone(name: str) -> str:
 
 
 def _instant(at: Any) -> datetime:  # noqa: ANN401 - a pandas timestamp
-    found = at.tz_convert(UTC).to_pydatetime()
-    assert isinstance(found, datetime)
-    return found
+    moment = at.tz_convert(UTC).to_pydatetime()
+    assert isinstance(moment, datetime)
+    return moment

@@ -1,4 +1,4 @@
-"""The only places where the time comes from."""
+"""The only sources of time."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ class WallClock:
 
 
 class SimulatedClock:
-    """A clock that a replay sets, and that then runs on at the machine's pace: what takes long shows in its times."""
+    """A clock that a replay sets; it then runs at the machine's pace, so that delays show in its times."""
 
     def __init__(self, start: datetime) -> None:
         self._start = start
@@ -25,16 +25,16 @@ class SimulatedClock:
         self._last = start
 
     def now(self) -> datetime:
-        """The time last set and what has passed since; never the same twice, so that events keep their order."""
+        """The set time plus the time since; never the same twice, so that events keep their order."""
         moment = self._start + timedelta(seconds=time.monotonic() - self._since)
         self._last = max(moment, self._last + timedelta(microseconds=1))
         return self._last
 
     def monotonic(self) -> float:
-        """The machine's monotonic clock: what is timed in a replay really took that long."""
+        """The machine's monotonic clock, since durations in a replay are real."""
         return time.monotonic()
 
     def set(self, moment: datetime) -> None:
-        """Move forward; a replay's time never runs backwards."""
+        """Move forward; time never runs backwards."""
         self._start = max(self._last, moment)
         self._since = time.monotonic()

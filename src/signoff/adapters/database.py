@@ -1,9 +1,9 @@
-"""A database: how it is opened, whose turn it is to write, and what its complaints mean for people.
+"""Opens a database, orders its writers, and translates its errors.
 
-SQLite runs with a write-ahead log and full fsync. It lets those who wait to write ask again and again, with pauses that
-grow, so that of eight threads some wait half a second for a lock that is free most of the time; here the threads of one
-process stand in line. Between processes SQLite decides as before, and so it does for whoever stood in line too long: a
-file that somebody else keeps locked must not add their waits up.
+SQLite runs with a write-ahead log and full fsync. Its waiting writers retry with growing pauses, so that some of eight
+threads wait half a second for a lock that is mostly free. So the threads of one process queue here. Between processes,
+and after too long in the queue, SQLite decides: threads that wait for another process's lock must not add up their
+waits.
 """
 
 import os
@@ -26,21 +26,21 @@ from signoff.domain.errors import BadInputError, SignoffError, TamperedError, Un
 
 LOCK: Final = 7_366_010_244_001
 PATIENCE_S: Final = 1.0
-# Longer than what we let PostgreSQL take for a statement, so that a server that answers says what is wrong.
+# Longer than PostgreSQL's own statement timeout, so that a server that answers reports its own error.
 ANSWER_S: Final = 25.0
 T = TypeVar("T")
 
 
 class SchemaError(UnavailableError):
-    """The database answers, and has another schema than this Signoff reads."""
+    """The database answers, but has another schema than this Signoff reads."""
 
     code = "schema"
 
 
 class Database:
-    """The connections to one database, whose schema is looked at once, as soon as it answers.
+    """The connections to one database; its schema is checked once, at the first answer.
 
-    A patient one may be made while nothing answers: what is asked of it fails until something does.
+    A patient one may be created while the database is down: calls fail until it answers.
     """
 
     def __init__(self, url: str, *, is_patient: bool = False) -> None:
@@ -59,7 +59,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection to read by, while others write; each statement sees what is committed by then."""
+        """A connection for reading beside writers; each statement sees what is committed by then."""
         self._be_ready()
         with self._connected(self._asking) as connection:
             yield connection
@@ -75,7 +75,7 @@ class Database:
 
     @contextmanager
     def adding(self) -> Iterator[Connection]:
-        """A transaction that no other one of this kind overlaps: the ledger has one end."""
+        """A transaction that excludes others of its kind, since the ledger has one end."""
         with self.writing() as connection:
             _alone(connection)
             yield connection
@@ -109,24 +109,24 @@ class Database:
 
     def _check_schema(self) -> None:
         with self._connected() as connection:
-            found = _schema(connection)
-        if found is None or (found < SCHEMA and self.engine.dialect.name == "sqlite"):
-            self._upgrade(found)
-        elif found < SCHEMA:
+            schema = _schema(connection)
+        if schema is None or (schema < SCHEMA and self.engine.dialect.name == "sqlite"):
+            self._upgrade(schema)
+        elif schema < SCHEMA:
             raise SchemaError(
-                f"The database {self.name} has schema {found}, this Signoff reads schema {SCHEMA}. Bring it up to "
+                f"The database {self.name} has schema {schema}, this Signoff reads schema {SCHEMA}. Bring it up to "
                 "date with `signoff db upgrade`, after a backup."
             )
-        elif found > SCHEMA:
+        elif schema > SCHEMA:
             raise SchemaError(
-                f"The database {self.name} has schema {found}, this Signoff reads schema {SCHEMA}; use the version of "
+                f"The database {self.name} has schema {schema}, this Signoff reads schema {SCHEMA}; use the version of "
                 "Signoff that wrote it."
             )
 
-    def _upgrade(self, found: str | None) -> None:
-        """Bring the schema up to date in one transaction; a file of an older one is copied first."""
-        if found is not None:
-            self._back_up(found)
+    def _upgrade(self, schema: str | None) -> None:
+        """Upgrade the schema in one transaction; an older file is copied first."""
+        if schema is not None:
+            self._back_up(schema)
         with self._connected() as connection:
             _upgraded(connection)
             connection.commit()
@@ -139,7 +139,7 @@ class Database:
 
 
 def initialise(url: str, *, role: str | None = None, password: str | None = None) -> str:
-    """Bring a database's schema up to date as its owner, and let a role use it; the schema it has then."""
+    """Upgrade a database's schema as its owner and grant a role access; return the schema."""
     engine = _engine(url)
     if role is not None and engine.dialect.name != "postgresql":
         raise BadInputError(f"Expected PostgreSQL for --role, found {engine.dialect.name}; a file has no roles.")
@@ -152,14 +152,14 @@ def initialise(url: str, *, role: str | None = None, password: str | None = None
 
 
 def schema_of(url: str) -> tuple[str | None, str]:
-    """The schema that a database has, None for none, and the one that this Signoff knows."""
+    """The schema of a database (None without one) and the schema of this Signoff."""
     with _once(_engine(url)) as connection:
         return _schema(connection), SCHEMA
 
 
 @contextmanager
 def _once(engine: Engine) -> Iterator[Connection]:
-    """One connection, after which there is none."""
+    """One connection; the engine is closed after it."""
     try:
         with engine.connect() as connection:
             yield connection
@@ -170,26 +170,25 @@ def _once(engine: Engine) -> Iterator[Connection]:
 
 
 def _upgraded(connection: Connection) -> None:
-    """Bring the schema up to date, while nobody else does."""
+    """Upgrade the schema, alone."""
     _begin(connection)
     _alone(connection)
     upgrade(connection, _schema(connection))
 
 
 def _begin(connection: Connection) -> None:
-    """SQLite's own transactions would begin too late to keep another writer out."""
+    """Begin now: SQLite's default transactions begin too late to keep another writer out."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _alone(connection: Connection) -> None:
-    """SQLite has one writer at a time; PostgreSQL's wait here, also before there is any row that one could lock."""
+    """Wait for other PostgreSQL writers, even before there is a row to lock; SQLite has one writer anyway."""
     if connection.dialect.name != "sqlite":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
 def _refusal(name: str, error: SQLAlchemyError) -> SignoffError:
-    """What a database's complaint means for people."""
     cause = str(getattr(error, "orig", None) or error)
     if "not a database" in cause:
         return BadInputError(
@@ -232,25 +231,25 @@ def _engine(url: str) -> Engine:
 
 
 def _shown(url: URL) -> str:
-    """What messages call a database: a file by its path as it is, which may hold bytes that no URL takes."""
+    """A database's name in messages: a file by its path, which may have bytes that no URL can."""
     if url.get_backend_name() == "sqlite" and not url.query:
         return f"{url.drivername}:///{url.database or ''}"
     return url.render_as_string(hide_password=True)
 
 
 def _how(url: URL) -> dict[str, Any]:
-    """A database on the network answers within seconds, or is treated as away; what the URL asks for comes last."""
+    """Connection options: a database on the network must answer within seconds. Options of the URL win."""
     if url.get_backend_name() != "postgresql":
         return {}
-    ours = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
-    options = " ".join((ours, *url.normalized_query.get("options", ())))
+    limits = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
+    options = " ".join((limits, *url.normalized_query.get("options", ())))
     alive = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     arguments = {"connect_timeout": 2, "options": options, "tcp_user_timeout": 5000, **alive}
     return {"connect_args": arguments, "pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "pool_timeout": 5}
 
 
 def _limit_waits(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
-    """A server that takes what it is sent and never answers keeps its own timeouts; so we keep one too."""
+    """Limit each wait here too: a server that accepts a request and never answers does not apply its own timeouts."""
     waiting = connection.wait
 
     def wait(steps: Generator[int, int, T], *further: float, **named: float) -> T:
@@ -267,7 +266,7 @@ def _limit_waits(connection: Any, _record: object) -> None:  # noqa: ANN401 - th
 
 
 def _limited(steps: Generator[int, int, T], end: float) -> Generator[int, int, T]:
-    """The same steps of the driver, resumed ten times a second while nothing comes, until the time is over."""
+    """The driver's steps, resumed ten times a second while waiting, until the time is over."""
     ready: int | None = None
     while True:
         try:
@@ -281,7 +280,7 @@ def _limited(steps: Generator[int, int, T], end: float) -> Generator[int, int, T
 
 
 def _asking(engine: Engine) -> Engine:
-    """The same connections without a transaction around each question, whose begin and end PostgreSQL answers too."""
+    """The same connections in autocommit, which saves PostgreSQL's answers to BEGIN and COMMIT."""
     return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
@@ -295,8 +294,8 @@ def _make_room(folder: Path) -> None:
 
 
 def _keep_private(path: Path) -> None:
-    """Keep the file for its owner alone, and with it what SQLite makes beside it, which takes over its mode."""
-    with suppress(OSError):  # what is in the way is said by SQLite, which opens it next
+    """Restrict the file to its owner; SQLite gives its own side files the same mode."""
+    with suppress(OSError):  # SQLite opens the file next and reports the error
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
     for suffix in ("", "-wal", "-shm"):
         close_to_others(path.with_name(path.name + suffix))

@@ -1,7 +1,7 @@
-"""Decision dates: when the record of a release decided, so that a replay can say which part of it was replayed.
+"""Decision dates of a release's record, so that a replay can say which part of the record it covered.
 
-A prediction is a decision, else a change of positions, else a session of the backtest. Sessions that lie where the file
-of predictions has nothing count beside them: a shortened file makes no shorter record.
+A prediction is a decision, else a change of positions, else a session of the backtest. Sessions without predictions
+count as well, so that a shortened file of predictions does not shorten the record.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from signoff.pit.coverage import DayNumbers, Decisions, ReplayCoverage, around
 
 
 def decisions(evidence: Evidence) -> Decisions:
-    """The decisions that the backtest, and what it was made from, speak of."""
+    """The decisions in the backtest and in its inputs."""
     backtest = evidence.backtest
     sessions = _numbers(backtest.dates[_begins(backtest.returns) :])
     if evidence.predictions is not None and evidence.predictions.timestamps.size:
@@ -25,35 +25,35 @@ def decisions(evidence: Evidence) -> Decisions:
     return Decisions(days=np.union1d(days, sessions[~around(days, sessions)]), pairs=pairs)
 
 
-def range_of(found: ReplayCoverage, evidence: Evidence) -> Replayed:
-    """What was replayed beside the backtest's own range."""
+def range_of(replayed: ReplayCoverage, evidence: Evidence) -> Replayed:
+    """The replayed range, beside the backtest's own."""
     return Replayed(
-        dates=found.dates,
-        of=found.of,
-        first=found.first,
-        last=found.last,
+        dates=replayed.dates,
+        of=replayed.of,
+        first=replayed.first,
+        last=replayed.last,
         record=evidence.backtest.period,
         record_dates=evidence.backtest.dates.size,
-        gaps=tuple(ReplayGap(first=gap.first, last=gap.last, dates=gap.dates) for gap in found.gaps),
-        pairs=found.pairs,
-        of_pairs=found.of_pairs,
+        gaps=tuple(ReplayGap(first=gap.first, last=gap.last, dates=gap.dates) for gap in replayed.gaps),
+        pairs=replayed.pairs,
+        of_pairs=replayed.of_pairs,
         symbols=tuple(
             f"{one.symbol} {one.replayed:,} of {one.of:,}"
             + ("" if one.first is None else f", {one.first} to {one.last}")
-            for one in found.symbols
+            for one in replayed.symbols
         ),
     )
 
 
 def _begins(returns: Floats) -> int:
-    """The first row on which anything was held: zeros before it are no decisions."""
+    """The first row with a position: zeros before it are not decisions."""
     moving = np.flatnonzero(returns != 0)
     return int(moving[0]) if moving.size else 0
 
 
 def _numbers(days: Days | Instants) -> DayNumbers:
-    found: DayNumbers = days.astype("datetime64[D]").astype(np.int64)
-    return found
+    numbers: DayNumbers = days.astype("datetime64[D]").astype(np.int64)
+    return numbers
 
 
 def _pairs(times: Days | Instants, symbols: Symbols | CodedSymbols) -> pl.DataFrame:

@@ -1,7 +1,7 @@
-"""Dossier and policy from YAML, strictly: every error of a file at once, each with its line and what to do.
+"""Reads dossier and policy from YAML strictly: it reports every error at once, each with its line and what to do.
 
-Values go straight into the domain's records, whose annotations hold the bounds. A text is never turned into a number or
-a switch: `blocking: "no"` is an error, not false.
+Values go straight into the domain's records, whose annotations give the bounds. A text never becomes a number or a
+Boolean: `blocking: "no"` is an error, not false.
 """
 
 import json
@@ -35,7 +35,7 @@ _KINDS: Final = frozenset({"str", "int", "float", "bool"})
 
 @dataclass(frozen=True, slots=True)
 class Located(Generic[T]):
-    """A parsed document that remembers on which line each key stood."""
+    """A parsed document with the line of each key."""
 
     value: T
     path: Path
@@ -48,35 +48,35 @@ class Located(Generic[T]):
         return digest(self.content)
 
     def line_of(self, dotted: str) -> int | None:
-        """The line of a key, or None where the file leaves it out."""
+        """The line of a key; None if the file omits it."""
         return self.lines.get(dotted)
 
 
 def load_policy(path: Path, folder: Path | None = None) -> Located[Policy]:
-    """The firm's floor from its file: one that was named, or the one inside of a folder."""
+    """The firm's floor from its file, named by itself or inside a folder."""
     located = _load(path, Policy, folder)
     _raise_all(path, [*_misordered_alerts(located), *_misordered_silence(located)])
     return located
 
 
 def parse_policy(path: Path, content: bytes) -> Located[Policy]:
-    """The same from bytes; `path` is what messages call them."""
+    """The same from bytes; `path` names them in messages."""
     located = _parsed(path, _sized(path, content), Policy)
     _raise_all(path, _misordered_alerts(located))
     return located
 
 
 def policy_text(content: str) -> bytes:
-    """A policy's canonical JSON as YAML that people read; the same content gives the same bytes."""
-    said = json.loads(content)
-    named = {key: said[key] for key in ("name", "version")} | said
+    """A policy's canonical JSON as readable YAML; the same content gives the same bytes."""
+    document = json.loads(content)
+    named = {key: document[key] for key in ("name", "version")} | document
     return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
 
 
 def load_dossier(path: Path, *, is_kept: bool = False) -> Located[Dossier]:
-    """A dossier from its folder or file; what single fields cannot show is checked as well.
+    """A dossier from its folder or file, with the checks that span several fields.
 
-    `is_kept` is one that was submitted before: what is refused in new ones only is read there as it was signed.
+    `is_kept` marks a stored submission: rules for new dossiers do not apply, so it reads as it was signed.
     """
     path = path / DOSSIER if path.is_dir() or not path.suffix else path
     located = _load(path, Dossier, path.parent)
@@ -92,10 +92,10 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
     An attempt to loosen names both lines.
     """
     held_to = shortened(policy.value, dossier.value.header.deployment_type)
-    known = {threshold.path: threshold for threshold in thresholds(held_to)}
+    rules = {threshold.path: threshold for threshold in thresholds(held_to)}
     asked = dossier.value.plan.tighten
     problems = [
-        problem for key, value in asked.items() if (problem := _tighten_problem(key, value, known, dossier)) is not None
+        problem for key, value in asked.items() if (problem := _tighten_problem(key, value, rules, dossier)) is not None
     ]
     _raise_all(dossier.path, problems)
     tightened, loosenings = effective(policy.value, dossier.value)
@@ -119,7 +119,7 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
 
 
 class _Quoting(yaml.SafeDumper):
-    """Texts that could be read as numbers are quoted, by whichever version of YAML they are read."""
+    """Quotes texts that any version of YAML could read as numbers."""
 
 
 def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -152,7 +152,7 @@ def _misordered_silence(policy: Located[Policy]) -> list[_Problem]:
 
 def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:
     """A critical level is reached after its warning, never before."""
-    found = []
+    problems = []
     for item in fields(policy.value.alerts):
         alert: FallingAlert | RisingAlert = getattr(policy.value.alerts, item.name)
         sign = -1.0 if isinstance(alert, FallingAlert) else 1.0
@@ -163,8 +163,8 @@ def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:
                 f"expected the critical level at or {side} the warning, found warning {alert.warning:g} and critical "
                 f"{alert.critical:g}. Swap or correct them"
             )
-            found.append(_Problem(policy.line_of(key), key, text))
-    return found
+            problems.append(_Problem(policy.line_of(key), key, text))
+    return problems
 
 
 def _unknown_gates(dossier: Located[Dossier]) -> list[_Problem]:
@@ -221,7 +221,7 @@ def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
 
 
 def _by_keys(path: Path, data: object, lines: dict[str, int]) -> tuple[object, dict[str, int]]:
-    """The document with gates by their keys, whichever of their names it uses."""
+    """The document with every gate under its key, whichever of its names was used."""
     if not isinstance(data, dict):
         return data, lines
     for place, key in (("gates", key_of), ("plan.tighten", path_by_keys), ("validation.near_misses", key_of)):
@@ -234,8 +234,8 @@ def _by_keys(path: Path, data: object, lines: dict[str, int]) -> tuple[object, d
             continue
         for name in (name for name in named if key(name) != name):
             if key(name) in named:
-                said = f"{name} and {key(name)} are one gate by two names. Keep one of them"
-                _raise_all(path, [_Problem(lines.get(f"{place}.{name}"), f"{place}.{name}", said)])
+                text = f"{name} and {key(name)} are one gate by two names. Keep one of them"
+                _raise_all(path, [_Problem(lines.get(f"{place}.{name}"), f"{place}.{name}", text)])
             was, now = f"{place}.{name}", f"{place}.{key(name)}"
             lines = {now + k[len(was) :] if k == was or k.startswith(f"{was}.") else k: n for k, n in lines.items()}
         node[last] = {key(name): value for name, value in named.items()}
@@ -243,14 +243,14 @@ def _by_keys(path: Path, data: object, lines: dict[str, int]) -> tuple[object, d
 
 
 def _adapter(kind: type[T]) -> TypeAdapter[T]:
-    """Making one takes as long as reading a dossier with it, so it is made once."""
+    """The adapter of a record, cached: building one takes as long as reading a dossier."""
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     return _ADAPTERS[kind]
 
 
 def _placeholders(data: object, lines: Mapping[str, int]) -> list[_Problem]:
-    """What `signoff init` left to fill in, as one problem that names the lines."""
+    """The placeholders left by `signoff init`, as one problem that names the lines."""
     left = [key for key, text in _texts(data, "") if PLACEHOLDER in text]
     if not left:
         return []
@@ -290,8 +290,8 @@ def _texts(data: object, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _explained_all(error: ValidationError, kind: type, lines: Mapping[str, int]) -> list[_Problem]:
-    """One problem a key, also where a key may hold several kinds of value and holds none of them."""
-    found: dict[str, _Problem] = {}
+    """One problem a key, also for a key of several allowed kinds."""
+    problems: dict[str, _Problem] = {}
     for item in error.errors():
         parts = [str(part) for part in item["loc"]]
         dotted = ".".join(parts)
@@ -301,13 +301,13 @@ def _explained_all(error: ValidationError, kind: type, lines: Mapping[str, int])
         else:
             text = _explained(item, dotted, kind)
         line = lines.get(dotted) or lines.get(dotted.rpartition(".")[0])
-        found.setdefault(dotted, _Problem(line, dotted or "(document)", text))
-    return list(found.values())
+        problems.setdefault(dotted, _Problem(line, dotted or "(document)", text))
+    return list(problems.values())
 
 
 def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401, C901 - pydantic's details, one table
     value = item["input"]
-    found = f", found {_short(value)}"
+    value_found = f", found {_short(value)}"
     match item["type"]:
         case "value_error":
             text = f"{str(item['msg']).removeprefix('Value error, ')}. Correct it"
@@ -321,38 +321,38 @@ def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401, C901
         case "missing" | "missing_argument":
             text = "missing. Add the key; `signoff init` shows how it reads"
         case "finite_number":
-            text = f"expected a finite number{found}. Write a number, or leave the key out"
+            text = f"expected a finite number{value_found}. Write a number, or leave the key out"
         case "dataclass_type" | "dict_type" | "mapping_type" | "dataclass_exact_type":
-            text = f"expected a mapping of keys{found}"
+            text = f"expected a mapping of keys{value_found}"
         case "string_type":
-            text = f"expected a text{found}. {_rewritten(value, 'Put it in quotes')}"
+            text = f"expected a text{value_found}. {_rewritten(value, 'Put it in quotes')}"
         case "float_type" | "int_type":
-            text = f"expected a number{found}. {_rewritten(value, 'Write it plainly, without quotes')}"
+            text = f"expected a number{value_found}. {_rewritten(value, 'Write it plainly, without quotes')}"
         case "string_too_long":
             text = f"expected at most {item['ctx']['max_length']:,} characters, found {len(value):,}. Shorten it"
         case "bool_type":
-            text = f"expected true or false{found}. {_rewritten(value, 'Write true or false')}"
+            text = f"expected true or false{value_found}. {_rewritten(value, 'Write true or false')}"
         case _:
             unit = " (a percentage, 0 to 100)" if dotted.endswith("_pct") else ""
-            said = str(item["msg"]).removeprefix("Input should be ").removeprefix("Input ")
-            text = f"expected {said}{unit}{found}. Correct the value"
+            wanted = str(item["msg"]).removeprefix("Input should be ").removeprefix("Input ")
+            text = f"expected {wanted}{unit}{value_found}. Correct the value"
     return text
 
 
 def _rewritten(value: object, advice: str) -> str:
-    """What to do with a value of the wrong kind; a list or mapping is not mended by quotes."""
+    """Advice for a value of the wrong kind; quotes do not mend a list or mapping."""
     return "Correct the value" if value is None or isinstance(value, list | dict) else f"{advice}, or correct it"
 
 
 def _nearest(dotted: str, kind: type) -> str:
     parent, _, name = dotted.rpartition(".")
-    known = _keys(kind, parent.split(".") if parent else [])
-    return _closest(name, [*known, *(name_of(key) for key in known)] if parent == "gates" else known)
+    keys = _keys(kind, parent.split(".") if parent else [])
+    return _closest(name, [*keys, *(name_of(key) for key in keys)] if parent == "gates" else keys)
 
 
-def _closest(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; nearest known is {close[0]!r}" if close else f"; known here are {', '.join(sorted(known))}"
+def _closest(name: str, names: Iterable[str]) -> str:
+    close = get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"; nearest known is {close[0]!r}" if close else f"; known here are {', '.join(sorted(names))}"
 
 
 def _keys(kind: Any, path: list[str]) -> list[str]:  # noqa: ANN401 - a type annotation
@@ -365,10 +365,10 @@ def _keys(kind: Any, path: list[str]) -> list[str]:  # noqa: ANN401 - a type ann
 
 
 def _record_in(annotation: Any) -> Any:  # noqa: ANN401 - a type annotation
-    """The dataclass inside Annotated, tuple or Optional, if there is one."""
+    """The dataclass inside Annotated, tuple or Optional, if any."""
     if is_dataclass(annotation):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _record_in(part)) is not None), None)
+    return next((record for part in get_args(annotation) if (record := _record_in(part)) is not None), None)
 
 
 def _short(value: object) -> str:
@@ -377,17 +377,17 @@ def _short(value: object) -> str:
 
 
 def _tighten_problem(
-    key: str, value: float, known: Mapping[str, Threshold], dossier: Located[Dossier]
+    key: str, value: float, thresholds_known: Mapping[str, Threshold], dossier: Located[Dossier]
 ) -> _Problem | None:
     dotted = f"plan.tighten.{key}"
     line = dossier.line_of(dotted)
-    if key not in known:
-        close = get_close_matches(key, known, n=1, cutoff=0.3)
+    if key not in thresholds_known:
+        close = get_close_matches(key, thresholds_known, n=1, cutoff=0.3)
         nearest = f"; nearest is {close[0]!r}" if close else ""
         return _Problem(line, dotted, f"no threshold of the policy has this name{nearest}")
     try:
-        TypeAdapter[object](known[key].annotation).validate_python(value)
+        TypeAdapter[object](thresholds_known[key].annotation).validate_python(value)
     except ValidationError as error:
-        said = str(error.errors()[0]["msg"]).removeprefix("Input should be ")
-        return _Problem(line, dotted, f"expected {said}, found {value:g}")
+        wanted = str(error.errors()[0]["msg"]).removeprefix("Input should be ")
+        return _Problem(line, dotted, f"expected {wanted}, found {value:g}")
     return None

@@ -90,26 +90,26 @@ class Turns:
         # Refused files are looked at again in every `period`-th pass, so that a flood of them costs little.
         period = 1 + len(self._refused) // MOST_LOOKED_AT
         try:
-            found = [*islice(self._names, MOST_NAMES)]
+            names = [*islice(self._names, MOST_NAMES)]
         except OSError:
             self._names = None
             raise
-        for name in found:
+        for name in names:
             if not self._is_wanted(name.name):
                 continue
-            known = self._refused.get(name.name)
-            if known is not None and known.entry.inode == name.inode() and (name.inode() + self._passes) % period:
-                self._meet(known.entry)
+            refusal = self._refused.get(name.name)
+            if refusal is not None and refusal.entry.inode == name.inode() and (name.inode() + self._passes) % period:
+                self._meet(refusal.entry)
                 continue
             try:
                 entry = _entry(name)
             except OSError:
                 continue
             self._meet(entry)
-            if known is None or known.entry != entry:
+            if refusal is None or refusal.entry != entry:
                 self._refused.pop(name.name, None)
                 yield entry
-        if len(found) < MOST_NAMES:
+        if len(names) < MOST_NAMES:
             self._end_round()
 
     def _meet(self, entry: DroppedFile) -> None:
@@ -131,11 +131,11 @@ def round_robin(lists: list[list[T]]) -> Iterator[T]:
 
 
 def _entry(name: os.DirEntry[str]) -> DroppedFile:
-    found = name.stat(follow_symlinks=False)
+    status = name.stat(follow_symlinks=False)
     return DroppedFile(
         name=name.name,
-        owner=found.st_uid,
+        owner=status.st_uid,
         inode=name.inode(),
-        mark=(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns),
-        changed=found.st_ctime_ns,
+        mark=(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns),
+        changed=status.st_ctime_ns,
     )

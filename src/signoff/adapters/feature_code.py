@@ -1,4 +1,4 @@
-"""The code of a declared feature function, in the dossier's folder or installed; the same bytes are signed and run."""
+"""The code of a declared feature function, in the dossier's folder or installed; the signed bytes are run."""
 
 import os
 from collections.abc import Iterable
@@ -13,25 +13,25 @@ MOST_INSTALLED: Final = 64_000_000
 
 
 def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
-    """The module or package of `package.module:function` by path; empty where it is installed elsewhere."""
+    """The module or package of `package.module:function` by path; empty if it is not in the folder."""
     top = compute.partition(":")[0].partition(".")[0]
     if not top.isidentifier():
         return {}
-    found = (folder / f"{top}.py", *sorted((folder / top).rglob("*.py")))
-    files = (path for path in found if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()))
+    candidates = (folder / f"{top}.py", *sorted((folder / top).rglob("*.py")))
+    files = (path for path in candidates if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()))
     return {path.relative_to(folder).as_posix(): _read(path, folder) for path in files}
 
 
 def installed_code(compute: str, folders: Iterable[str]) -> dict[str, bytes]:
-    """The same where it is installed: the first of these folders of modules that has it, as Python looks."""
+    """The same for installed code: the first of these folders that has it, in Python's order."""
     for folder in map(Path, folders):
-        if found := feature_code(compute, folder):
-            if (total := sum(map(len, found.values()))) > MOST_INSTALLED:
+        if code := feature_code(compute, folder):
+            if (total := sum(map(len, code.values()))) > MOST_INSTALLED:
                 raise BadInputError(
                     f"{compute} in {folder}: expected at most {MOST_INSTALLED:,} bytes of feature code, found "
                     f"{total:,}. Name the module that holds the features alone."
                 )
-            return found
+            return code
     return {}
 
 

@@ -1,7 +1,7 @@
-"""Running the users' own feature function for the point-in-time check, and the audits of what a replay cannot see.
+"""Runs the users' feature function for the point-in-time check, and the audits of what a replay cannot see.
 
-The function runs in a child process that holds nothing else (`adapters/sandbox`). What it computes is judged here, so
-that it cannot touch its own verdict. `--trusted` runs it in this process instead, and every result says so.
+The function runs in its own child process (`adapters/sandbox`), and this process judges its results, so foreign code
+cannot change its verdict. `--trusted` runs it in this process instead, and every result says so.
 """
 
 import importlib
@@ -37,20 +37,20 @@ from signoff.pit.features import Compute
 from signoff.pit.report import named_after
 
 SEED: Final = 0
-"""Of the whole history, which no verdict depends on and which a journal continues."""
+"""The seed of a whole-history replay; no verdict depends on it, and a journal continues it."""
 SEED_BITS: Final = 32
 STRATEGY: Final = "strategy replay"
 STRATEGY_OF: Final = "strategy"
 
 
 def drawn() -> int:
-    """A seed that nobody knew before, the code that is replayed least of all."""
+    """A random seed that the replayed code cannot predict."""
     return secrets.randbits(SEED_BITS)
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureReplays:
-    """The replay of an installation, which runs foreign code as its sandbox says."""
+    """The feature replay of an installation, in its sandbox."""
 
     sandbox: Sandbox
 
@@ -63,11 +63,10 @@ class FeatureReplays:
         seed: int | None = None,
         record: Evidence | None = None,
     ) -> PitEvidence:
-        """Recompute the features of sampled dates without the future. What goes wrong is a result: it blocks.
+        """Recompute the features of sampled dates without the future. An error is a result too: it blocks.
 
-        The dates are drawn anew unless a seed says which, and from those of the `record`, which says when decisions
-        were made. Raises UnavailableError where the code was not run, since it
-        would not have been isolated.
+        The dates are drawn at random, unless a seed fixes them, from the decision dates of the `record`. Raises
+        UnavailableError if the code was not run because it could not be isolated.
         """
         seed = drawn() if seed is None else seed
         protection: Protection | None = None
@@ -90,25 +89,25 @@ class FeatureReplays:
             nothing = _nothing(_within(folder, _said(error)), seed)
             return replace(nothing, protection=protection, code=ran.code, environment=ran.environment)
         return PitEvidence(
-            findings=tuple(_finding(f) for found in (report, *(audit for _, audit in audits)) for f in found),
+            findings=tuple(_finding(f) for part in (report, *(audit for _, audit in audits)) for f in part),
             dates_checked=report.dates_checked,
             features_checked=report.features_checked,
             seed=seed,
             audits=tuple(
                 PitAudit(
                     name=name,
-                    dates_checked=found.dates_checked,
-                    features_checked=found.features_checked,
-                    rows_checked=found.rows_checked,
-                    findings=len(found),
+                    dates_checked=part.dates_checked,
+                    features_checked=part.features_checked,
+                    rows_checked=part.rows_checked,
+                    findings=len(part),
                 )
-                for name, found in audits
+                for name, part in audits
             ),
             protection=protection,
             code=code,
             environment=ran.environment,
             declared=report.declared,
-            declared_decisions=tuple(name for _, found in audits for name in found.declared),
+            declared_decisions=tuple(name for _, part in audits for name in part.declared),
             replayed=None if record is None or report.covered is None else range_of(report.covered, record),
         )
 
@@ -121,7 +120,7 @@ class FeatureReplays:
         seed: int,
         decided: Decisions | None,
     ) -> PitReport:
-        """Compare with a second child, which was never shown the rows that are taken away."""
+        """Compare with a second child that never sees the removed rows."""
         with self.function(folder, declaration) as (again, _):
             report = check(
                 compute,
@@ -143,7 +142,7 @@ class FeatureReplays:
         seed: int,
         decided: Decisions | None,
     ) -> tuple[PitReport, Mapping[str, bytes]]:
-        """Replay what the strategy decides as features are, in children of its own, and say what code that was."""
+        """Replay the strategy's decisions in children of its own, and return the digest of its code."""
         assert declaration.strategy is not None
         own = replace(declaration, compute=declaration.strategy)
         with self.function(folder, own) as (compute, _):
@@ -154,7 +153,7 @@ class FeatureReplays:
         return named_after(STRATEGY_OF, report), code
 
     def _told(self, folder: Path, declaration: PitDeclaration, compute: "_Function") -> "_Ran":
-        """What is about to run, and in which environment: told before any foreign code is loaded by the child."""
+        """The code about to run and its environment, captured before the child loads foreign code."""
         code = compute.code or feature_code(declaration.compute, folder)
         if compute.child is None:
             return _Ran(
@@ -164,11 +163,11 @@ class FeatureReplays:
 
     @contextmanager
     def function(self, folder: Path, declaration: PitDeclaration) -> Iterator[tuple["_Function", Protection]]:
-        """The declared function, and what it cannot reach."""
+        """The declared function and its protection."""
         if self.sandbox.isolation is Isolation.TRUSTED:
             yield _Function(_loaded(declaration.compute, folder)), IN_PLACE
             return
-        code = feature_code(declaration.compute, folder)  # and nothing else of the folder: no table, no note of later
+        code = feature_code(declaration.compute, folder)  # the child sees no table or note of later dates
         with TemporaryDirectory(prefix="signoff-code-") as name:
             write_pieces(Path(name, "code"), ((path, (content,)) for path, content in code.items()))
             with self.sandbox.start(Path(name, "code"), compute=declaration.compute) as child:
@@ -184,13 +183,13 @@ class _Ran:
     environment: PythonEnvironment | None = None
 
 
-# Foreign code and the libraries that read its results may raise what is no Exception: `sys.exit` does, and polars too.
+# Foreign code and libraries may raise errors outside of Exception: `sys.exit` and polars' panics do.
 _ANYTHING: Final = (Exception, SystemExit, pl.exceptions.PanicException)
 
 
 @dataclass(frozen=True, slots=True)
 class _Function:
-    """A feature function as the replay calls it; `source` is a digest of the code where the code runs elsewhere."""
+    """A feature function; `source` is a digest of its code if that runs in a child."""
 
     call: Compute
     child: Child | None = None
@@ -202,18 +201,18 @@ class _Function:
             return self.call(inputs)
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        """What digests of this function are made from."""
+        """The function's identity in digests: its source."""
         return str, (self.source,)
 
     def refuse_broken(self) -> None:
-        """A replay whose child broke on the way has no result, whatever its later dates looked like."""
+        """Raise if the child broke, since later dates then have no result."""
         if self.child is not None and self.child.failure is not None:
             raise BrokenChildError(self.child.failure)
 
 
 @contextmanager
 def _exits_refused() -> Iterator[None]:
-    """In place, `os._exit` would end the command without a verdict, and successfully."""
+    """Refuse `os._exit` in this process: it would end the command with success and no verdict."""
     real = os._exit
 
     def refuse(status: int) -> NoReturn:
@@ -227,14 +226,14 @@ def _exits_refused() -> Iterator[None]:
 
 
 def _imported_from(folder: Path) -> dict[str, bytes]:
-    """Modules of the folder that are loaded in this process: code in place may import more than what is declared."""
-    found: dict[str, bytes] = {}
+    """The folder's modules loaded in this process; they may be more than the declared one."""
+    sources: dict[str, bytes] = {}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.endswith(".py") and Path(file).is_relative_to(folder):
             path = Path(file)
-            found[path.relative_to(folder).as_posix()] = read_inside(path, folder, limit=MOST_CODE)
-    return found
+            sources[path.relative_to(folder).as_posix()] = read_inside(path, folder, limit=MOST_CODE)
+    return sources
 
 
 def _nothing(error: str, seed: int) -> PitEvidence:
@@ -242,7 +241,7 @@ def _nothing(error: str, seed: int) -> PitEvidence:
 
 
 def _within(folder: Path, text: str) -> str:
-    """A text that names files from the folder on: the same release says the same wherever it lies."""
+    """A text with paths relative to the folder, so that a release reads the same at any location."""
     for name in {f"{folder}{os.sep}", f"{folder.resolve()}{os.sep}"}:
         text = text.replace(name, "")
     return text
@@ -259,7 +258,7 @@ def _source_of(name: str, code: Mapping[str, bytes]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullReplay:
-    """How much of the history to replay, where, and which file remembers what is done."""
+    """The extent and place of a full replay, and the journal of its completed dates."""
 
     dates: int
     dates_per_chunk: int = 8
@@ -276,7 +275,7 @@ def replay_folders(
 ) -> dict[str, PitReport]:
     """The features of one or several versions over long histories; folders with the same inputs share their work.
 
-    Raises BadInputError for what cannot be replayed: here somebody asked for it, and no verdict depends on it.
+    Raises BadInputError for what cannot be replayed, since no verdict depends on it.
     """
     if how.cluster is not None and sandbox.isolation is not Isolation.TRUSTED:
         raise BadInputError(
@@ -294,7 +293,7 @@ def replay_folders(
                 {name: _table(folder, path) for name, path in declared.inputs.items()}
                 for folder, declared in folders.values()
             ]
-            found = replay_versions(
+            reports = replay_versions(
                 {name: one.call if sandbox.isolation is Isolation.TRUSTED else one for name, one in versions.items()},
                 _the_same(tables),
                 sample=how.dates,
@@ -308,7 +307,7 @@ def replay_folders(
             )
             for one in versions.values():
                 one.refuse_broken()
-            return found
+            return reports
     except UnavailableError:
         raise
     except _ANYTHING as error:
@@ -330,7 +329,6 @@ def _audits(
     inputs: dict[str, pl.DataFrame],
     predictions: Predictions | None,
 ) -> Iterator[tuple[str, PitReport]]:
-    """Each audit whose files the dossier names."""
     audits = declaration.audits
     if audits.first_prints:
         first_prints = {name: _table(folder, path) for name, path in audits.first_prints.items()}
@@ -354,37 +352,36 @@ def _traded(predictions: Predictions | None) -> pl.DataFrame:
     return pl.DataFrame({"timestamp": when, "symbol": predictions.symbols.tolist()})
 
 
-def _finding(found: ReplayFinding) -> PitFinding:
+def _finding(finding: ReplayFinding) -> PitFinding:
     return PitFinding(
-        feature=found.feature,
-        kind=found.kind,
-        first_date=str(found.first_date),
-        size=float(found.size),
-        detail=found.detail,
-        n=found.n,
-        of=found.of,
+        feature=finding.feature,
+        kind=finding.kind,
+        first_date=str(finding.first_date),
+        size=float(finding.size),
+        detail=finding.detail,
+        n=finding.n,
+        of=finding.of,
     )
 
 
 def _loaded(name: str, folder: Path) -> Compute:
-    """`package.module:function`, from the folder where it lies there: two folders may use one name for two modules."""
+    """Load `package.module:function`, from the folder first; two folders may use one module name."""
     module, _, attribute = name.partition(":")
     here, top = str(folder), module.partition(".")[0]
     if (folder / f"{top}.py").exists() or (folder / top).is_dir():
-        for known in [loaded for loaded in sys.modules if loaded == top or loaded.startswith(f"{top}.")]:
-            del sys.modules[known]
+        for name_loaded in [loaded for loaded in sys.modules if loaded == top or loaded.startswith(f"{top}.")]:
+            del sys.modules[name_loaded]
         importlib.invalidate_caches()
     sys.path.insert(0, here)
     try:
         with _exits_refused():
-            found: Compute = getattr(importlib.import_module(module), attribute)
+            function: Compute = getattr(importlib.import_module(module), attribute)
     finally:
         sys.path.remove(here)
-    return found
+    return function
 
 
 def _input(folder: Path, name: str, path: str) -> pl.DataFrame:
-    """A declared input of the feature code."""
     try:
         return _table(folder, path)
     except FileNotFoundError as error:
@@ -395,7 +392,7 @@ def _input(folder: Path, name: str, path: str) -> pl.DataFrame:
 
 
 def _table(folder: Path, name: str) -> pl.DataFrame:
-    """A table of the folder, held to the limits of evidence."""
+    """A table of the folder, within the limits of evidence."""
     path = folder / name
     content = read_inside(path, folder, limit=MAX_BYTES)
     suffix = suffix_of(path.name)

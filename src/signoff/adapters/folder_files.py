@@ -48,8 +48,8 @@ def one_reading() -> Iterator[None]:
 
 def _opened(root: Path, folder: Path) -> int:
     handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    known, found = _READING.get(), os.fstat(handle)
-    is_same = known is None or known.setdefault(folder, (found.st_dev, found.st_ino)) == (found.st_dev, found.st_ino)
+    seen, info = _READING.get(), os.fstat(handle)
+    is_same = seen is None or seen.setdefault(folder, (info.st_dev, info.st_ino)) == (info.st_dev, info.st_ino)
     if not is_same:
         os.close(handle)
         raise ForeignFileError(f"{folder}: expected one folder throughout, found that it was exchanged for another.")

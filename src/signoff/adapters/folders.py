@@ -1,4 +1,4 @@
-"""Files written whole or not at all: the folders of releases, and the notices of a desk without a messenger."""
+"""Files that are written atomically: the folders of releases, and the notices of a desk without a messenger."""
 
 import fcntl
 import json
@@ -47,7 +47,7 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut, as the bytes behind them do already."""
+    """Sync a folder, so that file names survive a power cut as their bytes do."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -57,10 +57,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def held(lock: Path, *, seconds: float = HELD_S) -> Iterator[None]:
-    """What is done meanwhile, one thread of one process does at a time; the lock of one that is killed is free.
+    """Hold a lock file within the context: one thread of one process; a killed process releases it.
 
-    UnavailableError when somebody else keeps it longer than this: nobody waits for one that hangs. Whoever can open
-    the file can keep the lock, so only its owner can.
+    UnavailableError if another process holds it longer than this, so that a hung process blocks no other. Only the
+    owner can open the file, since any account that can open it can hold the lock.
     """
     make_private(lock.parent)
     handle = _opened(lock)
@@ -109,7 +109,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def write_pieces(folder: Path, files: Iterable[tuple[str, Iterable[bytes]]]) -> int:
-    """Replace a folder in one step by files that come in pieces; how many there are."""
+    """Replace a folder in one step by files in pieces; return their number."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     count = 0
@@ -141,18 +141,18 @@ def write_pieces(folder: Path, files: Iterable[tuple[str, Iterable[bytes]]]) -> 
 
 
 def read_folder(folder: Path, *, limit: int = MAX_BYTES) -> dict[str, bytes]:
-    """Every file beneath a folder by its relative path, up to so many bytes together.
+    """Every file beneath a folder by its relative path, at most `limit` bytes in total.
 
-    ForeignFileError for what is neither file nor folder, and for a link to a file outside.
+    ForeignFileError for anything but a file or folder, and for a link to a file outside.
     """
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
             continue
         content = read_inside(path, folder, limit=limit)
-        found[path.relative_to(folder).as_posix()] = content
+        contents[path.relative_to(folder).as_posix()] = content
         limit -= len(content)
-    return found
+    return contents
 
 
 class ReleaseFolders:
@@ -173,29 +173,29 @@ class ReleaseFolders:
         return read_folder(folder)
 
     def folder(self, deployment: str, edition: str) -> Path:
-        """Where an edition stands."""
+        """The folder of an edition."""
         return self._root / deployment / edition
 
     def remember_origin(self, deployment: str, folder: Path, files: Mapping[str, bytes]) -> None:
-        """Note which files of which folder were submitted; what came from elsewhere is not there to be watched."""
-        there = [name for name, content in files.items() if _now(folder, name) == content]
-        content = json.dumps({"folder": str(folder.resolve()), "files": sorted(there)}, indent=1)
+        """Record the submitted folder and its files; files from elsewhere are not watched."""
+        present = [name for name, content in files.items() if _now(folder, name) == content]
+        content = json.dumps({"folder": str(folder.resolve()), "files": sorted(present)}, indent=1)
         write_file(self._root / deployment / "origin.json", content.encode())
 
     def origin(self, deployment: str) -> Mapping[str, bytes] | None:
-        """The submitted files as they are now; a file that is gone is empty bytes, a folder that is gone None."""
+        """The submitted files as they are now: empty bytes for a missing file, None for a missing folder."""
         note = self._root / deployment / "origin.json"
         if not note.is_file():
             return None
-        said = json.loads(note.read_bytes())
-        folder = Path(said["folder"])
+        noted = json.loads(note.read_bytes())
+        folder = Path(noted["folder"])
         if not folder.is_dir():
             return None
-        return {name: _now(folder, name) for name in said["files"]}
+        return {name: _now(folder, name) for name in noted["files"]}
 
 
 def _now(folder: Path, name: str) -> bytes:
-    """A submitted file as it is now; one that is gone, or is no file of its folder any more, is empty bytes."""
+    """A submitted file as it is now; empty bytes if it is missing or no longer a file of its folder."""
     try:
         return read_inside(folder / name, folder, limit=MAX_BYTES)
     except (OSError, ForeignFileError):
@@ -203,13 +203,13 @@ def _now(folder: Path, name: str) -> bytes:
 
 
 class KeptFile:
-    """One thing worth keeping for a bad day, and no harm if it is gone; only its owner reads it."""
+    """A private cache of one value; losing it does no harm."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def load(self) -> bytes | None:
-        """What was kept last, None when there is nothing."""
+        """The last value; None without one."""
         try:
             return read_regular(self._path, limit=KEPT_BYTES, owners=own_users(self._path.parent))
         except OSError:
@@ -219,31 +219,31 @@ class KeptFile:
             return None
 
     def keep(self, content: bytes) -> None:
-        """Keep this instead; where it cannot be kept, nothing happens."""
+        """Replace the value; a failure to write is ignored."""
         with suppress(OSError):
             write_file(self._path, content, mode=PRIVATE_FILE)
 
 
 class NoticeFile:
-    """Delivers notices into one file, a JSON line each: for desks and demonstrations without a messenger."""
+    """Delivers notices into a file of JSON lines, for desks and demonstrations without a messenger."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @property
     def place(self) -> str:
-        """The file, as whoever takes these notices."""
+        """The receiver's name: the file."""
         return str(self._path.absolute())
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
-        """Append a notice unless its identity is there already; of several workers one writes at a time."""
-        told = {"identity": identity, "severity": severity, "channel": channel, "subject": subject, "text": text}
-        line = json.dumps(told)
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
+        """Append a notice unless its id is there already; workers write one at a time."""
+        notice = {"identity": notice_id, "severity": severity, "channel": channel, "subject": subject, "text": text}
+        line = json.dumps(notice)
         try:
             with held(self._path.with_suffix(".lock")):
-                known = self._path.read_text().splitlines() if self._path.exists() else []
-                if not any(json.loads(earlier)["identity"] == identity for earlier in known):
-                    write_file(self._path, "\n".join([*known, line, ""]).encode(), mode=PRIVATE_FILE)
+                lines = self._path.read_text().splitlines() if self._path.exists() else []
+                if not any(json.loads(earlier)["identity"] == notice_id for earlier in lines):
+                    write_file(self._path, "\n".join([*lines, line, ""]).encode(), mode=PRIVATE_FILE)
         except OSError as error:
             raise NotTakenError(
                 f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room.",

@@ -46,12 +46,12 @@ def read_regular(
     try:
         if (size := os.fstat(handle).st_size) > limit:
             raise ForeignFileError(f"{path}: expected at most {limit:,} bytes, found {size:,}.")
-        pieces, held = [], 0
+        pieces, size_read = [], 0
         # A large file is read in one piece where it does not grow, and so held once.
-        while piece := os.read(handle, min(max(CHUNK, size - held + 1), limit + 1 - held)):
+        while piece := os.read(handle, min(max(CHUNK, size - size_read + 1), limit + 1 - size_read)):
             pieces.append(piece)
-            held += len(piece)
-            if held > limit:
+            size_read += len(piece)
+            if size_read > limit:
                 raise ForeignFileError(f"{path}: expected at most {limit:,} bytes, found more; it is being written.")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     finally:
@@ -73,13 +73,13 @@ def open_regular(path: Path, *, owners: Collection[int] | None = None, at: tuple
     return handle
 
 
-def _objection(found: os.stat_result, owners: Collection[int] | None) -> str | None:
-    if not stat.S_ISREG(found.st_mode):
-        return f"expected a regular file, found {_kind(found.st_mode)}. Remove it."
-    if owners is not None and found.st_uid not in owners:
+def _objection(status: os.stat_result, owners: Collection[int] | None) -> str | None:
+    if not stat.S_ISREG(status.st_mode):
+        return f"expected a regular file, found {_kind(status.st_mode)}. Remove it."
+    if owners is not None and status.st_uid not in owners:
         return (
-            f"expected a file of {_users(owners)}, found one of {user_name(found.st_uid)}. Remove it, and find out who "
-            "put it there."
+            f"expected a file of {_users(owners)}, found one of {user_name(status.st_uid)}. Remove it, and find out "
+            "who put it there."
         )
     return None
 
@@ -121,19 +121,19 @@ def refuse_open_folder(folder: Path) -> None:
     A missing folder is not refused.
     """
     try:
-        found = folder.lstat()
+        status = folder.lstat()
     except FileNotFoundError:
         return
-    if not stat.S_ISDIR(found.st_mode):
-        raise ForeignFileError(f"{folder}: expected a folder, found {_kind(found.st_mode)}.")
-    if found.st_mode & stat.S_IWOTH:
+    if not stat.S_ISDIR(status.st_mode):
+        raise ForeignFileError(f"{folder}: expected a folder, found {_kind(status.st_mode)}.")
+    if status.st_mode & stat.S_IWOTH:
         raise ForeignFileError(
-            f"{folder}: expected a folder that only its owner writes to, found mode {stat.S_IMODE(found.st_mode):04o}. "
-            f"`chmod o-w {folder}`, and look at what it holds."
+            f"{folder}: expected a folder that only its owner writes to, found mode "
+            f"{stat.S_IMODE(status.st_mode):04o}. `chmod o-w {folder}`, and look at what it holds."
         )
-    if os.geteuid() != 0 and found.st_uid not in {os.geteuid(), 0}:
+    if os.geteuid() != 0 and status.st_uid not in {os.geteuid(), 0}:
         raise ForeignFileError(
-            f"{folder}: expected a folder of {user_name(os.geteuid())}, found one of {user_name(found.st_uid)}."
+            f"{folder}: expected a folder of {user_name(os.geteuid())}, found one of {user_name(status.st_uid)}."
         )
 
 
@@ -165,23 +165,23 @@ def refuse_foreign_database(path: Path) -> None:
     The file is not opened, since closing it would drop the locks that SQLite holds in this process.
     """
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         raise ForeignFileError(
             f"{path}: expected a regular file, found a symbolic link. Remove the link, and name the database that it "
             "leads to with --database."
         )
-    if (objection := _objection(found, own_users(path.parent))) is not None:
+    if (objection := _objection(status, own_users(path.parent))) is not None:
         raise ForeignFileError(f"{path}: {objection}")
 
 
 def refuse_library_settings() -> None:
     """Refuse a file of the current folder by which numba chooses where it keeps compiled code, which it then loads."""
-    found = Path(".numba_config.yaml").absolute()
-    if os.path.lexists(found):
+    settings = Path(".numba_config.yaml").absolute()
+    if os.path.lexists(settings):
         raise BadInputError(
-            f"{found}: expected no such file, since numba takes the place of its compiled code from it, and whoever "
+            f"{settings}: expected no such file, since numba takes the place of its compiled code from it, and whoever "
             "writes there has their code run. Remove it, or work from another folder."
         )

@@ -1,9 +1,9 @@
 """The authors of commits, read from a local clone.
 
-A clone comes from whoever submits, so nothing in it is trusted to configure git: no transport, no replaced or grafted
-history, no other programs, no history from outside of the clone. What git says is read up to a limit of bytes and of
-seconds, since a small clone can unpack to very much. A commit's id covers its authors, and where the model registry
-knows the commit that a version was made from, that commit is what is read.
+A submitter supplies the clone, so its configuration is not trusted: no transport, no replaced or grafted history, no
+other programs, no history from outside of the clone. Output is limited in bytes and seconds, since a small clone can
+unpack to very much. A commit's id covers its authors. If the model registry knows the commit of a version, that
+commit is read.
 """
 
 import os
@@ -28,12 +28,12 @@ MOST_COMMITS: Final = 20_000
 MOST_BYTES: Final = 64 << 20
 MOST_MEMORY: Final = 512 << 20
 MOST_LETTERS: Final = 1000
-"""In a line that names a co-author."""
+"""Letters in a line that names a co-author."""
 _FORMAT: Final = "%x00%an%x00%ae%x00%B%x00"
 _TOGETHER: Final = "co-authored-by:"
 _POINTER: Final = 65_536
 _SAID: Final = 2000
-# git gives back no memory before it ends, so it begins under a limit. A shell sets it; the arguments are not its own.
+# git frees no memory before it ends, so it runs under a limit that a shell sets; its arguments are not shell text.
 _LIMITED: Final = 'ulimit -d "$1" && shift && exec "$@"'
 _ALONE: Final = {
     "LC_ALL": "C",
@@ -49,14 +49,14 @@ _ALONE: Final = {
 
 
 class GitCommits:
-    """Reads with the `git` command, and writes nothing; only in these folders, where any are given."""
+    """Reads with the `git` command and writes nothing. With `folders`, it reads only clones in them."""
 
     def __init__(self, folders: tuple[Path, ...] | None = None) -> None:
         self._folders = folders
 
     def between(self, repository: Path, since: str | None, until: str) -> Written:
         """The authors and co-authors of a range."""
-        if not self._is_allowed(repository):  # asked first: whether it exists is nobody's business
+        if not self._is_allowed(repository):  # checked first: callers must not learn whether it exists
             raise UnavailableError(
                 "expected a repository that this server may read, found another path in governance.commits.repository; "
                 "let an operator name the folder of its clones in SIGNOFF_REPOSITORIES, or submit at the command line"
@@ -70,10 +70,10 @@ class GitCommits:
         first = None if since is None else _commit(git, since)
         span = (last,) if first is None else (last, f"^{first}")
         most = f"--max-count={MOST_COMMITS + 1}"
-        said = git.said("rev-list", most, "--encoding=UTF-8", f"--format={_FORMAT}", *span, "--")
+        log = git.said("rev-list", most, "--encoding=UTF-8", f"--format={_FORMAT}", *span, "--")
         authors: Counter[Author] = Counter()
         commits = 0
-        for people in _people(said):
+        for people in _people(log):
             commits += 1
             authors.update(people)
         if commits > MOST_COMMITS:
@@ -91,7 +91,6 @@ class GitCommits:
 
 
 def _commit(git: "_Git", named: str) -> str:
-    """The full id of a commit."""
     if named.startswith("-"):
         raise UnavailableError(f"expected a commit, branch or tag, found {named!r}")
     try:
@@ -105,7 +104,7 @@ def _commit(git: "_Git", named: str) -> str:
 
 
 def _git_folder(repository: Path) -> Path:
-    """Where a clone keeps its history; UnavailableError where that is outside of the clone."""
+    """The folder of a clone's history; UnavailableError if it is outside of the clone."""
     inside = repository / ".git"
     try:
         folder = inside
@@ -140,20 +139,20 @@ def _refuse_outside(path: Path, repository: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Git:
-    """One reading of a clone: its commands share one limit of time."""
+    """One reading of a clone; its commands share one time limit."""
 
     repository: Path
     folder: Path
     deadline: float
 
     def said(self, *line: str) -> str:
-        """What a command prints."""
+        """The output of a command."""
         git, shell = shutil.which("git"), shutil.which("sh")
         if git is None or shell is None:
             raise UnavailableError("expected the `git` command to read commits with, found none; install it")
         settings = ("core.commitGraph=false", "core.fsmonitor=false", "core.deltaBaseCacheLimit=32m")
-        told = (f"--git-dir={self.folder}", *(part for one in settings for part in ("-c", one)), *line)
-        limited = (shell, "-c", _LIMITED, "sh", str(MOST_MEMORY >> 10), git, *told)
+        arguments = (f"--git-dir={self.folder}", *(part for one in settings for part in ("-c", one)), *line)
+        limited = (shell, "-c", _LIMITED, "sh", str(MOST_MEMORY >> 10), git, *arguments)
         try:
             process = child_processes.start(limited, _ALONE)
         except (OSError, ValueError) as error:
@@ -171,7 +170,7 @@ class _Git:
         return out.decode(errors="replace")
 
     def _read(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-        """Its output and what it complains of, as far as the limits go."""
+        """Its output and its errors, within the limits."""
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
@@ -182,10 +181,10 @@ class _Git:
             ready.register(process.stdout, selectors.EVENT_READ, out)
             ready.register(process.stderr, selectors.EVENT_READ, err)
             while ready.get_map():
-                found = ready.select(max(0.0, self.deadline - time.monotonic()))
-                if not found or time.monotonic() > self.deadline:
+                events = ready.select(max(0.0, self.deadline - time.monotonic()))
+                if not events or time.monotonic() > self.deadline:
                     raise self._too_slow()
-                for key, _ in found:
+                for key, _ in events:
                     if not (chunk := os.read(key.fd, 1 << 16)):
                         ready.unregister(key.fileobj)
                     key.data.extend(chunk if key.data is out else chunk[: _SAID - len(err)])
@@ -202,15 +201,15 @@ class _Git:
         )
 
 
-def _people(said: str) -> Iterator[frozenset[Author]]:
+def _people(log: str) -> Iterator[frozenset[Author]]:
     """The author and co-authors of each commit."""
-    parts = said.split("\0")
+    parts = log.split("\0")
     for name, email, message in zip(parts[1::4], parts[2::4], parts[3::4], strict=True):
         yield frozenset((Author(name.strip(), email.strip()), *_co_authors(message)))
 
 
 def _co_authors(message: str) -> Iterator[Author]:
-    """Whom a message names beside its author, each on a line of its own."""
+    """The co-authors in a commit message, one a line."""
     for line in message.split("\n"):
         if line[: len(_TOGETHER)].lower() != _TOGETHER:
             continue

@@ -17,7 +17,7 @@ from signoff.ports.runs import Runs, TrackedRun
 
 T = TypeVar("T")
 S = TypeVar("S")
-# Loading and running a model, and searching hundreds of runs, may take this many budgets.
+# The number of budgets for loading and running a model, and for searching hundreds of runs.
 VERIFYING: Final = 6
 SEARCHING: Final = 6
 # Several small questions about one model.
@@ -49,10 +49,10 @@ class Guarded(Generic[S]):
     def _opened(self) -> S:
         """The service, opened by the first call. No lock is held, so a thread that hangs here delays no other."""
         if self._service is None:
-            found = self._open()
-            if found is None:
+            service = self._open()
+            if service is None:
                 raise UnavailableError(f"Expected {self._outside.name}, found none there any more. Restore it.")
-            self._service = found
+            self._service = service
         return self._service
 
 
@@ -60,7 +60,7 @@ class GuardedRegistry(Guarded[Registry]):
     """A registry each of whose calls has a budget."""
 
     def version(self, model: str, version: str, *, number: int | None = None) -> RegisteredVersion | None:
-        """What the registry knows of a version."""
+        """The registry's description of a version."""
         return self._ask(f"look up {model} v{version}", lambda r: r.version(model, version, number=number))
 
     def artifacts(self, model: str, version: str, *, number: int | None = None) -> RegisteredArtifacts | None:
@@ -89,7 +89,7 @@ class GuardedRegistry(Guarded[Registry]):
         return self._ask(what, lambda r: r.point(model, alias, version, number=number))
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
-        """Which of these versions are there, and which version an alias names."""
+        """The existing ones of these versions, and the version that an alias names."""
         return self._ask(f"look at {model}", lambda r: r.registered(model, alias, versions), LOOKING)
 
 
@@ -109,7 +109,7 @@ class GuardedRuns(Guarded[Runs]):
         return self._ask(f"runs of {name}", lambda runs: runs.of_experiment(name), SEARCHING)
 
     def files(self, run_id: str) -> tuple[str, ...]:
-        """What the run logged."""
+        """The files that the run logged."""
         return self._ask(f"files of run {run_id}", lambda runs: runs.files(run_id))
 
     def content(self, run_id: str, path: str, *, limit: int) -> bytes:

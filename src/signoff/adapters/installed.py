@@ -1,4 +1,4 @@
-"""A notifier and gates that installed packages bring, held to what Signoff expects of its own."""
+"""A notifier and gates of installed packages, checked like Signoff's own."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +22,7 @@ BUDGET: Final = Budget(total_s=10.0)
 
 
 class InstalledNotifier:
-    """The notifier of this name. `find` loads and makes it; a message that it does not answer for stays due."""
+    """The notifier of this name. `find` loads and creates it; an undelivered message stays due."""
 
     def __init__(
         self, name: str, find: Callable[[], tuple[Callable[[], Receiver], bool]], budget: Budget = BUDGET
@@ -32,14 +32,14 @@ class InstalledNotifier:
 
     @property
     def place(self) -> str:
-        """The notifier by its name."""
+        """The notifier's name."""
         return f"notifier {self._name}"
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
         """Deliver one message."""
         try:
-            found = self._outside.ask(
-                f"send {identity}", lambda: self._receiver.send(identity, channel, subject, text, severity)
+            receipt = self._outside.ask(
+                f"send {notice_id}", lambda: self._receiver.send(notice_id, channel, subject, text, severity)
             )
         except SignoffError:
             raise
@@ -48,12 +48,12 @@ class InstalledNotifier:
                 f"The notifier {self._name} failed: {type(error).__name__}: {error}. The message stays due.",
                 is_of_receiver=True,
             ) from error
-        if found is not None and not isinstance(found, Receipt):
+        if receipt is not None and not isinstance(receipt, Receipt):
             raise NotTakenError(
-                f"The notifier {self._name} answered {found!r}: expected a Receipt or None. The message stays due.",
+                f"The notifier {self._name} answered {receipt!r}: expected a Receipt or None. The message stays due.",
                 is_of_receiver=True,
             )
-        return found
+        return receipt
 
     @cached_property
     def _receiver(self) -> Receiver:
@@ -65,7 +65,7 @@ class InstalledNotifier:
 
 
 def held(gate: Gate, package: str, name: str) -> Gate:
-    """A gate of a package: its method names the package, and what it cannot judge or words wrongly is an error."""
+    """A package's gate: its method names the package, and an exception or an invalid finding is an error."""
 
     @wraps(gate)
     def judged(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:
@@ -82,7 +82,7 @@ def held(gate: Gate, package: str, name: str) -> Gate:
 
 
 def _fault(finding: Any, name: str) -> str:  # noqa: ANN401 - whatever a foreign package answers
-    """What is wrong with what a gate answered, "" where nothing is."""
+    """The fault of a gate's answer; "" without one."""
     if not isinstance(finding, Finding):
         return f"expected a Finding, found {type(finding).__name__}"
     kinds = {"outcome": Outcome, "comparison": Comparison, "is_blocking": bool, "n": int, "title": str, "reason": str}
@@ -97,7 +97,7 @@ def _fault(finding: Any, name: str) -> str:  # noqa: ANN401 - whatever a foreign
 
 
 def _boast(finding: Finding) -> str:
-    """What a pass claims that its figures do not show."""
+    """The fault of a pass that its own figures contradict; "" without one."""
     value, limit = finding.statistic.value, finding.threshold.value
     is_met = value is not None and limit is not None and finding.comparison.holds(value, limit)
     if finding.outcome is Outcome.PASS and not (is_met and finding.n > 0):

@@ -1,7 +1,7 @@
-"""Test reports in JUnit's XML: how many tests of which suite ran, and how many of them passed.
+"""Reads test reports in JUnit's XML: how many tests of each suite ran, and how many passed.
 
-A test that was skipped, failed, broke or did not run has not passed. No report hides another: two files that speak for
-one suite are refused, and so is a test that belongs to none.
+A test that was skipped, failed, broke or did not run has not passed. No report hides another: two files for one suite
+are refused, and so is a test without a suite.
 """
 
 import re
@@ -23,7 +23,7 @@ from signoff.ledger.canonical import digest
 
 FOLDER: Final = "junit"
 MAX_BYTES: Final = 50_000_000
-# Each element and each attribute takes fifty times its bytes once it is read.
+# Each parsed element or attribute takes fifty times its bytes.
 MAX_MARKS: Final = 1_000_000
 MAX_DEPTH: Final = 50
 MAX_LEVELS: Final = 200
@@ -37,7 +37,7 @@ _KNOWN: Final = ", ".join(name.value for name in SuiteName)
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What the reports of a folder say, and their bytes by relative path."""
+    """The results in a folder's reports, and their bytes by relative path."""
 
     suites: dict[SuiteName, SuiteResult]
     files: dict[str, bytes]
@@ -45,23 +45,23 @@ class Reports:
 
 def read_reports(folder: Path) -> Reports:
     """Every `junit/*.xml` beneath a dossier folder; a suite is named by its file, or by its `testsuite` elements."""
-    found = Reports({}, {})
+    reports = Reports({}, {})
     for path in sorted((folder / FOLDER).glob("*.xml")):
         content = _read(path, folder)
         relative = path.relative_to(folder).as_posix()
         counted = _counted(path, content)
         source = Source(name=relative, sha256=digest(content), size=len(content), rows=sum(map(len, counted.values())))
         for name, cases in counted.items():
-            if name in found.suites:
+            if name in reports.suites:
                 raise BadInputError(
                     f"{path}: expected one report for the {name.value} tests, found another in "
-                    f"{found.suites[name].source.name}. Merge the two, so that neither hides the other."
+                    f"{reports.suites[name].source.name}. Merge the two, so that neither hides the other."
                 )
-            found.suites[name] = SuiteResult(
+            reports.suites[name] = SuiteResult(
                 passed=sum(case.has_passed for case in cases), total=len(cases), source=source, cases=tuple(cases)
             )
-        found.files[relative] = content
-    return found
+        reports.files[relative] = content
+    return reports
 
 
 def _read(path: Path, folder: Path) -> bytes:
@@ -70,18 +70,17 @@ def _read(path: Path, folder: Path) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from error
     for mark, what in ((_ELEMENT, "elements"), (_ATTRIBUTE, "attributes")):
-        if (found := sum(1 for _ in mark.finditer(content))) > MAX_MARKS:
+        if (count := sum(1 for _ in mark.finditer(content))) > MAX_MARKS:
             raise BadInputError(
-                f"{path}: expected a JUnit report of at most {MAX_MARKS:,} {what}, found about {found:,}. Split it by "
+                f"{path}: expected a JUnit report of at most {MAX_MARKS:,} {what}, found about {count:,}. Split it by "
                 "suite."
             )
     return content
 
 
 def _counted(path: Path, content: bytes) -> dict[SuiteName, list[ReportedTest]]:
-    """The tests by suite."""
     try:
-        # A document type can give every element attributes that the report never spells out.
+        # A document type can add attributes to every element that the report never spells out.
         root = _parsed(path, content)
     except DTDForbidden as error:
         raise BadInputError(
@@ -94,23 +93,23 @@ def _counted(path: Path, content: bytes) -> dict[SuiteName, list[ReportedTest]]:
         ) from error
     if _tag(root) not in {"testsuite", "testsuites"}:
         raise BadInputError(f"{path}: expected a JUnit report, found <{_tag(root)}>. Export the tests as JUnit XML.")
-    found: dict[SuiteName, list[ReportedTest]] = {}
+    suites: dict[SuiteName, list[ReportedTest]] = {}
     for name, case, day in _every_case(root, path):
         if name is None:
             raise BadInputError(
                 f"{path}: expected tests of a suite named {_KNOWN}, found the test {case.get('name')!r} in none of "
                 "them. Name the file or the testsuite after the suite."
             )
-        found.setdefault(name, []).append(
+        suites.setdefault(name, []).append(
             ReportedTest(case.get("classname", ""), case.get("name", ""), _has_passed(case), _day(case) or day)
         )
-    if not found:
+    if not suites:
         raise BadInputError(f"{path}: expected tests, found a report without any. Run them again, or remove the file.")
-    return found
+    return suites
 
 
 def _parsed(path: Path, content: bytes) -> Element:
-    """The report's elements; refused where they lie in each other deeper than any report's do."""
+    """The report's elements; refused if they are nested deeper than in any report."""
     depth, root = 0, Element("none")
     for event, element in iterparse(BytesIO(content), ("start", "end"), forbid_dtd=True):
         depth += 1 if event == "start" else -1
@@ -134,7 +133,7 @@ def _every_case(root: Element, path: Path) -> Iterator[tuple[SuiteName | None, E
 def _cases(
     node: Element, name: SuiteName | None, day: str, *, is_fixed: bool, depth: int = 0
 ) -> Iterator[tuple[SuiteName | None, Element, str]]:
-    """Every test with its suite and its day: the file's, else those of the nearest enclosing element that names one."""
+    """Every test with suite and day: the file's, else those of the nearest element that names one."""
     if depth > MAX_DEPTH:
         raise ValueError(f"suites are nested more than {MAX_DEPTH} deep")
     for child in node:
@@ -152,7 +151,7 @@ def _has_passed(case: Element) -> bool:
 
 
 def _day(node: Element) -> str:
-    """The day of an element's timestamp, "" where it has none that can be read."""
+    """The day of an element's timestamp; "" without a readable one."""
     try:
         return str(datetime.fromisoformat(node.get("timestamp", "").strip()).date())
     except ValueError:
@@ -160,11 +159,10 @@ def _day(node: Element) -> str:
 
 
 def _named(text: str) -> SuiteName | None:
-    """The suite that a name speaks of, by whole words: `unit-tests` is unit, `community` is none."""
+    """The suite in a name, by whole words: `unit-tests` is unit; `community` is no suite."""
     words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
     return next((name for name in SuiteName if name.value in words), None)
 
 
 def _tag(node: Element) -> str:
-    """An element's name without its namespace."""
     return str(node.tag).rpartition("}")[2]

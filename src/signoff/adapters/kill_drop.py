@@ -87,18 +87,18 @@ class KillDrop:
         Raises ForeignFileError where the installation would not accept it, or the file cannot be written.
         """
         path = self.folder / f"{uuid4().hex}{SUFFIX}"
-        said: dict[str, object] = {OWN_NAME: path.name, "reason": kill.reason}
+        fields: dict[str, object] = {OWN_NAME: path.name, "reason": kill.reason}
         match kill.reach:
             case Reach.MODEL:
-                said["model"] = kill.model
+                fields["model"] = kill.model
             case Reach.DESK:
-                said["desk"] = kill.desk
+                fields["desk"] = kill.desk
             case Reach.ALL:
-                said["all"] = True
+                fields["all"] = True
         try:
             self._refuse_caller(self._group(self._installation()))
             # World-readable: the installation's account need not be in the group, and the folder keeps others out.
-            write_file(path, canonical(said), mode=0o644)
+            write_file(path, canonical(fields), mode=0o644)
         except OSError as error:
             raise ForeignFileError(
                 f"{self.folder}: this account ({user_name(os.geteuid())}) cannot leave a kill in the drop folder "
@@ -192,25 +192,25 @@ class KillDrop:
                 f"{self.folder}: expected a group of this machine in SIGNOFF_KILL_GROUP, found {self.group!r}. "
                 f"`groupadd {self.group}`, or name another."
             ) from None
-        found = self.folder.lstat()
-        keeper = found.st_uid if installation is None else installation
-        if (objection := self._objection(found, group, keeper)) is not None:
+        status = self.folder.lstat()
+        keeper = status.st_uid if installation is None else installation
+        if (objection := self._objection(status, group, keeper)) is not None:
             raise ForeignFileError(
                 f"{self.folder}: {objection} No kill in it is accepted; set it up anew with `install -d -m 3770 -o "
                 f"{user_name(keeper)} -g {self.group} {self.folder}`."
             )
         return group
 
-    def _objection(self, found: os.stat_result, group: int, keeper: int) -> str | None:
-        if not stat.S_ISDIR(found.st_mode):
+    def _objection(self, status: os.stat_result, group: int, keeper: int) -> str | None:
+        if not stat.S_ISDIR(status.st_mode):
             return f"expected a folder, found {kind_of(self.folder)}."
-        if found.st_uid not in self._owners(keeper):
-            return f"expected a folder of {user_name(keeper)}, found one of {user_name(found.st_uid)}."
-        if found.st_gid != group:
-            return f"expected a folder of the group {self.group}, found one of the group {found.st_gid}."
-        if found.st_mode & stat.S_IWOTH:
-            return f"expected a folder that only its group writes to, found mode {stat.S_IMODE(found.st_mode):04o}."
-        if found.st_mode & stat.S_ISVTX and keeper not in {0, found.st_uid}:
+        if status.st_uid not in self._owners(keeper):
+            return f"expected a folder of {user_name(keeper)}, found one of {user_name(status.st_uid)}."
+        if status.st_gid != group:
+            return f"expected a folder of the group {self.group}, found one of the group {status.st_gid}."
+        if status.st_mode & stat.S_IWOTH:
+            return f"expected a folder that only its group writes to, found mode {stat.S_IMODE(status.st_mode):04o}."
+        if status.st_mode & stat.S_ISVTX and keeper not in {0, status.st_uid}:
             return f"expected a folder that {user_name(keeper)} may remove files from, found a sticky one of another's."
         return None
 
@@ -223,37 +223,37 @@ class KillDrop:
     def _dropped(self, path: Path, group: int) -> Dropped:
         handle = open_regular(path)
         with os.fdopen(handle, "rb") as file:
-            found, content = os.fstat(handle), file.read(MOST_BYTES + 1)
-        account = _member(found.st_uid, group)
+            status, content = os.fstat(handle), file.read(MOST_BYTES + 1)
+        account = _member(status.st_uid, group)
         if account is None:
             raise NotOfGroupError(
-                f"{path}: expected a file of a member of {self.group}, found one of {user_name(found.st_uid)}."
+                f"{path}: expected a file of a member of {self.group}, found one of {user_name(status.st_uid)}."
             )
         if len(content) > MOST_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more.")
-        said = _said(path, content)
+        fields = _said(path, content)
         # The owner wrote this kill only if no other account can write to the file, it has no second name (hard link),
         # and it names itself: another account could have moved any other file of the owner here.
-        is_private = found.st_nlink == 1 and not found.st_mode & _OTHERS_WRITE
-        is_theirs = is_private and said.get(OWN_NAME) == path.name
+        is_private = status.st_nlink == 1 and not status.st_mode & _OTHERS_WRITE
+        is_theirs = is_private and fields.get(OWN_NAME) == path.name
         kill = _asked(
             path,
-            said,
-            id=digest(canonical([_plain(path.name), found.st_uid, str(found.st_ino), str(found.st_mtime_ns)]))[:32],
+            fields,
+            id=digest(canonical([_plain(path.name), status.st_uid, str(status.st_ino), str(status.st_mtime_ns)]))[:32],
             actor=f"local account {account}" if is_theirs else f"a member of {self.group}",
             account=account if is_theirs else "",
             at=self.now(),
         )
-        return Dropped(path=path, inode=found.st_ino, kill=kill)
+        return Dropped(path=path, inode=status.st_ino, kill=kill)
 
 
 def _member(user: int, group: int) -> str | None:
     """The account of a user whose primary or supplementary groups include this one; None for others."""
     try:
-        known = pwd.getpwuid(user)
+        account = pwd.getpwuid(user)
     except KeyError:
         return None
-    return known.pw_name if group in os.getgrouplist(known.pw_name, known.pw_gid) else None
+    return account.pw_name if group in os.getgrouplist(account.pw_name, account.pw_gid) else None
 
 
 def _is_kill_file(name: str) -> bool:
@@ -267,31 +267,31 @@ def _plain(name: str) -> str:
 
 def _said(path: Path, content: bytes) -> dict[str, object]:
     try:
-        said = json.loads(content)
+        fields = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ForeignFileError(f"{path}: expected {_FORM}, found something else ({error}).") from error
-    if not isinstance(said, dict) or sum(key in said for key in ("model", "desk", "all")) != 1:
+    if not isinstance(fields, dict) or sum(key in fields for key in ("model", "desk", "all")) != 1:
         raise ForeignFileError(f"{path}: expected {_FORM}, found something else.")
-    return said
+    return fields
 
 
-def _asked(path: Path, said: dict[str, object], *, id: str, actor: str, account: str, at: datetime) -> Kill:  # noqa: A002
+def _asked(path: Path, fields: dict[str, object], *, id: str, actor: str, account: str, at: datetime) -> Kill:  # noqa: A002
     """The kill that a file asks for; other keys of the file are ignored."""
-    reason = said.get("reason")
+    reason = fields.get("reason")
     reason = reason.encode("utf-8", "replace").decode()[:MOST_REASON] if isinstance(reason, str) else ""
     reach, name = Reach.ALL, ""
-    if "all" not in said:
-        reach = Reach.MODEL if "model" in said else Reach.DESK
-        found = said[reach.value]
-        if not isinstance(found, str):
-            raise ForeignFileError(f"{path}: expected a name in {reach.value!r}, found {found!r}.")
-        name = found
+    if "all" not in fields:
+        reach = Reach.MODEL if "model" in fields else Reach.DESK
+        wanted = fields[reach.value]
+        if not isinstance(wanted, str):
+            raise ForeignFileError(f"{path}: expected a name in {reach.value!r}, found {wanted!r}.")
+        name = wanted
         try:
             named(name)
         except BadInputError as error:
             raise ForeignFileError(f"{path}: {error}") from error
-    elif said["all"] is not True:
-        raise ForeignFileError(f"{path}: expected true in 'all', found {said['all']!r}.")
+    elif fields["all"] is not True:
+        raise ForeignFileError(f"{path}: expected true in 'all', found {fields['all']!r}.")
     return Kill(
         id=id,
         model=name if reach is Reach.MODEL else "",

@@ -68,12 +68,12 @@ class Place:
     def objection(self) -> str | None:
         """The reason why this folder cannot be used; None where it is usable, or can be created."""
         try:
-            found = self.folder.lstat()
+            status = self.folder.lstat()
         except FileNotFoundError:
             return self._missing() if self.is_given else None
         except OSError as error:
             return f"{self.folder}: the folder of kills cannot be looked at ({error.strerror})."
-        return self._objection(found)
+        return self._objection(status)
 
     def _missing(self) -> str:
         return (
@@ -81,34 +81,34 @@ class Place:
             f"`install -d -m 0700 -o {user_name(os.geteuid())} {self.folder}`."
         )
 
-    def _objection(self, found: os.stat_result) -> str | None:
-        if not stat.S_ISDIR(found.st_mode):
+    def _objection(self, status: os.stat_result) -> str | None:
+        if not stat.S_ISDIR(status.st_mode):
             return f"{self.folder}: expected a folder of kills, found {kind_of(self.folder)}. Remove it."
-        if found.st_uid not in self.owners:
+        if status.st_uid not in self.owners:
             return (
                 f"{self.folder}: expected a folder of {user_name(os.geteuid())}, found one of "
-                f"{user_name(found.st_uid)}; no kill in it is accepted. Remove it, and find out who put it there."
+                f"{user_name(status.st_uid)}; no kill in it is accepted. Remove it, and find out who put it there."
             )
-        if self.is_given and found.st_mode & _OTHERS:
+        if self.is_given and status.st_mode & _OTHERS:
             return (
                 f"{self.folder}: expected a folder that is closed to others, found mode "
-                f"{stat.S_IMODE(found.st_mode):04o}. `chmod 0700 {self.folder}`, and look at what it holds."
+                f"{stat.S_IMODE(status.st_mode):04o}. `chmod 0700 {self.folder}`, and look at what it holds."
             )
         return None
 
     def closed(self) -> str | None:
         """Close the home's folder to other accounts; the objection where they can write to it and it stays open."""
         with suppress(OSError):
-            found = self.folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or not found.st_mode & _OTHERS:
+            status = self.folder.lstat()
+            if not stat.S_ISDIR(status.st_mode) or not status.st_mode & _OTHERS:
                 return None
             with suppress(OSError):
                 self.folder.chmod(0o700)
                 return None
-            if found.st_mode & _OTHERS_WRITE:
+            if status.st_mode & _OTHERS_WRITE:
                 return (
                     f"{self.folder}: expected a folder that only its owner writes to, found mode "
-                    f"{stat.S_IMODE(found.st_mode):04o}. `chmod 0700 {self.folder}`, and look at what it holds."
+                    f"{stat.S_IMODE(status.st_mode):04o}. `chmod 0700 {self.folder}`, and look at what it holds."
                 )
         return None
 
@@ -156,20 +156,20 @@ class KillFolders:
     def pending(self) -> tuple[Kill, ...]:
         """Every kill in the folders and in memory; rejected files stay where they are."""
         with self._lock:
-            found = dict(self._unwritten)
+            kills = dict(self._unwritten)
         for place in self._places:
             wrong: list[str] = []
             for kill in self._kills_in(place, wrong):
-                found[kill.id] = kill
+                kills[kill.id] = kill
             self._note(str(place.folder), wrong)
-        return tuple(sorted(found.values(), key=lambda kill: (kill.at, kill.id)))
+        return tuple(sorted(kills.values(), key=lambda kill: (kill.at, kill.id)))
 
-    def settle(self, identity: str) -> None:
+    def settle(self, kill_id: str) -> None:
         """Forget a kill that is in the ledger; a file that cannot be removed now is removed later."""
         with self._lock:
-            self._unwritten.pop(identity, None)
+            self._unwritten.pop(kill_id, None)
         for place in self._places:
-            path = place.folder / f"{identity}{SUFFIX}"
+            path = place.folder / f"{kill_id}{SUFFIX}"
             self._read.pop(path, None)
             with suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -201,29 +201,29 @@ class KillFolders:
         return count
 
     def objections(self) -> tuple[str, ...]:
-        """The objections to folders and files, as of the last reading."""
+        """The objections to folders and files at the last reading."""
         with self._lock:
             return tuple(sorted(text for texts in self._wrong.values() for text in texts))
 
     def _note(self, where: str, wrong: Sequence[str]) -> None:
         """Remember the objections at one place, and log the new ones."""
-        said = [written_out(text) for text in wrong[:MOST_TOLD]]  # escaped: other accounts choose the file names
+        messages = [written_out(text) for text in wrong[:MOST_TOLD]]  # escaped: other accounts choose the file names
         if len(wrong) > MOST_TOLD:
-            said.append(f"{where}: further files are not accepted either. Look at what it holds.")
+            messages.append(f"{where}: further files are not accepted either. Look at what it holds.")
         with self._lock:
-            self._wrong[where] = tuple(said)
+            self._wrong[where] = tuple(messages)
             every = frozenset(text for texts in self._wrong.values() for text in texts)
             new, self._told = every - self._told, every
         for text in sorted(new):
             log.warning(text)
 
     def _content(self, kill: Kill) -> bytes:
-        said = {"id": kill.id, "model": kill.model, "reason": kill.reason, "actor": kill.actor}
-        said["at"] = kill.at.isoformat()
+        fields = {"id": kill.id, "model": kill.model, "reason": kill.reason, "actor": kill.actor}
+        fields["at"] = kill.at.isoformat()
         if kill.is_wide or kill.account:
-            said |= {"reach": kill.reach.value, "desk": kill.desk, "account": kill.account}
-        proof = None if self._proofs is None else self._proofs.sign(canonical(said))
-        return canonical(said if proof is None else said | {"proof": proof})
+            fields |= {"reach": kill.reach.value, "desk": kill.desk, "account": kill.account}
+        proof = None if self._proofs is None else self._proofs.sign(canonical(fields))
+        return canonical(fields if proof is None else fields | {"proof": proof})
 
     def _kills_in(self, place: Place, wrong: list[str]) -> Iterator[Kill]:
         if (objection := place.objection()) is not None:
@@ -255,19 +255,19 @@ class KillFolders:
         """The kill in a file, None where the file is gone; an unchanged file is not read again."""
         try:
             mark = _mark(path.lstat())
-            if (known := self._read.get(path)) is not None and known[0] == mark:
-                return known[1]
+            if (earlier := self._read.get(path)) is not None and earlier[0] == mark:
+                return earlier[1]
             handle = open_regular(path, owners=place.owners)
         except FileNotFoundError:
             self._read.pop(path, None)
             return None
         with os.fdopen(handle, "rb") as file:
-            found, content = os.fstat(handle), file.read(MOST_BYTES + 1)
-        kill = self._verified(path, content, found)
-        self._read[path] = (_mark(found), kill)
+            status, content = os.fstat(handle), file.read(MOST_BYTES + 1)
+        kill = self._verified(path, content, status)
+        self._read[path] = (_mark(status), kill)
         return kill
 
-    def _verified(self, path: Path, content: bytes, found: os.stat_result) -> Kill:
+    def _verified(self, path: Path, content: bytes, status: os.stat_result) -> Kill:
         """The kill in a file, once name and proof are checked. ForeignFileError says why it is not accepted."""
         if len(content) > MOST_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more. Look at it; remove it.")
@@ -275,14 +275,14 @@ class KillFolders:
             raise ForeignFileError(
                 f"{path}: expected a name of 32 digits and small letters before {SUFFIX}. Remove it."
             )
-        said = _said(path, content)
-        kill = _parsed(path, said)
+        fields = _said(path, content)
+        kill = _parsed(path, fields)
         if kill.id != path.name.removesuffix(SUFFIX):
             raise ForeignFileError(f"{path}: expected the kill of this name, found {kill.id!r} inside. Look at it.")
-        proof = said.pop("proof", None)
+        proof = fields.pop("proof", None)
         if self._proofs is None:
             return kill
-        holds = None if proof is None else self._proofs.holds(canonical(said), proof)
+        holds = None if proof is None else self._proofs.holds(canonical(fields), proof)
         if holds:
             return kill
         if holds is False:
@@ -290,12 +290,12 @@ class KillFolders:
                 f"{path}: expected a kill that a process of this installation signed, found another signature: it was "
                 "altered, or made elsewhere. Find out by whom; remove it, and order the kill again if it was one."
             )
-        if found.st_mode & _OTHERS_WRITE:
+        if status.st_mode & _OTHERS_WRITE:
             raise ForeignFileError(
                 f"{path}: expected a kill with a proof, or in a file that only its owner writes to; found mode "
-                f"{stat.S_IMODE(found.st_mode):04o}. Order the kill again if it was one, and remove the file."
+                f"{stat.S_IMODE(status.st_mode):04o}. Order the kill again if it was one, and remove the file."
             )
-        return _unproven(kill, datetime.fromtimestamp(found.st_mtime, UTC))
+        return _unproven(kill, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _owners(home: Path) -> frozenset[int]:
@@ -321,44 +321,44 @@ def _write(place: Place, name: str, content: bytes) -> None:
     sync_folder(place.folder)
 
 
-def _mark(found: os.stat_result) -> tuple[int, ...]:
+def _mark(status: os.stat_result) -> tuple[int, ...]:
     """Values that change when a file is replaced, written to, or given to another owner."""
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _said(path: Path, content: bytes) -> dict[str, str]:
     try:
-        said = json.loads(content)
+        fields = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ForeignFileError(f"{path}: expected a kill as JSON, found something else ({error}).") from error
-    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise ForeignFileError(f"{path}: expected a kill as a JSON object of texts, found something else.")
-    return said
+    return fields
 
 
-def _parsed(path: Path, said: dict[str, str]) -> Kill:
-    fields = said.keys() - {"proof"}
+def _parsed(path: Path, document: dict[str, str]) -> Kill:
+    fields = document.keys() - {"proof"}
     if not _PLAIN <= fields <= _PLAIN | _WIDER:
         raise ForeignFileError(
             f"{path}: expected a kill with {', '.join(sorted(_PLAIN))}, found {', '.join(sorted(fields)) or 'nothing'}."
         )
     try:
-        canonical(said)
-        at = datetime.fromisoformat(said["at"])
+        canonical(document)
+        at = datetime.fromisoformat(document["at"])
         kill = Kill(
-            id=said["id"],
-            model=said["model"],
-            reason=said["reason"],
-            actor=said["actor"],
+            id=document["id"],
+            model=document["model"],
+            reason=document["reason"],
+            actor=document["actor"],
             at=at,
-            reach=Reach(said.get("reach", Reach.MODEL.value)),
-            desk=said.get("desk", ""),
-            account=said.get("account", ""),
+            reach=Reach(document.get("reach", Reach.MODEL.value)),
+            desk=document.get("desk", ""),
+            account=document.get("account", ""),
         )
     except (ValueError, BadInputError) as error:
         raise ForeignFileError(f"{path}: expected a kill, found something else ({error}).") from error
     if at.tzinfo is None:
-        raise ForeignFileError(f"{path}: expected a time with its zone in `at`, found {said['at']!r}.")
+        raise ForeignFileError(f"{path}: expected a time with its zone in `at`, found {document['at']!r}.")
     return kill
 
 

@@ -1,8 +1,8 @@
 """The private keys of one ledger's checkpoints, in the home: the first one, and those that took over from it.
 
-`ledger.key` is the key the ledger began with. `ledger.pub` stands there once keys were handed over and says which sign
-from which event on; it changes in one rename while nobody writes to the ledger, and every process looks at it before it
-signs, so that a server that is running signs with the new keys from the very next commit.
+`ledger.key` is the ledger's first key. `ledger.pub` exists after a handover and says which keys sign from which event
+on. It changes in one rename while no commit runs. Every process reads it before it signs, so a running server signs
+its next commit with the new keys.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ Signer = tuple[VerifierKey, Sign]
 
 @dataclass
 class LedgerKeys:
-    """Signs checkpoints with the keys of the present, and lets new ones take over."""
+    """Signs checkpoints with the present keys, and hands over to new ones."""
 
     home: Path
     _read: tuple[tuple[int, int], KeyChain] | None = field(default=None, repr=False)
@@ -38,21 +38,21 @@ class LedgerKeys:
 
     @classmethod
     def of(cls, home: Path) -> "LedgerKeys":
-        """The keys of a home, the first one made now if there is none."""
+        """The keys of a home; the first one is created if missing."""
         if not (home / CHAIN).exists():
             KeyFile.held(home / FIRST)
         return cls(home)
 
     @property
     def chain(self) -> KeyChain:
-        """Who signs from when on, as the home says at this moment."""
+        """The present chain of keys, and from which event each signs."""
         path = self.home / CHAIN
         try:
-            found = path.stat()
+            status = path.stat()
         except FileNotFoundError:
             version = (0, 0)
         else:
-            version = (found.st_mtime_ns, found.st_ino)
+            version = (status.st_mtime_ns, status.st_ino)
         if self._read is None or self._read[0] != version:
             self._read = (version, self._chain(path))
         return self._read[1]
@@ -63,23 +63,23 @@ class LedgerKeys:
         return KeyFile.load(self._path(self.chain.present[0]))
 
     def sign_checkpoint(self, size: int, root: bytes) -> bytes:
-        """The signed note over a tree, by the keys of its time."""
+        """The signed note over a tree of this size, by the keys for that size."""
         signers = self._signing(self.chain.keys_at(size))
         return notes.note_of(Checkpoint(notes.ORIGIN, size, root).body, signers)
 
     def sign_text(self, text: str) -> bytes:
-        """A note over any text, by the keys of the present."""
+        """A note over any text, by the present keys."""
         return notes.note_of(text, self._signing(self.chain.present))
 
     def open(self, note: bytes) -> tuple[int, bytes]:
-        """Size and root of a checkpoint that these keys signed. TamperedError when they did not."""
-        said = self.chain.verified(note, notes.claimed(note))
-        return said.size, said.root
+        """Size and root of a checkpoint; TamperedError unless these keys signed it."""
+        claim = self.chain.verified(note, notes.claimed(note))
+        return claim.size, claim.root
 
     def hand_over(self, size: int, root: bytes) -> KeyChain:
-        """Make new keys and let them sign whatever comes after this tree; the chain that then is in force.
+        """Create keys that sign after this tree; return the new chain.
 
-        The caller sees to it that nobody adds to the ledger meanwhile.
+        The caller must keep commits out meanwhile.
         """
         before = self.chain
         new = self._made()
@@ -121,10 +121,10 @@ class LedgerKeys:
         return self.home / f"ledger-{digest(key.content)[:16]}.{suffix}"
 
     def _made(self) -> Keys:
-        """A new key, kept under its own name before anything says that it signs."""
-        made = KeyFile.generated()
-        key = _public(made)
-        keep_private(self._path(key), made.pem)
+        """A new key, stored under its own name before the chain names it."""
+        key_file = KeyFile.generated()
+        key = _public(key_file)
+        keep_private(self._path(key), key_file.pem)
         return (key,)
 
 

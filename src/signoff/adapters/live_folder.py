@@ -8,8 +8,8 @@
 - `history.parquet`: as `returns.parquet`, from backtest and paper trading, before the release was live
 - `backtest.parquet`, if there is one: `date`, `version`, `return`: the registered version run over the lived sessions
 
-A row's timestamp belongs to the session of its exchange; one without a zone is read as UTC. The files are read, their
-types checked, and nothing is judged here: what is doubled, missing or no number goes on as it stands.
+A timestamp belongs to the session of its exchange; one without a zone is UTC. This module checks types and judges
+nothing: doubled, missing and non-finite values are passed on.
 """
 
 import os
@@ -41,7 +41,7 @@ from signoff.ports.calendar import Calendar, TradingDays
 UTC_DAYS: Final = PhasePolicy(days=DayCount.CALENDAR, calendar="UTC")
 EARLIEST: Final = date(1990, 1, 15)
 LATEST: Final = date(2040, 12, 1)
-# A zone that is ahead of UTC and a session that is named after the next day explain this much, and no more.
+# A zone ahead of UTC, or a session named after the next day, explains this much.
 AHEAD: Final = timedelta(days=2)
 MOST_EARLIER: Final = 500
 KEYS: Final = frozenset({"timestamp", "symbol", "session"})
@@ -50,22 +50,22 @@ MAY_LACK: Final = frozenset({"backtest"})
 
 @dataclass(frozen=True, slots=True)
 class ColumnKind:
-    """What a column must hold, in words and as a test of its type; `is_full` where no row may be empty."""
+    """The content that a column must have, in words and as a test of its type; `is_full` forbids empty rows."""
 
     words: str
     suits: Callable[[pl.DataType], bool]
     is_full: bool = True
 
 
-DAY: Final = ColumnKind("dates", lambda found: found == pl.Date)
-MOMENT: Final = ColumnKind("timestamps", lambda found: found == pl.Datetime)
-TEXT: Final = ColumnKind("texts", lambda found: found in {pl.String, pl.Categorical, pl.Enum})
-NUMBER: Final = ColumnKind("numbers", lambda found: found.is_numeric() or found == pl.Null, is_full=False)
+DAY: Final = ColumnKind("dates", lambda dtype: dtype == pl.Date)
+MOMENT: Final = ColumnKind("timestamps", lambda dtype: dtype == pl.Datetime)
+TEXT: Final = ColumnKind("texts", lambda dtype: dtype in {pl.String, pl.Categorical, pl.Enum})
+NUMBER: Final = ColumnKind("numbers", lambda dtype: dtype.is_numeric() or dtype == pl.Null, is_full=False)
 FEATURE: Final = ColumnKind(
-    "numbers", lambda found: found.is_numeric() or found in {pl.Boolean, pl.Null}, is_full=False
+    "numbers", lambda dtype: dtype.is_numeric() or dtype in {pl.Boolean, pl.Null}, is_full=False
 )
 FLAG: Final = ColumnKind(
-    "true or false", lambda found: found in {pl.Boolean, pl.Null} or found.is_integer(), is_full=False
+    "true or false", lambda dtype: dtype in {pl.Boolean, pl.Null} or dtype.is_integer(), is_full=False
 )
 COLUMNS: Final[Mapping[str, Mapping[str, ColumnKind]]] = {
     "returns": {"date": DAY, "version": TEXT, "return": NUMBER},
@@ -91,11 +91,11 @@ def _nothing_approved(_version: str) -> ApprovedProfile | None:
 
 @dataclass(frozen=True)
 class LiveFolder:
-    """Reads the journal up to a session, and nothing from after it but how many rows are dated after `now`.
+    """Reads the journal up to a session; of later rows it only counts those dated after `now`.
 
-    `looks` keeps what was last read of an open session, so that a file that did not change is not read every second;
-    `baselines` the training period by its bytes, for what is usual in it takes long to compute. `approved` says what
-    the release of a version was approved with.
+    `looks` caches the last reading of an open session while the file is unchanged. `baselines` caches the training
+    period by its bytes, since its usual ranges take long to compute. `approved` gives the profile that a version was
+    approved with.
     """
 
     folder: Path
@@ -108,8 +108,8 @@ class LiveFolder:
     def sessions(self, model: str, phases: PhasePolicy | None = None) -> tuple[date, ...]:  # noqa: ARG002 - one a model
         """Sessions with a journaled prediction."""
         with self._telling():
-            found = self._sessioned("predictions", self._days(phases))
-            return tuple(found["session"].unique().sort().to_list())
+            predictions = self._sessioned("predictions", self._days(phases))
+            return tuple(predictions["session"].unique().sort().to_list())
 
     def measure(
         self,
@@ -132,7 +132,7 @@ class LiveFolder:
         live_since: date,
         phases: PhasePolicy | None = None,
     ) -> Measurement:
-        """The predictions of an open session. What was read stands until the file changes."""
+        """The predictions of an open session, cached until the file changes."""
         with self._telling():
             try:
                 seen = (self.folder / "predictions.parquet").lstat()
@@ -154,7 +154,7 @@ class LiveFolder:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Turn whatever polars and numpy raise, panics too, into an error of ours that names the journal."""
+        """Translate every error and panic of polars and numpy into one of ours that names the journal."""
         try:
             yield
         except BaseException as error:
@@ -199,11 +199,11 @@ class LiveFolder:
         )
 
     def _has(self, table: str) -> bool:
-        """Whether there is such a file, which is then refused where it cannot be read."""
+        """Whether there is such a file; an unreadable one counts, and is refused later."""
         return os.path.lexists(self.folder / f"{table}.parquet")
 
     def _ahead(self) -> Iterator[Ahead]:
-        """Rows of each file, of any version, that are dated so far after now that no zone explains it."""
+        """Rows of each file, of any version, that are dated too far after now for any time zone."""
         now = self.now()
         for name, columns in COLUMNS.items():
             if name in MAY_LACK and not self._has(name):
@@ -235,7 +235,7 @@ class LiveFolder:
         return frozenset(before["symbol"].cast(pl.String).unique().to_list())
 
     def _features(self, days: TradingDays, live_since: date, session: date) -> Features:
-        """The rows of the last sessions that the rollout lived through."""
+        """The rows of the last sessions of the rollout."""
         self._check_features()
         inside = self._sessioned("features", days).filter(pl.col("session").is_between(live_since, session))
         rows = inside.group_by("session").len().sort("session")
@@ -249,7 +249,7 @@ class LiveFolder:
         )
 
     def _check_features(self) -> None:
-        """Every live feature is held against training, so training must have it; one that is lost live is judged."""
+        """Training must have every live feature; a feature that is missing live is judged later."""
         live, training = self._table("features"), self._table("baseline_features")
         for name, table, of in (
             ("features", live, live),
@@ -260,7 +260,7 @@ class LiveFolder:
             _check(self.folder / f"{name}.parquet", table, wanted)
 
     def _baseline(self, days: TradingDays) -> tuple[Baseline, frozenset[str]]:
-        """The training period, with every symbol that it knew; it is prepared once, for all that is measured."""
+        """The training period and its symbols, prepared once for all measurements."""
         table = self._table("baseline_features")
         key = (self._digests["baseline_features"], days.zone)
         if key not in self.baselines:
@@ -269,13 +269,13 @@ class LiveFolder:
             names = [name for name in rows.columns if name not in KEYS]
             symbols = _symbols(rows["symbol"]) if "symbol" in rows.columns else None
             pinned = Pinned(sha256=self._digests["baseline_features"], features=tuple(names))
-            found = Baseline.of(at, sessions, symbols, {name: _numbers(rows[name]) for name in names}, pinned)
+            baseline = Baseline.of(at, sessions, symbols, {name: _numbers(rows[name]) for name in names}, pinned)
             self.baselines.clear()
-            self.baselines[key] = (found, _named(rows) if symbols is not None else frozenset())
+            self.baselines[key] = (baseline, _named(rows) if symbols is not None else frozenset())
         return self.baselines[key]
 
     def reference(self) -> Pinned | None:
-        """What the reference for drift is known by, None where there is none that can be read."""
+        """The pin of the drift reference; None if it cannot be read."""
         try:
             table = self._table("baseline_features")
         except SignoffError:
@@ -292,13 +292,13 @@ class LiveFolder:
         return {}
 
     def _table(self, name: str) -> pl.DataFrame:
-        """One file of the journal; it is read once, so that all of a measurement is of one state of it."""
+        """One file of the journal, read once, so that one measurement sees one state of it."""
         if name not in self._tables:
             self._tables[name] = self._read(name)
         return self._tables[name]
 
     def _sessioned(self, name: str, days: TradingDays, *, since: date | None = None) -> pl.DataFrame:
-        """A table with the session that each row belongs to; with `since`, read anew and of those days alone."""
+        """A table with the session of each row; `since` reads anew, and only those days."""
         if since is not None:
             return _with_session(self._read(name), days, since=since)
         key = f"{name} by session"
@@ -307,7 +307,7 @@ class LiveFolder:
         return self._tables[key]
 
     def _read(self, name: str) -> pl.DataFrame:
-        """One file of the journal, refused unless it is what it must be: nothing is measured from half of it."""
+        """One file of the journal; a file with a fault is refused whole."""
         path = self.folder / f"{name}.parquet"
         try:
             handle = open_regular(path)
@@ -332,7 +332,7 @@ class LiveFolder:
 def _with_session(
     table: pl.DataFrame, days: TradingDays, *, since: date | None = None, is_overnight: bool = True
 ) -> pl.DataFrame:
-    """Each row's day in the exchange's zone, or the session that had opened before it."""
+    """Each row's day in the exchange's zone, or the session that was open then."""
     at = pl.col("timestamp")
     table = table.with_columns(timestamp=_utc(table))
     if since is not None:
@@ -356,7 +356,7 @@ def _with_session(
 
 
 def _utc(table: pl.DataFrame) -> pl.Series:
-    """The stamps of a table; those without a zone are of UTC."""
+    """The timestamps of a table; those without a zone are UTC."""
     at = table["timestamp"]
     has_zone = isinstance(at.dtype, pl.Datetime) and at.dtype.time_zone is not None
     instant = at.dt.convert_time_zone("UTC") if has_zone else at.dt.replace_time_zone("UTC")
@@ -370,9 +370,9 @@ def _naive(at: datetime) -> datetime:
 def _expected(
     live: DailyReturns, predictions: pl.DataFrame, live_since: date, session: date, days: TradingDays
 ) -> Days:
-    """The lived sessions that must have a return: those of the exchange, or every day that has a prediction.
+    """The sessions of the rollout that must have a return: the exchange's, or every day with a prediction.
 
-    They begin with the first that has anything: a release may enter shadow after the close.
+    They begin with the first that has a row, since a release may enter shadow after the close.
     """
     predicted = np.unique(_dates(predictions["session"]))
     begun = np.datetime64(live_since, "D")
@@ -396,21 +396,20 @@ def _predictions(rows: pl.DataFrame) -> SessionPredictions:
 
 
 def _earlier(rows: pl.DataFrame) -> Earlier:
-    """The predictions of the newest of these sessions; what failed predicted nothing."""
+    """The predictions of the newest of these sessions, without failed ones."""
     days = rows["session"].unique().sort().tail(MOST_EARLIER)
     near = rows.filter(pl.col("session") >= days.min()).sort("timestamp", maintain_order=True) if days.len() else rows
-    found = _predictions(near)
-    values = np.full(near.height, np.nan) if found.values is None else found.values
+    predictions = _predictions(near)
+    values = np.full(near.height, np.nan) if predictions.values is None else predictions.values
     return Earlier(
-        timestamps=found.timestamps,
+        timestamps=predictions.timestamps,
         sessions=_dates(near["session"]),
-        symbols=found.symbols,
-        values=np.where(np.nan_to_num(found.errors, nan=0.0) != 0.0, np.nan, values),
+        symbols=predictions.symbols,
+        values=np.where(np.nan_to_num(predictions.errors, nan=0.0) != 0.0, np.nan, values),
     )
 
 
 def _last_symbols(earlier: pl.DataFrame) -> frozenset[str] | None:
-    """The symbols of the newest of these sessions."""
     return None if earlier.is_empty() else _named(earlier.filter(pl.col("session") == pl.col("session").max()))
 
 
@@ -435,12 +434,12 @@ def _symbols(column: pl.Series) -> Symbols:
 
 
 def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, ColumnKind]) -> None:
-    """Refuse a table that lacks a column, or holds something else in it."""
+    """Refuse a table that lacks a column or has other content in it."""
     for name, kind in needed.items():
         if name not in table.columns:
-            found = ", ".join(table.columns[:20]) or "no column at all"
+            present = ", ".join(table.columns[:20]) or "no column at all"
             raise BadInputError(
-                f"{path}: expected a column {name!r} with {kind.words}, found {found}. Journal it again."
+                f"{path}: expected a column {name!r} with {kind.words}, found {present}. Journal it again."
             )
         column = table[name]
         if column.is_empty():
@@ -458,7 +457,7 @@ def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, ColumnKind]) ->
 
 
 def _missing(path: Path) -> BadInputError:
-    """Who comes here without a journal reads on the page what to write."""
+    """The error for a missing journal; the page that it names says what to write."""
     what = f"the file {path.name}" if path.parent.is_dir() else "the folder"
     return BadInputError(
         f"Expected the live journal {path}, found no such file: {what} is missing. The trading process writes it; "

@@ -1,4 +1,4 @@
-"""Lock files of an environment: whether a file that a dossier names pins any distribution at all.
+"""Reads lock files of an environment, to check that the dossier's file pins distributions.
 
 The lines of pip, the tables of uv, poetry and PDM, and the documents of Pipenv and conda are read.
 """
@@ -23,27 +23,27 @@ _PACKAGES: Final = ("package", "packages", "default", "dependencies")
 
 
 def pinned(name: str, content: bytes) -> Mapping[str, frozenset[str]]:
-    """The versions that a lock file gives each distribution; BadInputError where it is none, or pins none.
+    """The versions that a lock file pins; BadInputError if it is not one, or pins none.
 
-    A version is empty where the file gives an address.
+    A version is empty if the file gives an address.
     """
-    found: dict[str, frozenset[str]] = {}
+    versions: dict[str, frozenset[str]] = {}
     try:
         text = content.decode()
         for distribution, version in _listed(PurePath(name).suffix, text):
             own = canonical_name(distribution)
-            found[own] = found.get(own, frozenset()) | {version}
+            versions[own] = versions.get(own, frozenset()) | {version}
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise BadInputError(
             f"{name}: infrastructure.lock names it, expected a lock file, found what cannot be read as one ({error}). "
             "Export it again."
         ) from error
-    if not found:
+    if not versions:
         raise BadInputError(
             f"{name}: infrastructure.lock names it, expected a lock file that pins distributions (name==version, or "
             "the lock file of uv, poetry, PDM, Pipenv or conda), found none. Name the file that pins them."
         )
-    return found
+    return versions
 
 
 def _listed(suffix: str, text: str) -> Iterator[tuple[str, str]]:

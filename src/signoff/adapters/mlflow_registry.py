@@ -1,10 +1,9 @@
-"""The model registry in MLflow: versions as runs describe them, documents attached to them, and a look that they work.
+"""The model registry in MLflow: it describes versions, stores documents with them, and verifies that they work.
 
-A version is found by the tag `version` of its model version, or by the registry's number, which no later registration
-can carry: whatever is pinned is looked up by its number, and its bytes are compared. A model that carries
-`inference.json` next to it can be verified: the file names one of a closed list of formats, a known input and the
-output recorded at registration. Whoever writes to the registry writes that file and the model, so that neither is
-loaded here: a child process does it.
+A version is found by the tag `version` of its model version, or by the registry's number. A pin uses the number, which
+no later registration can carry, and its bytes are compared. A model with `inference.json` beside it can be verified:
+the file names a format of a closed list, a known input, and the output recorded at registration. Any writer to the
+registry can write these files, so a child process loads them and this process does not.
 """
 
 import hashlib
@@ -61,16 +60,16 @@ INFERENCE: Final = "inference.json"
 MOST_INFERENCE: Final = 100_000
 MOST_SCHEMA: Final = 16 << 20
 MOST_SAID: Final = 400
-# What MLflow says of a question rather than of itself: asking something else may well be answered.
+# Errors that concern one request and not the server: another request may succeed.
 REFUSALS: Final = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"})
 NOT_THERE: Final = "RESOURCE_DOES_NOT_EXIST"
 NOBODY: Final = "unknown"
-# Model versions asked for at once; servers of other makers allow no more.
+# Model versions per request; servers of other makers allow no more.
 PAGE: Final = 200
 
 
 def connected(uri: str, budget: Budget = USUAL) -> MlflowClient | None:
-    """A client of the tracking server or database at this URI, None where a database file does not exist yet."""
+    """A client for the tracking server or database at this URI; None if a database file does not exist yet."""
     if (path := sqlite_file(uri)) is not None:
         if not path.exists():
             return None
@@ -86,7 +85,7 @@ def connected(uri: str, budget: Budget = USUAL) -> MlflowClient | None:
 
 
 def _bound_requests(budget: Budget) -> None:
-    """MLflow retries for minutes unless told otherwise, and takes one number for connecting and for reading."""
+    """Bound MLflow's requests: by default it retries for minutes. It has one timeout for connecting and reading."""
     seconds = max(1, round(max(budget.connect_s, budget.read_s)))
     MLFLOW_HTTP_REQUEST_TIMEOUT.set(seconds)  # type: ignore[no-untyped-call]
     MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT.set(seconds)  # type: ignore[no-untyped-call]
@@ -96,14 +95,14 @@ def _bound_requests(budget: Budget) -> None:
 
 
 def users_of(run: Run) -> tuple[str, ...]:
-    """Whom a run names as its maker; a client that says nothing leaves `unknown` behind, which names nobody."""
-    said = (run.data.tags.get(MLFLOW_USER), run.info.user_id)
-    return tuple(dict.fromkeys(user for user in said if user and user != NOBODY))
+    """The users that a run names as its makers; a client without a user writes `unknown`, which is left out."""
+    names = (run.data.tags.get(MLFLOW_USER), run.info.user_id)
+    return tuple(dict.fromkeys(user for user in names if user and user != NOBODY))
 
 
 @contextmanager
 def answering(uri: str) -> Iterator[None]:
-    """Turn whatever MLflow raises, and what is beneath it, into an error of ours that names the place."""
+    """Translate every error of MLflow and its libraries into one of ours that names the place."""
     try:
         yield
     except SignoffError:
@@ -112,11 +111,11 @@ def answering(uri: str) -> Iterator[None]:
         if error.error_code in REFUSALS:
             raise BadInputError(f"The model registry at {bare(uri)} refused: {bare(error.message)}") from error
         raise UnavailableError(f"The model registry at {bare(uri)} did not answer: {bare(error.message)}") from error
-    except Exception as error:  # what a server of another kind, a broken file or a broken answer raises, is anything
-        said = bare(" ".join(f"{type(error).__name__}: {error}".split()))[:MOST_SAID]
+    except Exception as error:  # another kind of server, a broken file or a broken answer can raise anything
+        problem = bare(" ".join(f"{type(error).__name__}: {error}".split()))[:MOST_SAID]
         raise UnavailableError(
-            f"Expected an answer of MLflow from the model registry at {bare(uri)}, found something else ({said}). Look "
-            "whether it is MLflow that answers there, and restore it from its backup if it is damaged."
+            f"Expected an answer of MLflow from the model registry at {bare(uri)}, found something else ({problem}). "
+            "Look whether it is MLflow that answers there, and restore it from its backup if it is damaged."
         ) from error
 
 
@@ -133,65 +132,65 @@ class MlflowRegistry:
     def open(
         cls, uri: str, sandbox: Sandbox | None = None, budget: Budget = USUAL, *, artifacts: tuple[str, ...] = ()
     ) -> "MlflowRegistry | None":
-        """The registry at this URI, None where a database file does not exist yet.
+        """The registry at this URI; None if a database file does not exist yet.
 
-        Models run as `sandbox` says; `artifacts` are places where runs may keep artefacts beside the usual ones.
+        `sandbox` says how models run; `artifacts` are further places where runs may store artefacts.
         """
         client = connected(uri, budget)
         places = ArtifactPlaces(registry=uri, allowed=artifacts)
         return None if client is None else cls(client, uri, sandbox or Sandbox(), places)
 
     def version(self, model: str, version: str, *, number: int | None = None) -> RegisteredVersion | None:
-        """What the registry knows of a version."""
+        """The registry's description of a version."""
         with answering(self._uri):
-            found = self._find(model, version, number)
-            if found is None:
+            registered = self._find(model, version, number)
+            if registered is None:
                 return None
-            run = self._run(found)
-            folder, where = self._model_folder(found, run), f"{model} v{version}"
+            run = self._run(registered)
+            folder, where = self._model_folder(registered, run), f"{model} v{version}"
             self._places.check_links(run.info.artifact_uri, folder)
             return RegisteredVersion(
                 model=model,
                 version=version,
-                run_id=_run_of(found),
+                run_id=_run_of(registered),
                 experiment=self._client.get_experiment(run.info.experiment_id).name,
                 parameters=dict(run.data.params),
                 metrics=dict(run.data.metrics),
-                features=self._features(_run_of(found), folder, where),
+                features=self._features(_run_of(registered), folder, where),
                 training_start=_day(run.data.tags, "training_start", where),
                 training_end=_day(run.data.tags, "training_end", where),
                 git_commit=run.data.tags.get("git_commit"),
                 architecture=run.data.tags.get("architecture", ""),
-                tags=self._tags(run, found),
-                aliases=tuple(self._client.get_model_version(model, found.version).aliases),
-                artifacts=tuple(self._artifacts(_run_of(found))),
-                model_uri=found.source or "",
+                tags=self._tags(run, registered),
+                aliases=tuple(self._client.get_model_version(model, registered.version).aliases),
+                artifacts=tuple(self._artifacts(_run_of(registered))),
+                model_uri=registered.source or "",
                 users=users_of(run),
-                number=int(found.version),
+                number=int(registered.version),
             )
 
     def artifacts(self, model: str, version: str, *, number: int | None = None) -> RegisteredArtifacts | None:
-        """Every file of a version's model as it lies there now, hashed here."""
+        """Every present file of a version's model, hashed here."""
         with answering(self._uri):
-            found = self._find(model, version, number)
-            if found is None:
+            registered = self._find(model, version, number)
+            if registered is None:
                 return None
-            run = self._run(found)
-            folder = self._model_folder(found, run)
+            run = self._run(registered)
+            folder = self._model_folder(registered, run)
             self._places.check_links(run.info.artifact_uri, folder)
             with tempfile.TemporaryDirectory() as name:
                 files, contents = hashed(self._copied(run.info.run_id, folder, name), keeps=True)
-            pin = Pin(model=model, number=int(found.version), run_id=run.info.run_id, files=files)
+            pin = Pin(model=model, number=int(registered.version), run_id=run.info.run_id, files=files)
             return RegisteredArtifacts(pin=pin, contents=contents)
 
     def stamp(self, model: str, version: str, *, number: int | None = None) -> str | None:
-        """A mark of a version's files: what a stat says on this machine, else the listed sizes."""
+        """A mark that changes with a version's files: their stat on this machine, else the listed sizes."""
         with answering(self._uri):
-            found = self._find(model, version, number)
-            if found is None:
+            registered = self._find(model, version, number)
+            if registered is None:
                 return None
-            run = self._run(found)
-            folder = self._model_folder(found, run)
+            run = self._run(registered)
+            folder = self._model_folder(registered, run)
             if (local := local_folder(run.info.artifact_uri)) is not None:
                 self._places.check_links(run.info.artifact_uri, folder)
                 return stamped(local / folder)
@@ -199,13 +198,13 @@ class MlflowRegistry:
             return hashlib.sha256(repr(listed).encode()).hexdigest()
 
     def fetch(self, pin: Pin, into: Path) -> Path:
-        """The folder of a pinned model, copied to an empty one; OtherBytesError where the registry holds others."""
+        """Copy the folder of a pinned model to an empty one; OtherBytesError if the registry has other bytes."""
         with answering(self._uri):
-            found = self._find(pin.model, "", pin.number)
-            if found is None:
+            registered = self._find(pin.model, "", pin.number)
+            if registered is None:
                 raise NotFoundError(f"Expected {pin.words} in the registry, found no such number. Restore it.")
-            run = self._run(found)
-            folder = self._model_folder(found, run)
+            run = self._run(registered)
+            folder = self._model_folder(registered, run)
             self._places.check_links(run.info.artifact_uri, folder)
             copied = self._copied(run.info.run_id, folder, str(into))
             refuse_others(copied, pin)
@@ -214,21 +213,21 @@ class MlflowRegistry:
     def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
         """Load a version, run it on its known input, and compare with the output recorded at registration.
 
-        The bytes that are run are first held against the pin.
+        The pin is checked before the model runs.
         """
         with answering(self._uri):
-            found = self._find(model, version, None if pin is None else pin.number)
-        if found is None:
+            registered = self._find(model, version, None if pin is None else pin.number)
+        if registered is None:
             gone = "not in the registry" if pin is None else f"number {pin.number} is not in the registry any more"
             return PreviousCheck(version=version, run_id="", is_working=False, detail=gone)
         try:
-            detail, is_working = self._run_known_input(found, pin)
+            detail, is_working = self._run_known_input(registered, pin)
         except Exception as error:  # noqa: BLE001 - any failure to load or run means that it does not work
             detail, is_working = (
                 str(error) if isinstance(error, SignoffError) else f"{type(error).__name__}: {error}",
                 False,
             )
-        return PreviousCheck(version=version, run_id=_run_of(found), is_working=is_working, detail=detail)
+        return PreviousCheck(version=version, run_id=_run_of(registered), is_working=is_working, detail=detail)
 
     def benchmark(self, model: str, version: str, *, calls: int, now: Callable[[], datetime]) -> Benchmark:
         """Measure a registered version in a child process of this machine."""
@@ -243,58 +242,58 @@ class MlflowRegistry:
             return measure(folder, declared, pin, version, self._sandbox, calls=calls, now=now, tolerance=TOLERANCE)
 
     def _fetched(self, model: str, version: str, into: str) -> tuple[Path, Pin]:
-        """A version's model as the registry holds it now, in this folder, and which registration it is."""
+        """Copy a version's present model to this folder; return the copy and the registration."""
         with answering(self._uri):
-            found = self._find(model, version)
-            if found is None:
+            registered = self._find(model, version)
+            if registered is None:
                 raise NotFoundError(
                     f"Expected {model} v{version} in the model registry at {bare(self._uri)}, found no such version; "
                     "register it."
                 )
-            run = self._run(found)
-            folder = self._model_folder(found, run)
+            run = self._run(registered)
+            folder = self._model_folder(registered, run)
             self._places.check_links(run.info.artifact_uri, folder)
             local = self._copied(run.info.run_id, folder, into)
             files, _ = hashed(local)
-            return local, Pin(model=model, number=int(found.version), run_id=run.info.run_id, files=files)
+            return local, Pin(model=model, number=int(registered.version), run_id=run.info.run_id, files=files)
 
     def attach(
         self, model: str, version: str, files: Mapping[str, bytes], *, number: int | None = None
     ) -> tuple[str, ...]:
         """Attach documents; the tag `governance_ready` is true only while every required one is there."""
         with answering(self._uri):
-            found = self._find(model, version, number)
-            if found is None:
+            registered = self._find(model, version, number)
+            if registered is None:
                 raise NotFoundError(f"Expected {model} v{version} in the registry, found no such version; register it.")
-            self._run(found)
+            self._run(registered)
             with tempfile.TemporaryDirectory() as name:
                 for file, content in files.items():
                     path = Path(name) / file
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content)
                 if files:
-                    self._client.log_artifacts(_run_of(found), name, GOVERNANCE)
-            return self._mark_ready(model, found)
+                    self._client.log_artifacts(_run_of(registered), name, GOVERNANCE)
+            return self._mark_ready(model, registered)
 
     def point(self, model: str, alias: str, version: str, *, number: int | None = None) -> None:
-        """Let an alias name a version."""
+        """Point an alias at a version."""
         with answering(self._uri):
-            found = self._find(model, version, number)
-            if found is None:
+            registered = self._find(model, version, number)
+            if registered is None:
                 which = f"{model} v{version}" if number is None else f"number {number} of {model} (v{version})"
                 raise NotFoundError(f"Expected {which} in the registry, found no such version.")
-            self._client.set_registered_model_alias(model, alias, found.version)
+            self._client.set_registered_model_alias(model, alias, registered.version)
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
-        """Which of these versions are there, and which version an alias names."""
+        """The existing ones of these versions, and the version that an alias names."""
         with answering(self._uri):
             is_registered, aliased = self._aliased(model, alias)
-            found = {version: self._numbers(model, version) for version in versions} if is_registered else {}
-            missing = [version for version in versions if not found.get(version)]
+            numbers = {version: self._numbers(model, version) for version in versions} if is_registered else {}
+            missing = [version for version in versions if not numbers.get(version)]
             return RegisteredModel(
                 is_registered=is_registered,
-                numbers={version: each[-1] for version, each in found.items() if each},
-                registrations={version: each for version, each in found.items() if each},
+                numbers={version: each[-1] for version, each in numbers.items() if each},
+                registrations={version: each for version, each in numbers.items() if each},
                 alias_number=None if aliased is None else int(aliased.version),
                 alias_version="" if aliased is None else aliased.tags.get("version", ""),
                 namesakes=self._namesakes(model, missing),
@@ -316,32 +315,32 @@ class MlflowRegistry:
         return True, None
 
     def _namesakes(self, model: str, missing: list[str]) -> tuple[str, ...]:
-        """Other models that have every missing version: what a model that was renamed is called now."""
+        """Other models that have every missing version: a renamed model is found under its new name."""
         if not missing:
             return ()
-        having = [{found.name for found in self._tagged("", version)} for version in missing]
+        having = [{one.name for one in self._tagged("", version)} for version in missing]
         return tuple(sorted(set.intersection(*having) - {model}))
 
-    def _mark_ready(self, model: str, found: ModelVersion) -> tuple[str, ...]:
-        there = set(self._artifacts(_run_of(found)))
-        missing = tuple(name for name in REQUIRED if f"{GOVERNANCE}/{name}" not in there)
-        tags = self._client.get_model_version(model, found.version).tags
+    def _mark_ready(self, model: str, registered: ModelVersion) -> tuple[str, ...]:
+        attached = set(self._artifacts(_run_of(registered)))
+        missing = tuple(name for name in REQUIRED if f"{GOVERNANCE}/{name}" not in attached)
+        tags = self._client.get_model_version(model, registered.version).tags
         if not missing:
-            self._client.set_model_version_tag(model, found.version, "governance_ready", "true")
+            self._client.set_model_version_tag(model, registered.version, "governance_ready", "true")
         elif "governance_ready" in tags:
-            self._client.delete_model_version_tag(model, found.version, "governance_ready")
+            self._client.delete_model_version_tag(model, registered.version, "governance_ready")
         return missing
 
-    def _tags(self, run: Run, found: ModelVersion) -> dict[str, str]:
-        """The tags as they are, but never a readiness that the attached documents do not bear out."""
-        tags = {k: v for k, v in {**run.data.tags, **found.tags}.items() if not k.startswith("mlflow.")}
-        there = set(self._artifacts(_run_of(found)))
-        if any(f"{GOVERNANCE}/{name}" not in there for name in REQUIRED):
+    def _tags(self, run: Run, registered: ModelVersion) -> dict[str, str]:
+        """The tags; `governance_ready` is dropped unless every required document is attached."""
+        tags = {k: v for k, v in {**run.data.tags, **registered.tags}.items() if not k.startswith("mlflow.")}
+        attached = set(self._artifacts(_run_of(registered)))
+        if any(f"{GOVERNANCE}/{name}" not in attached for name in REQUIRED):
             tags.pop("governance_ready", None)
         return tags
 
     def _find(self, model: str, version: str, number: int | None = None) -> ModelVersion | None:
-        """The version of this number, whatever its tags say; without a number the latest that has the tag."""
+        """The version with this number, whatever its tags; without a number, the latest version with the tag."""
         if number is not None:
             return self._numbered(model, number)
         return max(self._mine(model, version), key=lambda v: int(v.version), default=None)
@@ -356,7 +355,7 @@ class MlflowRegistry:
 
     def _numbers(self, model: str, version: str) -> tuple[int, ...]:
         """The number of every registration that has this tag, in order."""
-        return tuple(sorted(int(found.version) for found in self._mine(model, version)))
+        return tuple(sorted(int(one.version) for one in self._mine(model, version)))
 
     def _mine(self, model: str, version: str) -> Iterator[ModelVersion]:
         if "'" in model:
@@ -366,9 +365,9 @@ class MlflowRegistry:
         return self._tagged(f"name = '{model}' AND ", version)
 
     def _tagged(self, within: str, version: str) -> Iterator[ModelVersion]:
-        """Every model version with this tag, however many there are: the registry is asked for it, page after page.
+        """Every model version with this tag, page after page.
 
-        A registry may compare without regard to case, so that each answer is looked at again.
+        Tags are compared again here, since a registry may ignore case.
         """
         quote = '"' if "'" in version else "'"
         if quote in version:
@@ -376,22 +375,22 @@ class MlflowRegistry:
         asked, token = f"{within}tags.`version` = {quote}{version}{quote}", None
         while True:
             page = self._client.search_model_versions(asked, max_results=PAGE, page_token=token)
-            yield from (found for found in page if found.tags.get("version") == version)
+            yield from (one for one in page if one.tags.get("version") == version)
             if not (token := page.token):
                 return
 
-    def _run_known_input(self, found: ModelVersion, pin: Pin | None) -> tuple[str, bool]:
-        run = self._run(found)
-        folder = self._model_folder(found, run)
+    def _run_known_input(self, registered: ModelVersion, pin: Pin | None) -> tuple[str, bool]:
+        run = self._run(registered)
+        folder = self._model_folder(registered, run)
         self._places.check_links(run.info.artifact_uri, folder)
         with tempfile.TemporaryDirectory() as name:
-            local = self._copied(_run_of(found), folder, name)
+            local = self._copied(_run_of(registered), folder, name)
             if pin is not None:
                 refuse_others(local, pin)
-            expected, given, ran = self._ran(local, declared_in(local))
-        if expected.shape != given.shape or not expected.size:
-            return f"expected {expected.size} predictions for its known rows, found {given.size}", False
-        worst = float(np.max(np.abs(given - expected)))
+            expected, predicted_now, ran = self._ran(local, declared_in(local))
+        if expected.shape != predicted_now.shape or not expected.size:
+            return f"expected {expected.size} predictions for its known rows, found {predicted_now.size}", False
+        worst = float(np.max(np.abs(predicted_now - expected)))
         rows = f"{expected.size} known rows, largest difference {worst:.1e}"
         return rows + ("" if ran.is_full else f"; the model ran {ran.words}"), bool(worst <= TOLERANCE)
 
@@ -402,37 +401,37 @@ class MlflowRegistry:
             return empty
         return Path(self._client.download_artifacts(run_id, folder, into))
 
-    def _run(self, found: ModelVersion) -> Run:
-        """The run behind a version; UnavailableError where its artefacts lie elsewhere than artefacts may."""
-        run = self._client.get_run(_run_of(found))
+    def _run(self, registered: ModelVersion) -> Run:
+        """The run of a version; UnavailableError if its artefacts are stored where artefacts may not be."""
+        run = self._client.get_run(_run_of(registered))
         self._places.check(run.info.artifact_uri)
         return run
 
     def _ran(self, folder: Path, declared: dict[str, str]) -> tuple[Floats, Floats, Protection]:
-        """What was recorded for the known input, what the model gives for it now, and what it could not reach."""
+        """The recorded output, the model's present output, and the protection under which it ran."""
         if self._sandbox.isolation is Isolation.TRUSTED:
             expected, case = known(str(folder), declared)
             return expected, predicted(case), IN_PLACE
         with self._sandbox.start(folder) as child:
-            recorded, found = child.model(declared)
-            return np.frombuffer(recorded), np.frombuffer(found), child.protection
+            recorded, predictions = child.model(declared)
+            return np.frombuffer(recorded), np.frombuffer(predictions), child.protection
 
-    def _model_folder(self, found: ModelVersion, run: Run) -> str:
-        """The model's artefact path within its run; whoever registers says where, and may say a way out of it."""
+    def _model_folder(self, registered: ModelVersion, run: Run) -> str:
+        """The model's artefact path within its run; the registered source may point out of it, and is refused then."""
         root = f"{run.info.artifact_uri.rstrip('/')}/"
-        source = (found.source or "").replace(f"runs:/{run.info.run_id}/", root, 1)
+        source = (registered.source or "").replace(f"runs:/{run.info.run_id}/", root, 1)
         if not source.startswith(root):
             return "model"
         beneath = source.removeprefix(root)
         if any(part in {"", ".", ".."} for part in unquote(beneath).split("/")):
             raise UnavailableError(
-                f"Expected the model of {found.name} version {found.version} beneath the artefacts of its run, found "
-                f"{bare(source)[:200]}; nothing there was read. Register the version from its own run."
+                f"Expected the model of {registered.name} version {registered.version} beneath the artefacts of its "
+                f"run, found {bare(source)[:200]}; nothing there was read. Register the version from its own run."
             )
         return beneath
 
     def _features(self, run_id: str, folder: str, where: str) -> tuple[str, ...]:
-        """The names in the model's `feature_schema.json`, none where there is no such file."""
+        """The names in the model's `feature_schema.json`; empty without such a file."""
         path = f"{folder}/feature_schema.json"
         sizes = {item.path: item.file_size for item in self._client.list_artifacts(run_id, folder) if not item.is_dir}
         if path not in sizes:
@@ -457,14 +456,14 @@ class MlflowRegistry:
 
 
 def declared_in(folder: Path) -> dict[str, str]:
-    """What `inference.json` says, each part checked; one that names a loader and no format is of the Python flavour."""
+    """The checked content of `inference.json`; a loader without a format means the Python flavour."""
     content = read_regular(folder / INFERENCE, limit=MOST_INFERENCE)
-    said = json.loads(content)
-    if not isinstance(said, dict):
-        raise BadInputError(f"{INFERENCE}: expected a mapping of keys, found {type(said).__name__}.")
-    said.setdefault("format", "python" if "loader" in said else "")
-    wanted = ("format", "input", "output", "loader" if said["format"] == "python" else "model")
-    declared = {key: said.get(key) for key in wanted}
+    content_of = json.loads(content)
+    if not isinstance(content_of, dict):
+        raise BadInputError(f"{INFERENCE}: expected a mapping of keys, found {type(content_of).__name__}.")
+    content_of.setdefault("format", "python" if "loader" in content_of else "")
+    wanted = ("format", "input", "output", "loader" if content_of["format"] == "python" else "model")
+    declared = {key: content_of.get(key) for key in wanted}
     if missing := [key for key, value in declared.items() if not isinstance(value, str) or not value]:
         raise BadInputError(f"{INFERENCE}: expected a text for {', '.join(missing)}, found none.")
     if declared["format"] not in LOADERS:
@@ -478,23 +477,23 @@ def declared_in(folder: Path) -> dict[str, str]:
     return {key: str(value) for key, value in declared.items()}
 
 
-def _run_of(found: ModelVersion) -> str:
-    if found.run_id is None:
+def _run_of(registered: ModelVersion) -> str:
+    if registered.run_id is None:
         raise NotFoundError(
-            f"Expected {found.name} version {found.version} to name the run it came from; it names none."
+            f"Expected {registered.name} version {registered.version} to name the run it came from; it names none."
         )
-    return str(found.run_id)
+    return str(registered.run_id)
 
 
 def _feature_names(content: bytes, where: str) -> tuple[str, ...]:
     """The names that a schema lists: `{"features": [{"name": "momentum_12m"}, …]}`."""
     try:
-        said = json.loads(content)
+        data = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{where}: expected JSON, found something else ({error}). Log it again.") from error
-    listed = said.get("features") if isinstance(said, dict) else None
+    listed = data.get("features") if isinstance(data, dict) else None
     if not isinstance(listed, list):
-        raise BadInputError(f'{where}: expected an object with a list "features", found {_shape(said)}. Log it again.')
+        raise BadInputError(f'{where}: expected an object with a list "features", found {_shape(data)}. Log it again.')
     for number, feature in enumerate(listed):
         name = feature.get("name") if isinstance(feature, dict) else None
         if not isinstance(name, str) or not name:
@@ -504,13 +503,12 @@ def _feature_names(content: bytes, where: str) -> tuple[str, ...]:
     return tuple(feature["name"] for feature in listed)
 
 
-def _shape(said: object) -> str:
-    """What was found, briefly."""
-    return f"an object with the keys {sorted(map(str, said))[:8]}" if isinstance(said, dict) else repr(said)[:80]
+def _shape(value: object) -> str:
+    return f"an object with the keys {sorted(map(str, value))[:8]}" if isinstance(value, dict) else repr(value)[:80]
 
 
 def _day(tags: Mapping[str, str], tag: str, where: str) -> date | None:
-    """The day that a tag names, None where the version has no such tag."""
+    """The day in a tag; None without the tag."""
     if not (text := tags.get(tag)):
         return None
     try:

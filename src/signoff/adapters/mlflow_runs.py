@@ -1,4 +1,4 @@
-"""MLflow's runs as evidence: who tried what, how it ended, and the files that each run logged."""
+"""MLflow's runs as evidence: their users, their parameters, their end, and their logged files."""
 
 import tempfile
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class MlflowRuns:
 
     @classmethod
     def open(cls, uri: str, budget: Budget = USUAL, *, artifacts: tuple[str, ...] = ()) -> "MlflowRuns | None":
-        """The runs at this URI, None where a database file does not exist yet; `artifacts` as for the registry."""
+        """The runs at this URI; None if a database file does not exist yet; `artifacts` as for the registry."""
         client = connected(uri, budget)
         return None if client is None else cls(client, uri, ArtifactPlaces(registry=uri, allowed=artifacts))
 
@@ -46,7 +46,7 @@ class MlflowRuns:
             return _tracked(self._run(run_id))
 
     def children(self, run_id: str) -> tuple[TrackedRun, ...]:
-        """Every run whose parent is this one, in whatever experiment it stands."""
+        """Every run whose parent is this one, in any experiment."""
         with answering(self._uri):
             self._run(run_id)
             every = [e.experiment_id for e in self._client.search_experiments(view_type=ViewType.ALL)]
@@ -55,18 +55,18 @@ class MlflowRuns:
     def of_experiment(self, name: str) -> tuple[TrackedRun, ...]:
         """Every run of the experiment."""
         with answering(self._uri):
-            found = self._client.get_experiment_by_name(name)
-            if found is None:
+            experiment = self._client.get_experiment_by_name(name)
+            if experiment is None:
                 raise NotFoundError(f"Expected an experiment {name!r} at {bare(self._uri)}, found none of this name.")
-            return _in_order(self._search([found.experiment_id], ""))
+            return _in_order(self._search([experiment.experiment_id], ""))
 
     def files(self, run_id: str) -> tuple[str, ...]:
-        """What the run logged, without what lies in folders."""
+        """The files that the run logged outside of folders."""
         with answering(self._uri):
             return tuple(item.path for item in self._store(run_id).list_artifacts() if not item.is_dir)
 
     def content(self, run_id: str, path: str, *, limit: int) -> bytes:
-        """The file as the tracker's storage holds it now."""
+        """The file's present content in the tracker's storage."""
         with answering(self._uri):
             store = self._store(run_id)
             folder = path.rpartition("/")[0] or None
@@ -83,7 +83,7 @@ class MlflowRuns:
                 return read_inside(Path(name) / path, Path(name), limit=limit)
 
     def _store(self, run_id: str) -> ArtifactRepository:
-        """Where a run's files lie, looked up once: a family has hundreds of runs, and each look takes its time."""
+        """The storage of a run's files, looked up once: a family has hundreds of runs, and a look-up takes time."""
         if run_id not in self._stores:
             if run_id not in self._locations:
                 self._remember(self._run(run_id))

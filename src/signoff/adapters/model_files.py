@@ -1,4 +1,4 @@
-"""The files of a model's folder on this machine, each with its size and SHA-256; the bytes of those that are kept."""
+"""Hashes the files of a local model folder, and reads the bytes of those that are kept."""
 
 import hashlib
 import os
@@ -15,25 +15,25 @@ CHUNK: Final = 1 << 20
 
 
 def hashed(folder: Path, *, keeps: bool = False) -> tuple[tuple[Artifact, ...], dict[str, bytes]]:
-    """Every file beneath a folder, in the order of their paths, and the bytes of those that are kept, if any are asked.
+    """Every file beneath a folder in path order, and with `keeps` the bytes of the kept ones.
 
-    OddArtifactError for what is neither file nor folder: a copy of it would be the copy of something else.
+    OddArtifactError for anything but a file or folder, whose copy would have other content.
     """
-    found: list[Artifact] = []
+    artifacts: list[Artifact] = []
     contents: dict[str, bytes] = {}
     together = 0
     for path, place in sorted(_files(folder)):
         is_wanted = keeps and is_kept(place.stat().st_size, together)
         size, sha256, content = _read(place, is_wanted=is_wanted)
-        found.append(Artifact(path=path, size=size, sha256=sha256))
+        artifacts.append(Artifact(path=path, size=size, sha256=sha256))
         if is_wanted and is_kept(size, together):
             contents[path] = content
             together += size
-    return tuple(found), contents
+    return tuple(artifacts), contents
 
 
 def stamped(folder: Path) -> str:
-    """A mark of every file beneath a folder: path, size, inode, and the times of the last change of bytes and inode."""
+    """A mark that changes with any file beneath a folder: path, size, inode, mtime and ctime."""
     marks: list[str] = []
     for path, place in sorted(_files(folder)):
         seen = place.lstat()
@@ -43,8 +43,8 @@ def stamped(folder: Path) -> str:
 
 def refuse_others(folder: Path, pin: Pin) -> None:
     """Raise OtherBytesError, which names each file, unless the folder holds exactly what is pinned."""
-    if found := pin.differences(hashed(folder)[0]):
-        raise OtherBytesError(f"Refused: {refusal(pin, found)}")
+    if differences := pin.differences(hashed(folder)[0]):
+        raise OtherBytesError(f"Refused: {refusal(pin, differences)}")
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -70,12 +70,12 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 def _read(path: Path, *, is_wanted: bool) -> tuple[int, str, bytes]:
     handle = open_regular(path)
     try:
-        digest, size, kept = hashlib.sha256(), 0, bytearray()
+        digest, size, content = hashlib.sha256(), 0, bytearray()
         while chunk := os.read(handle, CHUNK):
             digest.update(chunk)
             size += len(chunk)
             if is_wanted:
-                kept += chunk
-        return size, digest.hexdigest(), bytes(kept)
+                content += chunk
+        return size, digest.hexdigest(), bytes(content)
     finally:
         os.close(handle)

@@ -68,7 +68,7 @@ def close_handle_to_others(handle: int) -> None:
             os.fchmod(handle, PRIVATE_FILE)
 
 
-def _is_open_to_others(found: os.stat_result) -> bool:
+def _is_open_to_others(status: os.stat_result) -> bool:
     """Whether a file of ours has permissions for others; never with hard links, which another account may have made."""
-    is_ours = os.geteuid() in {0, found.st_uid} and found.st_nlink == 1
-    return stat.S_ISREG(found.st_mode) and is_ours and bool(found.st_mode & OTHERS)
+    is_ours = os.geteuid() in {0, status.st_uid} and status.st_nlink == 1
+    return stat.S_ISREG(status.st_mode) and is_ours and bool(status.st_mode & OTHERS)

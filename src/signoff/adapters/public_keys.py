@@ -1,4 +1,4 @@
-"""The public keys of a ledger, as those who check its word from outside need them: desks and auditors."""
+"""The public keys of a ledger, for desks and auditors who verify it from outside."""
 
 from typing import TypedDict
 
@@ -11,7 +11,7 @@ from signoff.ledger.keychain import KeyChain
 
 
 class FlagsKeyDocument(TypedDict):
-    """The key that seals the flags: its id, and its public half as raw Ed25519 in hex."""
+    """The key that signs the flags: its id, and its public half as raw Ed25519 in hex."""
 
     key_id: str
     public_key: str
@@ -36,7 +36,7 @@ class KeysDocument(TypedDict):
 
 
 def public_keys(chain: KeyChain) -> KeysDocument:
-    """The Ed25519 keys in turn; the last one seals the flags as well."""
+    """The Ed25519 keys in order; the last one also signs the flags."""
     raw = [chain.first[0].content, *(handover.keys[0].content for handover in chain.handovers)]
     starts = [1, *(handover.size + 1 for handover in chain.handovers)]
     return {

@@ -1,6 +1,6 @@
-"""The database's schema: which one it has, how it is brought to the present one, and the role that may use it.
+"""The database's schema: its version, its upgrades, and the role of the server.
 
-Everything happens in one transaction, so that an interrupted upgrade leaves the old schema.
+An upgrade is one transaction, so that an interrupted one leaves the old schema.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 SCHEMA: Final = "4"
-# What the server's role may do, and nothing else: the ledger is written and read, never changed.
+# The only rights of the server's role: it adds to the ledger and never changes it.
 GRANTS: Final = {
     "meta": "SELECT",
     "events": "SELECT, INSERT",
@@ -36,10 +36,10 @@ def upgrade(connection: Connection, present: str | None) -> None:
 
 
 def grant(connection: Connection, role: str, password: str | None) -> None:
-    """Make a role that may use the tables and change nothing of the ledger; PostgreSQL only."""
+    """Create a role that may use the tables and not change the ledger; PostgreSQL only."""
     name = connection.dialect.identifier_preparer.quote(role)
-    known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).scalar()
-    if known is None:
+    exists = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).scalar()
+    if exists is None:
         connection.execute(text(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"))
     if password is not None:
         quoted = "'" + password.replace("'", "''") + "'"

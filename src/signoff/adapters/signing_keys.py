@@ -37,18 +37,18 @@ class KeyFile:
     @classmethod
     def create(cls, path: Path) -> "KeyFile":
         """Make a key and keep it; an existing file is never replaced."""
-        made = cls.generated()
-        keep_private(path, made.pem)
-        return made
+        key = cls.generated()
+        keep_private(path, key.pem)
+        return key
 
     @classmethod
     def generated(cls) -> "KeyFile":
-        """A new key that nobody keeps yet."""
+        """A new key, not stored yet."""
         return cls(Ed25519PrivateKey.generate())
 
     @property
     def pem(self) -> bytes:
-        """The private key as its file holds it."""
+        """The private key in the form of its file."""
         return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     @classmethod
@@ -69,7 +69,7 @@ class KeyFile:
 
     @classmethod
     def held(cls, path: Path) -> "KeyFile":
-        """The key in a file, made now if there is none."""
+        """The key in a file; created if the file is missing."""
         return cls.load(path) if path.exists() or path.is_symlink() else cls.create(path)
 
     @property
@@ -83,7 +83,7 @@ class KeyFile:
 
     @property
     def public_pem(self) -> bytes:
-        """The public half as a file that may be handed to anybody."""
+        """The public half as a file, which may be given to anyone."""
         return self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     @property
@@ -100,9 +100,9 @@ class KeyFile:
 
 
 def load_public(path: Path) -> str:
-    """The raw public key in hex, from a file that a person handed over: PEM, OpenSSH's one line, or the hex itself.
+    """The raw public key in hex, from a person's file: PEM, OpenSSH's one line, or the hex itself.
 
-    A private key is refused by name: whoever has seen it could sign with it.
+    A private key is refused, since any reader of it could sign with it.
     """
     try:
         content = path.read_bytes()[:MAX_BYTES].strip()
@@ -112,7 +112,7 @@ def load_public(path: Path) -> str:
         raise UnavailableError(f"Cannot read the public key {path}: {error.strerror}.") from error
     if b"PRIVATE KEY" in content:
         raise BadInputError(
-            f"Expected a public key in {path}, found a private one. Nobody but its person may hold that: ask for the "
+            f"Expected a public key in {path}, found a private one, which only its owner may have: ask for the "
             "public half, which `signoff people key` or `openssl pkey -pubout` writes. Their key is best made anew."
         )
     try:
@@ -136,7 +136,7 @@ def _ed25519(key: object, path: Path) -> Ed25519PublicKey:
 
 
 def read_private(path: Path) -> bytes:
-    """What the file of a private key holds, if it is a file of somebody who may keep keys here, and theirs alone."""
+    """The content of a private key's file, if no other account can read it or own it."""
     content = read_regular(path, limit=MAX_BYTES, owners=own_users(path.parent))
     if path.stat().st_mode & READABLE_BY_OTHERS:
         message = f"The private key {path} can be read by others; make it its owner's alone: chmod 600 {path}"
@@ -145,7 +145,7 @@ def read_private(path: Path) -> bytes:
 
 
 def keep_private(path: Path, content: bytes) -> None:
-    """Keep a private key in a file of its owner's alone; an existing file is never replaced."""
+    """Keep a private key in a file that only its owner can read; an existing file is never replaced."""
     try:
         _keep(path, content)
     except OSError as error:
@@ -158,7 +158,7 @@ def keep_private(path: Path, content: bytes) -> None:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Write a file that must not be there yet, whole or not at all, for its owner only."""
+    """Write a new file atomically, readable by its owner only."""
     make_private(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

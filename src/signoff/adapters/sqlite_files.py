@@ -1,4 +1,4 @@
-"""Which file the URL of a SQLite database names, as the library that opens it reads the URL."""
+"""The file of a SQLite URL, as the library that opens it reads the URL."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from sqlalchemy.exc import ArgumentError
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite database; None for a database of another kind, in memory, or named by a URI of its own."""
+    """The file of a SQLite database; None for other databases, in memory, or given by a SQLite URI."""
     try:
-        known = make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         return None
-    if known.get_backend_name() != "sqlite" or known.database in {None, "", ":memory:"} or "uri" in known.query:
+    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"} or "uri" in parsed.query:
         return None
-    return Path(str(known.database))
+    return Path(str(parsed.database))

@@ -59,7 +59,7 @@ class MemoryStore:
         limit: int | None = None,
     ) -> tuple[StoredStream, ...]:
         """Streams whose name starts with `prefix`, by name."""
-        found = (
+        matching = (
             stored
             for name, stored in sorted(self._streams.items())
             if name.startswith(prefix)
@@ -67,14 +67,14 @@ class MemoryStore:
             and (models is None or self._named[name][0] in models)
             and (labels is None or self._named[name][1] in labels)
         )
-        return tuple(islice(found, limit))
+        return tuple(islice(matching, limit))
 
     def names(self, prefix: str) -> dict[str, str]:
         """The model of each stream whose name starts with `prefix`."""
         return {name: model for name, (model, _) in self._named.items() if name.startswith(prefix)}
 
     def commit(self, commit: Commit) -> Committed:
-        """All of the commit, or an error and none of it."""
+        """Apply the whole commit, or raise and apply no part of it."""
         with self._lock:
             return self._committed(commit)
 
@@ -116,7 +116,7 @@ class MemoryStore:
         return Committed(seq=tree.size, is_replay=False)
 
     def with_tree(self, act: Callable[[int, bytes], T]) -> T:
-        """Do something with the tree's size and root while nobody adds to it."""
+        """Call `act` with the tree's size and root, while no commit adds to it."""
         with self._lock:
             return act(self._tree.size, self._tree.root)
 
@@ -147,23 +147,23 @@ class MemoryStore:
         """Effects of a kind that are due, leased to one holder; lanes take turns."""
         with self._lock:
             latest = last_lease(until, now)
-            held = {name for name, (_, ends) in self._claims.items() if not is_over(ends, now, latest)}
+            claimed = {name for name, (_, ends) in self._claims.items() if not is_over(ends, now, latest)}
             alive = (q for q in self.queue([kind]) if q.tried.dead_at is None)
-            free = (q for q in in_turns(alive) if q.effect.identity not in held)
+            free = (q for q in in_turns(alive) if q.effect.identity not in claimed)
             due = (q.effect for q in free if is_over(q.tried.due_at, now, now + LONGEST_WAIT))
-            found = tuple(islice(due, limit))
-            self._claims |= {effect.identity: (holder, until) for effect in found}
-            return found
+            effects = tuple(islice(due, limit))
+            self._claims |= {effect.identity: (holder, until) for effect in effects}
+            return effects
 
     def _fared(self, effect: Effect) -> Tried:
         return self._tried.get(effect.identity, Tried())
 
-    def queue(self, kinds: Collection[str], identity: str | None = None) -> tuple[Queued, ...]:
-        """Effects of these kinds not yet done, with how they fared."""
+    def queue(self, kinds: Collection[str], effect_id: str | None = None) -> tuple[Queued, ...]:
+        """Effects of these kinds not yet done, with their attempts."""
         return tuple(
             Queued(effect=effect, tried=self._fared(effect))
             for effect in self.pending()
-            if effect.kind in kinds and identity in {None, effect.identity}
+            if effect.kind in kinds and effect_id in {None, effect.identity}
         )
 
     def backlog(self, kinds: Collection[str], *, attempts: int, since: datetime) -> Backlog:
@@ -173,44 +173,44 @@ class MemoryStore:
         failing = [t for t in waiting if t.attempts >= attempts or (t.failing_since and t.failing_since <= since)]
         return Backlog(waiting=len(waiting), failing=len(failing), dead=len(every) - len(waiting))
 
-    def put_off(self, identity: str, holder: str, tried: Tried) -> None:
-        """Give a leased effect back and keep how it fared."""
+    def put_off(self, effect_id: str, holder: str, tried: Tried) -> None:
+        """Give a leased effect back and record the attempt."""
         with self._lock:
-            if self._claims.get(identity, ("",))[0] == holder:
-                del self._claims[identity]
-                self._tried[identity] = tried
+            if self._claims.get(effect_id, ("",))[0] == holder:
+                del self._claims[effect_id]
+                self._tried[effect_id] = tried
 
     def give_back(self, holder: str) -> None:
-        """Give back before its time whatever this holder still has."""
+        """Give back every effect that this holder still leases."""
         with self._lock:
             self._claims = {name: claim for name, claim in self._claims.items() if claim[0] != holder}
 
-    def retry(self, kinds: Collection[str], identity: str | None = None) -> int:
-        """Make dead letters due now, or the one effect of this name."""
+    def retry(self, kinds: Collection[str], effect_id: str | None = None) -> int:
+        """Make dead letters due now, or only the effect with this id."""
         with self._lock:
-            meant = [q for q in self.queue(kinds, identity) if identity is not None or q.tried.dead_at is not None]
+            meant = [q for q in self.queue(kinds, effect_id) if effect_id is not None or q.tried.dead_at is not None]
             self._tried |= {q.effect.identity: Tried(problem=q.tried.problem) for q in meant}
             return len(meant)
 
-    def release(self, identity: str, holder: str) -> None:
-        """Give a leased effect back before its time."""
+    def release(self, effect_id: str, holder: str) -> None:
+        """Give a leased effect back before its lease ends."""
         with self._lock:
-            if self._claims.get(identity, ("",))[0] == holder:
-                del self._claims[identity]
+            if self._claims.get(effect_id, ("",))[0] == holder:
+                del self._claims[effect_id]
 
-    def done(self, identity: str, result: str, at: datetime) -> None:  # noqa: ARG002 - the port's signature
+    def done(self, effect_id: str, result: str, at: datetime) -> None:  # noqa: ARG002 - the port's signature
         """Record that an effect was carried out."""
-        if identity not in self._effects:
-            raise no_effect(identity)
-        effect, before = self._effects[identity]
-        self._effects[identity] = (effect, result if before is None else before)
+        if effect_id not in self._effects:
+            raise no_effect(effect_id)
+        effect, before = self._effects[effect_id]
+        self._effects[effect_id] = (effect, result if before is None else before)
 
     def checkpoint(self) -> bytes | None:
         """The latest signed checkpoint."""
         return self._note
 
     def size(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         return len(self._rows)
 
     def put_blob(self, content: bytes) -> str:
@@ -232,7 +232,7 @@ class MemoryStore:
 
 
 def in_turns(queued: Iterable[Queued]) -> tuple[Queued, ...]:
-    """The first of each lane, then the second of each, and so on; what failed goes so many turns later."""
+    """The first of each lane, then the second of each, and so on; a failed effect moves back a turn per attempt."""
     places, turns = Counter[str](), list[tuple[int, Queued]]()
     for one in queued:
         places[one.effect.lane] += 1

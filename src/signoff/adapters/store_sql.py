@@ -1,7 +1,7 @@
 """The store in a SQL database: events, states, outbox and checkpoint change in one transaction.
 
-SQLite's triggers are hygiene against slips, not the defence against an
-insider: that is the signed Merkle tree. Blobs stand in files by their hash, written before the commit that needs them.
+SQLite's triggers catch slips; the signed Merkle tree is the defence against insiders. Blobs are files named by their
+hash, written before the commit that needs them.
 """
 
 import os
@@ -38,7 +38,7 @@ from signoff.ports.store import (
 T = TypeVar("T")
 OpenCheckpoint = Callable[[bytes], tuple[int, bytes]]
 PAGE: Final = 5000
-# Statements of a commit, made once: building them anew would cost as much as running them.
+# Statements of a commit, built once: building one costs as much as running it.
 _COMMAND: Final = select(commands.c.request, commands.c.seq).where(commands.c.key == bindparam("key"))
 _STREAM: Final = select(streams.c.revision, streams.c.state).where(streams.c.stream == bindparam("stream"))
 _TREE: Final = select(head.c.size, head.c.edge, head.c.note)
@@ -94,8 +94,8 @@ class SqlStore:
             ordered = name.collate("C") if connection.dialect.name == "postgresql" else name
             if after is not None:
                 query = query.where(ordered > after)
-            found = connection.execute(query.order_by(ordered).limit(limit))
-            return tuple(StoredStream(stream=r.stream, revision=r.revision, state=r.state) for r in found)
+            rows = connection.execute(query.order_by(ordered).limit(limit))
+            return tuple(StoredStream(stream=r.stream, revision=r.revision, state=r.state) for r in rows)
 
     def names(self, prefix: str) -> dict[str, str]:
         """The model of each stream whose name starts with `prefix`."""
@@ -104,33 +104,33 @@ class SqlStore:
             return {row.stream: row.model for row in connection.execute(query)}
 
     def commit(self, commit: Commit) -> Committed:
-        """All of the commit in one transaction, or an error and none of it."""
+        """Apply the whole commit in one transaction, or raise and apply no part of it."""
         try:
             with self.database.adding() as connection:
                 return self._committed(connection, commit)
         except IntegrityError as error:
             raise StaleRevisionError(
-                f"Somebody else changed {', '.join(a.stream for a in commit.appends)} at the same moment; look at it "
+                f"Another commit changed {', '.join(a.stream for a in commit.appends)} first; look at it "
                 "again and repeat the request if it still makes sense."
             ) from error
         except UnavailableError:
-            if (made := self._made_after_all(commit)) is not None:
-                return made
+            if (committed := self._made_after_all(commit)) is not None:
+                return committed
             raise
 
     def _made_after_all(self, commit: Commit) -> Committed | None:
-        """A connection lost while it committed leaves open whether it did; a new one knows the key, or does not."""
+        """The commit's record, if a lost connection had committed after all; a new connection looks the key up."""
         with self.database.reading() as connection:
-            made = connection.execute(_COMMAND, {"key": commit.key}).one_or_none()
-        if made is None or made.request != commit.request:
+            recorded = connection.execute(_COMMAND, {"key": commit.key}).one_or_none()
+        if recorded is None or recorded.request != commit.request:
             return None
-        return Committed(seq=made.seq, is_replay=False)
+        return Committed(seq=recorded.seq, is_replay=False)
 
     def request_of(self, key: str) -> str | None:
         """The request committed under this key."""
         with self.database.reading() as connection:
-            made = connection.execute(_COMMAND, {"key": key}).one_or_none()
-            return None if made is None else made.request
+            recorded = connection.execute(_COMMAND, {"key": key}).one_or_none()
+            return None if recorded is None else recorded.request
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
@@ -146,7 +146,7 @@ class SqlStore:
             after = page[-1].seq
 
     def page(self, streams: Collection[str], *, after: int = 0, limit: int | None = None) -> tuple[LedgerRow, ...]:
-        """Rows of these streams alone, in order: their numbers by the index, then the bodies of so many of them."""
+        """Rows of these streams in order: the index gives their numbers, then only these bodies are read."""
         number = events.c.seq
         wanted = select(number).where(events.c.stream.in_(streams), number > after).order_by(number).limit(limit)
         query = select(number, events.c.body, events.c.leaf).where(number.in_(wanted)).order_by(number)
@@ -156,8 +156,8 @@ class SqlStore:
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""
         with self.database.reading() as connection:
-            found = connection.execute(select(outbox).where(outbox.c.result.is_(None)).order_by(outbox.c.position))
-            return tuple(map(_effect, found))
+            rows = connection.execute(select(outbox).where(outbox.c.result.is_(None)).order_by(outbox.c.position))
+            return tuple(map(_effect, rows))
 
     def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
         """Effects of a kind that are due, leased to one holder; lanes take turns."""
@@ -174,36 +174,36 @@ class SqlStore:
             .order_by(waiting.c.turn, waiting.c.position)
             .limit(limit)
         )
-        with self.database.adding() as connection:  # no other claim overlaps this one
-            found = connection.execute(due).all()
-            if found:
-                mine = outbox.c.identity.in_([r.identity for r in found])
+        with self.database.adding() as connection:  # claims do not overlap
+            rows = connection.execute(due).all()
+            if rows:
+                mine = outbox.c.identity.in_([r.identity for r in rows])
                 connection.execute(update(outbox).where(mine).values(holder=holder, claimed_until=until.timestamp()))
-        return tuple(map(_effect, found))
+        return tuple(map(_effect, rows))
 
-    def queue(self, kinds: Collection[str], identity: str | None = None) -> tuple[Queued, ...]:
-        """Effects of these kinds not yet done, with how they fared."""
+    def queue(self, kinds: Collection[str], effect_id: str | None = None) -> tuple[Queued, ...]:
+        """Effects of these kinds not yet done, with their attempts."""
         query = select(outbox).where(outbox.c.result.is_(None), outbox.c.kind.in_(kinds))
-        if identity is not None:
-            query = query.where(outbox.c.identity == identity)
+        if effect_id is not None:
+            query = query.where(outbox.c.identity == effect_id)
         with self.database.reading() as connection:
             return tuple(map(_queued, connection.execute(query.order_by(outbox.c.position))))
 
     def backlog(self, kinds: Collection[str], *, attempts: int, since: datetime) -> Backlog:
-        """Counts of these kinds, by the database itself."""
+        """Counts of these kinds, computed by the database."""
         is_dead = outbox.c.dead_at.is_not(None)
         is_failing = (outbox.c.attempts >= attempts) | (outbox.c.failing_since <= since.timestamp())
-        standing = case((is_dead, "dead"), (is_failing, "failing"), else_="waiting").label("standing")
+        progress = case((is_dead, "dead"), (is_failing, "failing"), else_="waiting").label("standing")
         waits = outbox.c.result.is_(None) & outbox.c.kind.in_(kinds)
-        query = select(standing, func.count()).where(waits).group_by(standing)
+        query = select(progress, func.count()).where(waits).group_by(progress)
         with self.database.reading() as connection:
             counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
         failing = counts.get("failing", 0)
         return Backlog(waiting=counts.get("waiting", 0) + failing, failing=failing, dead=counts.get("dead", 0))
 
-    def put_off(self, identity: str, holder: str, tried: Tried) -> None:
-        """Give a leased effect back and keep how it fared."""
-        kept = {
+    def put_off(self, effect_id: str, holder: str, tried: Tried) -> None:
+        """Give a leased effect back and record the attempt."""
+        columns = {
             "attempts": tried.attempts,
             "failing_since": _seconds(tried.failing_since),
             "due_at": _seconds(tried.due_at),
@@ -211,48 +211,48 @@ class SqlStore:
             "problem": tried.problem,
         }
         with self.database.adding() as connection:
-            mine = (outbox.c.identity == identity) & (outbox.c.holder == holder)
-            connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None, **kept))
+            mine = (outbox.c.identity == effect_id) & (outbox.c.holder == holder)
+            connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None, **columns))
 
     def give_back(self, holder: str) -> None:
-        """Give back before its time whatever this holder still has."""
+        """Give back every effect that this holder still leases."""
         with self.database.adding() as connection:
             mine = (outbox.c.holder == holder) & outbox.c.result.is_(None)
             connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None))
 
-    def retry(self, kinds: Collection[str], identity: str | None = None) -> int:
-        """Make dead letters due now, or the one effect of this name."""
-        meant = outbox.c.dead_at.is_not(None) if identity is None else outbox.c.identity == identity
+    def retry(self, kinds: Collection[str], effect_id: str | None = None) -> int:
+        """Make dead letters due now, or only the effect with this id."""
+        meant = outbox.c.dead_at.is_not(None) if effect_id is None else outbox.c.identity == effect_id
         waits = outbox.c.result.is_(None) & outbox.c.kind.in_(kinds)
         fresh = {"attempts": 0, "failing_since": None, "due_at": None, "dead_at": None}
         with self.database.adding() as connection:
             return connection.execute(update(outbox).where(waits & meant).values(**fresh)).rowcount
 
-    def release(self, identity: str, holder: str) -> None:
-        """Give a leased effect back before its time."""
+    def release(self, effect_id: str, holder: str) -> None:
+        """Give a leased effect back before its lease ends."""
         with self.database.adding() as connection:
-            mine = (outbox.c.identity == identity) & (outbox.c.holder == holder)
+            mine = (outbox.c.identity == effect_id) & (outbox.c.holder == holder)
             connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None))
 
-    def done(self, identity: str, result: str, at: datetime) -> None:
+    def done(self, effect_id: str, result: str, at: datetime) -> None:
         """Record that an effect was carried out; a repetition changes nothing."""
         with self.database.adding() as connection:
-            if connection.execute(select(outbox.c.position).where(outbox.c.identity == identity)).scalar() is None:
-                raise no_effect(identity)
+            if connection.execute(select(outbox.c.position).where(outbox.c.identity == effect_id)).scalar() is None:
+                raise no_effect(effect_id)
             connection.execute(
                 update(outbox)
-                .where(outbox.c.identity == identity, outbox.c.result.is_(None))
+                .where(outbox.c.identity == effect_id, outbox.c.result.is_(None))
                 .values(result=result, done_at=at.isoformat())
             )
 
     def checkpoint(self) -> bytes | None:
         """The latest signed checkpoint."""
         with self.database.reading() as connection:
-            found: bytes | None = connection.execute(select(head.c.note)).scalar()
-            return found
+            note: bytes | None = connection.execute(select(head.c.note)).scalar()
+            return note
 
     def size(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         with self.database.reading() as connection:
             return int(connection.execute(select(head.c.size)).scalar() or 0)
 
@@ -310,13 +310,13 @@ class SqlStore:
         return Committed(seq=tree.size, is_replay=False)
 
     def with_tree(self, act: Callable[[int, bytes], T]) -> T:
-        """Do something with the tree's size and root while nobody adds to it."""
+        """Call `act` with the tree's size and root, while no commit adds to it."""
         with self.database.adding() as connection:
             tree = self._trusted_tree(connection)
             return act(tree.size, tree.root)
 
     def _trusted_tree(self, connection: Connection) -> Frontier:
-        """The tree as the last checkpoint signed it: what the database says beside it is never signed unseen."""
+        """The tree, checked against its signed checkpoint, so that an altered database is never signed."""
         tree, note = _tree(connection)
         if self._open is None or tree.size == 0 or self._trusted == (note, tree):
             return tree
@@ -330,7 +330,7 @@ class SqlStore:
 
 
 def _sync(*folders: Path) -> None:
-    """Make the names in these folders survive a power cut, as the bytes behind them do already."""
+    """Sync these folders, so that file names survive a power cut as their bytes do."""
     for folder in folders:
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -339,8 +339,8 @@ def _sync(*folders: Path) -> None:
             os.close(handle)
 
 
-def _row(found: Row[int, bytes, bytes]) -> LedgerRow:
-    return LedgerRow(seq=found.seq, body=_exact(found.seq, found.body), leaf=found.leaf)
+def _row(row: Row[int, bytes, bytes]) -> LedgerRow:
+    return LedgerRow(seq=row.seq, body=_exact(row.seq, row.body), leaf=row.leaf)
 
 
 def _exact(seq: int, body: object) -> bytes:
@@ -350,8 +350,8 @@ def _exact(seq: int, body: object) -> bytes:
 
 
 def _load(connection: Connection, stream: str) -> StoredStream | None:
-    found = connection.execute(_STREAM, {"stream": stream}).one_or_none()
-    return None if found is None else StoredStream(stream=stream, revision=found.revision, state=found.state)
+    row = connection.execute(_STREAM, {"stream": stream}).one_or_none()
+    return None if row is None else StoredStream(stream=stream, revision=row.revision, state=row.state)
 
 
 def _append(connection: Connection, append: Append, commit: Commit, tree: Frontier) -> Frontier:
@@ -386,7 +386,7 @@ def _append(connection: Connection, append: Append, commit: Commit, tree: Fronti
 
 def _enqueue(connection: Connection, effects: tuple[Effect, ...]) -> None:
     asked = {effect.identity: effect for effect in reversed(effects)}  # of two alike, the first
-    known = set(connection.execute(_KNOWN, {"identities": list(asked)}).scalars())
+    recorded = set(connection.execute(_KNOWN, {"identities": list(asked)}).scalars())
     position = connection.execute(_POSITION).scalar() or 0
     rows = [
         {
@@ -399,29 +399,29 @@ def _enqueue(connection: Connection, effects: tuple[Effect, ...]) -> None:
             "problem": "",
         }
         for n, effect in enumerate(reversed(asked.values()), start=1)
-        if effect.identity not in known
+        if effect.identity not in recorded
     ]
     if rows:
         connection.execute(_EFFECT, rows)
 
 
-def _effect(found: Row[Any]) -> Effect:
-    return Effect(identity=found.identity, kind=found.kind, payload=found.payload, lane=found.lane)
+def _effect(row: Row[Any]) -> Effect:
+    return Effect(identity=row.identity, kind=row.kind, payload=row.payload, lane=row.lane)
 
 
-def _queued(found: Row[Any]) -> Queued:
+def _queued(row: Row[Any]) -> Queued:
     tried = Tried(
-        attempts=found.attempts,
-        failing_since=_moment(found.failing_since),
-        due_at=_moment(found.due_at),
-        dead_at=_moment(found.dead_at),
-        problem=found.problem,
+        attempts=row.attempts,
+        failing_since=_moment(row.failing_since),
+        due_at=_moment(row.due_at),
+        dead_at=_moment(row.dead_at),
+        problem=row.problem,
     )
-    return Queued(effect=_effect(found), tried=tried)
+    return Queued(effect=_effect(row), tried=tried)
 
 
 def _is_over(ends: ColumnElement[float], now: datetime, latest: datetime) -> ColumnElement[bool]:
-    """Whether a time has come, or was set by a clock that was ahead."""
+    """Whether a time is past, or so late that a clock must have been ahead."""
     return ends.is_(None) | (ends <= now.timestamp()) | (ends > latest.timestamp())
 
 
@@ -434,11 +434,11 @@ def _moment(seconds: float | None) -> datetime | None:
 
 
 def _tree(connection: Connection) -> tuple[Frontier, bytes]:
-    found = connection.execute(_TREE).one_or_none()
-    if found is None:
+    row = connection.execute(_TREE).one_or_none()
+    if row is None:
         return Frontier(), b""
-    edge = tuple(found.edge[i : i + 32] for i in range(0, len(found.edge), 32))
-    return Frontier(found.size, edge), found.note
+    edge = tuple(row.edge[i : i + 32] for i in range(0, len(row.edge), 32))
+    return Frontier(row.size, edge), row.note
 
 
 def _save_head(connection: Connection, tree: Frontier, note: bytes, *, is_first: bool) -> None:

@@ -1,7 +1,7 @@
-"""YAML as people read it: plain values, and the line on which each key stands.
+"""Parses YAML strictly: plain values, and the line of each key.
 
-Anchors, tags, merge and duplicate keys are refused, since a reader of the file could not see what they make of it. For
-the same reason a plain word is a number, true, false or null only where it looks like one to everybody (YAML 1.2).
+Anchors, tags, merge and duplicate keys are refused, since a reader could not see their effect. For the same reason a
+plain word is a number, true, false or null only by the rules of YAML 1.2.
 """
 
 import re
@@ -14,7 +14,7 @@ import yaml
 from signoff.domain.errors import BadInputError
 
 MAX_DEPTH: Final = 30
-# The same in C, ten times as fast, wherever PyYAML was built with it.
+# The same in C, ten times as fast, if PyYAML was built with it.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: Final = (
     ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
@@ -30,7 +30,7 @@ _WORDS: Final = (
 
 
 def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
-    """The document as dicts, lists, texts, numbers, truths and None; and the line of every dotted key."""
+    """The document as dicts, lists, texts, numbers, Booleans and None; and the line of every dotted key."""
     try:
         text = content.decode("utf-8-sig")
         _refuse_hidden_or_deep(path, text)
@@ -39,22 +39,22 @@ def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
         return reading.value(loader.get_single_node(), "", 0), reading.lines
     except UnicodeDecodeError as error:
         raise BadInputError(
-            f"Expected UTF-8 text in {path}, found byte {error.start} to be none. Save it as UTF-8."
+            f"Expected UTF-8 text in {path}, found an invalid byte at position {error.start}. Save it as UTF-8."
         ) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise BadInputError(
-            f"{path}:{line} is no YAML: {error.problem}. Correct the line; nothing was written."
+            f"{path}:{line} is not YAML: {error.problem}. Correct the line; nothing was written."
         ) from error
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise BadInputError(f"{path} is no YAML: {said}. Nothing was written.") from error
+        problem = " ".join(str(error).split())
+        raise BadInputError(f"{path} is not YAML: {problem}. Nothing was written.") from error
     except RecursionError as error:
         raise BadInputError(f"{path} is nested too deeply to be a document of this kind.") from error
 
 
 def _refuse_hidden_or_deep(path: Path, text: str) -> None:
-    """Refuse aliases, anchors and tags; and nesting while it is read, for the time it takes grows with its square."""
+    """Refuse aliases, anchors and tags, and deep nesting early: the parser's time grows with its square."""
     depth = 0
     for token in yaml.scan(text, Loader=_Base):
         if isinstance(token, _HIDDEN):
@@ -81,7 +81,7 @@ _ENDS: Final = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockE
 
 
 class _Loader(_Base):  # type: ignore[misc]  # one of two classes of PyYAML
-    """Without YAML 1.1's surprises: 010, 1:30, 1_000, 2019-01-02, yes, NO and << are texts."""
+    """A loader for which 010, 1:30, 1_000, 2019-01-02, yes, NO and << are texts, unlike YAML 1.1."""
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -91,7 +91,7 @@ for _name, _pattern, _starts in _WORDS:
 
 @dataclass(frozen=True, slots=True)
 class _Nodes:
-    """One document on its way from nodes to plain values."""
+    """Converts the nodes of one document to plain values."""
 
     path: Path
     loader: _Loader
@@ -112,7 +112,7 @@ class _Nodes:
                 return None
 
     def _mapping(self, node: yaml.MappingNode, prefix: str, depth: int) -> dict[str, object]:
-        found: dict[str, object] = {}
+        values: dict[str, object] = {}
         own: dict[str, int] = {}
         for key, value in node.value:
             line = _line(key)
@@ -126,18 +126,18 @@ class _Nodes:
                     f"{self.path}:{line} repeats the key {prefix}{key.value}, first on line {own[key.value]}; keep one."
                 )
             own[key.value] = self.lines[f"{prefix}{key.value}"] = line
-            found[key.value] = self.value(value, f"{prefix}{key.value}.", depth + 1)
-        return found
+            values[key.value] = self.value(value, f"{prefix}{key.value}.", depth + 1)
+        return values
 
     def _sequence(self, node: yaml.SequenceNode, prefix: str, depth: int) -> list[object]:
-        found = []
+        values = []
         for number, item in enumerate(node.value):
             self.lines[f"{prefix}{number}"] = _line(item)
-            found.append(self.value(item, f"{prefix}{number}.", depth + 1))
-        return found
+            values.append(self.value(item, f"{prefix}{number}.", depth + 1))
+        return values
 
     def _refuse_hidden(self, node: yaml.ScalarNode) -> None:
-        """An escape such as a NUL would reach documents, file names and terminals unseen."""
+        """Refuse escapes such as NUL, which would reach documents, file names and terminals unseen."""
         hidden = next((c for c in node.value if (c < " " and c not in "\n\t") or "\ud800" <= c <= "\udfff"), None)
         if hidden is not None:
             raise BadInputError(

@@ -1,4 +1,4 @@
-"""The tables: the ledger, the states beside it, the outbox, and the shelf for what may expire."""
+"""The tables: the ledger, the states, the outbox, and the TTL store (`shelf`)."""
 
 from typing import Final
 

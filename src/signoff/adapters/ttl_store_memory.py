@@ -1,4 +1,4 @@
-"""A shelf in memory: for one process, and for unit tests. It passes the same contract as the real one."""
+"""The TTL store in memory, for one process and for unit tests. It passes the same contract as the SQL store."""
 
 from datetime import datetime
 from threading import Lock
@@ -12,7 +12,7 @@ class MemoryTtlStore:
         self._kept: dict[tuple[str, str], tuple[bytes, datetime]] = {}
 
     def get(self, kind: str, name: str, now: datetime) -> bytes | None:
-        """The value, None when there is none or it has expired."""
+        """The value; None if it is missing or expired."""
         with self._lock:
             return self._unexpired(kind, name, now)
 
@@ -22,7 +22,7 @@ class MemoryTtlStore:
             self._kept[kind, name] = (value, expires_at)
 
     def add(self, kind: str, name: str, value: bytes, expires_at: datetime, now: datetime) -> bool:
-        """Keep a value unless one that has not expired is there."""
+        """Keep a value unless an unexpired one exists."""
         with self._lock:
             if self._unexpired(kind, name, now) is not None:
                 return False
@@ -30,7 +30,7 @@ class MemoryTtlStore:
             return True
 
     def prolong(self, kind: str, name: str, expires_at: datetime, now: datetime) -> bool:
-        """Put off the end of a value that is still there."""
+        """Extend an unexpired value."""
         with self._lock:
             if (value := self._unexpired(kind, name, now)) is None:
                 return False

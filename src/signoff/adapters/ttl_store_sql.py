@@ -1,4 +1,4 @@
-"""The shelf beside the ledger, in the same database: one table, and each call one statement or transaction."""
+"""The TTL store in the ledger's database: one table, and each call one statement or transaction."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,11 +19,11 @@ class SqlTtlStore:
         self._database = database
 
     def get(self, kind: str, name: str, now: datetime) -> bytes | None:
-        """The value, None when there is none or it has expired."""
+        """The value; None if it is missing or expired."""
         query = select(shelf.c.value).where(_at(kind, name), shelf.c.expires_at > now.timestamp())
         with self._database.reading() as connection:
-            found: bytes | None = connection.execute(query).scalar()
-            return found
+            value: bytes | None = connection.execute(query).scalar()
+            return value
 
     def put(self, kind: str, name: str, value: bytes, expires_at: datetime) -> None:
         """Keep a value until then."""
@@ -31,10 +31,10 @@ class SqlTtlStore:
         try:
             self._replace(kind, name, row)
         except IntegrityError:
-            self._replace(kind, name, row)  # of two at once the later one stays
+            self._replace(kind, name, row)  # of two concurrent puts the later one wins
 
     def add(self, kind: str, name: str, value: bytes, expires_at: datetime, now: datetime) -> bool:
-        """Keep a value unless one that has not expired is there; the table's key decides between two."""
+        """Keep a value unless an unexpired one exists; the table's key decides between two calls."""
         try:
             with self._database.writing() as connection:
                 connection.execute(delete(shelf).where(_at(kind, name), shelf.c.expires_at <= now.timestamp()))
@@ -44,7 +44,7 @@ class SqlTtlStore:
         return True
 
     def prolong(self, kind: str, name: str, expires_at: datetime, now: datetime) -> bool:
-        """Put off the end of a value that is still there, in one statement."""
+        """Extend an unexpired value, in one statement."""
         is_there = _at(kind, name) & (shelf.c.expires_at > now.timestamp())
         put_off = update(shelf).where(is_there).values(expires_at=expires_at.timestamp())
         with self._database.writing() as connection:
@@ -54,8 +54,8 @@ class SqlTtlStore:
         """Get and remove in one statement."""
         removed = delete(shelf).where(_at(kind, name)).returning(shelf.c.value, shelf.c.expires_at)
         with self._database.writing() as connection:
-            found = connection.execute(removed).one_or_none()
-        return None if found is None or found.expires_at <= now.timestamp() else found.value
+            row = connection.execute(removed).one_or_none()
+        return None if row is None or row.expires_at <= now.timestamp() else row.value
 
     def drop(self, kind: str, name: str) -> None:
         """Remove a value."""

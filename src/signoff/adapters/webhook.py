@@ -1,8 +1,8 @@
-"""Notices posted to a messenger's webhook and calls to a pager, named by whoever runs the installation and nobody else.
+"""Posts notices to a messenger's webhook and calls to a pager; only the operator names their addresses.
 
-A server that posts where it is told can be made to post inside its own network. So the address never comes from a
-dossier, must be public unless its host is allowed by name, is looked up once and then used as it was checked, and no
-redirect is followed. Every address of the host is tried, in the order in which the system gives them.
+A caller who chooses the address could make a server post inside its own network. So the address never comes from a
+dossier, it must be public unless its host is allowed by name, the address that was checked is the one that is used,
+and no redirect is followed. Every address of the host is tried, in the system's order.
 """
 
 import hashlib
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from signoff.adapters.bounded_post import Post
 
 LOOK_UP_S: Final = 5.0
-# With these a receiver says that it takes nothing at present; any other refusal is about the one message.
+# With these a receiver refuses every message for now; any other refusal concerns one message.
 OF_RECEIVER: Final = frozenset({408, 425, 429, 502, 503, 504})
 MOST_ASKED: Final = timedelta(days=1)
-# An identity stands in a header as it is, but for what no header can hold.
+# A notice's id is sent in a header as it is, except for characters that headers cannot have.
 IN_HEADERS: Final = "!#$&'()*+,/:;=?@[] "
-# More digits than these are no number of seconds that anybody waits.
+# More digits than these are not a useful number of seconds.
 DIGITS: Final = 9
-# Through these, IPv4 addresses are reached from IPv6 (RFC 6052).
+# IPv4 addresses embedded in IPv6 (RFC 6052).
 TRANSLATED: Final = ip_network("64:ff9b::/96")
-# All that was ever given out to the internet; beyond it lie addresses of the site, of old translations and of nobody.
+# The global unicast range; outside of it are site-local, translated and unassigned addresses.
 GIVEN_OUT: Final = ip_network("2000::/3")
 SIGNATURE: Final = "signoff-signature"
-# The longest that the Events API takes.
+# The longest key that the Events API accepts.
 MOST_DEDUP: Final = 255
 MOST_SUMMARY: Final = 1024
 Address = IPv4Address | IPv6Address
@@ -51,19 +51,18 @@ T = TypeVar("T")
 
 def look_up(host: str, port: int) -> Iterable[str]:
     """The addresses of a host, in the order in which the system would try them (RFC 6724)."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpReceiver:
-    """One URL that the operator names, and the only way in which anything is posted to it."""
+    """One URL that the operator names; every post to it goes through here."""
 
     url: str = field(repr=False)
     allowed: frozenset[str] = frozenset()
     look_up: Lookup = look_up
     clock: Clock = field(default_factory=WallClock)
-    # Addresses that failed last time are tried after the others: one that takes a post and never answers is not tried
-    # again before the rest.
+    # Addresses that failed last time are tried last, since one may accept a post and never answer.
     shunned: set[Address] = field(default_factory=set, repr=False, compare=False)
     kind: ClassVar[str]
     setting: ClassVar[str]
@@ -84,16 +83,15 @@ class HttpReceiver:
 
     @property
     def place(self) -> str:
-        """Whoever this is, for what it asks of all who post to it."""
+        """The receiver's name, under which its requests to wait are shared."""
         return f"{self._host}:{self._port}"
 
     @property
     def _receipt(self) -> Receipt:
-        """What is said of a message that was taken."""
         return Receipt(Delivery.RECEIVER, f"the {self.kind} at {self._host}")
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """Post a body. NotTakenError when it was not taken, and then it stays due."""
+        """Post a body. NotTakenError means that it was not accepted and stays due."""
         post = _bounded_post()
         addresses = sorted(self._checked_addresses(), key=self.shunned.__contains__)
         every = {"content-type": "application/json", "user-agent": "signoff", **headers}
@@ -117,23 +115,23 @@ class HttpReceiver:
         )
 
     def _checked_addresses(self) -> tuple[Address, ...]:
-        """The addresses of the host, none of which lies inside unless the host is allowed by name."""
+        """The addresses of the host; each must be public unless the host is allowed by name."""
         named = f"the {self.kind}'s host {self._host}"
         try:
-            said = within(LOOK_UP_S, lambda: tuple(self.look_up(self._host, self._port)))
-            found = tuple(dict.fromkeys(ip_address(one.partition("%")[0]) for one in said))
+            answers = within(LOOK_UP_S, lambda: tuple(self.look_up(self._host, self._port)))
+            addresses = tuple(dict.fromkeys(ip_address(one.partition("%")[0]) for one in answers))
         except (OSError, ValueError) as error:
             raise NotTakenError(f"{named} has no address ({error})", is_of_receiver=True) from error
-        if not found:
+        if not addresses:
             raise NotTakenError(f"{named} has no address", is_of_receiver=True)
-        inside = [address for address in found if not is_public(address)]
+        inside = [address for address in addresses if not is_public(address)]
         if inside and self._host not in self.allowed:
             raise NotTakenError(
                 f"{named} has the address {inside[0]}, which is not public; allow it with "
                 f"{self.setting}_ALLOW={self._host} if it is yours",
                 is_of_receiver=True,
             )
-        return found
+        return addresses
 
     @property
     def _host(self) -> str:
@@ -147,9 +145,9 @@ class HttpReceiver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook(HttpReceiver):
-    """Where notices are posted, as JSON with a `text` that chat tools show and a `severity`, notice or page.
+    """A webhook for notices: JSON with a `text` that chat tools show and a `severity`, notice or page.
 
-    Each request carries the notice's identity as `Idempotency-Key`, and, with a secret, `Signoff-Signature:
+    Each request carries the notice's id as `Idempotency-Key`, and, with a secret, `Signoff-Signature:
     t=SECONDS,v1=HMAC-SHA256(secret, "SECONDS.body")`, so that the receiver can drop repetitions and forgeries.
     """
 
@@ -157,17 +155,17 @@ class Webhook(HttpReceiver):
     kind: ClassVar[str] = "webhook"
     setting: ClassVar[str] = "SIGNOFF_WEBHOOK"
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
         """Post one notice."""
-        told = {
-            "identity": identity,
+        message = {
+            "identity": notice_id,
             "severity": severity,
             "channel": channel,
             "subject": subject,
             "text": f"[{channel}] {subject}: {text}",
         }
-        body = json.dumps(told).encode()
-        headers = {"idempotency-key": quote(identity, safe=IN_HEADERS)}
+        body = json.dumps(message).encode()
+        headers = {"idempotency-key": quote(notice_id, safe=IN_HEADERS)}
         if self.secret is not None:
             headers[SIGNATURE] = signature(self.secret, int(self.clock.now().timestamp()), body)
         self._post(body, headers)
@@ -176,7 +174,7 @@ class Webhook(HttpReceiver):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pager(HttpReceiver):
-    """Whoever wakes people, by PagerDuty's Events API v2; the notice's identity makes a repetition one call."""
+    """A pager, by PagerDuty's Events API v2; the notice's id makes repetitions one call."""
 
     key: str = field(repr=False)
     kind: ClassVar[str] = "pager"
@@ -187,16 +185,16 @@ class Pager(HttpReceiver):
         if not self.key:
             raise BadInputError("Expected the pager's routing key in the file that SIGNOFF_PAGER_KEY_FILE names.")
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
-        """Call people once; whatever goes to a pager is critical."""
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
+        """Call people once; a call is always critical."""
         event = {
             "routing_key": self.key,
             "event_action": "trigger",
-            "dedup_key": identity[:MOST_DEDUP],
+            "dedup_key": notice_id[:MOST_DEDUP],
             "client": "Signoff",
             "payload": {
                 "summary": f"{subject}: {text}"[:MOST_SUMMARY],
-                "source": identity.partition(":")[0],
+                "source": notice_id.partition(":")[0],
                 "severity": "critical",
                 "custom_details": {"channel": channel, "text": text, "severity": severity},
             },
@@ -207,25 +205,25 @@ class Pager(HttpReceiver):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BySeverity:
-    """Calls go to one place and notices to another."""
+    """Sends calls to one receiver and notices to another."""
 
     calls: Notifier
     notices: Notifier
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
-        """Deliver to whichever it is for."""
+    def send(self, notice_id: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
+        """Deliver to the receiver of this severity."""
         place = self.calls if severity is Severity.PAGE else self.notices
-        return place.send(identity, channel, subject, text, severity)
+        return place.send(notice_id, channel, subject, text, severity)
 
 
 def signature(secret: str, at: int, body: bytes) -> str:
-    """What a receiver compares with: the time in seconds, and the HMAC-SHA256 over time and body."""
+    """The signature that a receiver checks: the time in seconds, and the HMAC-SHA256 over time and body."""
     mac = hmac.new(secret.encode(), b"%d." % at + body, hashlib.sha256)
     return f"t={at},v1={mac.hexdigest()}"
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the internet at large, also when it is written as one within another."""
+    """Whether an address is public, also if it is embedded in another."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
         if inner is not None:
@@ -237,47 +235,47 @@ def is_public(address: Address) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """For how long a receiver asks to be left alone, in seconds or until a date; None where it says nothing sensible.
+    """How long a receiver asks to wait, given in seconds or as a date; None without a valid value.
 
-    A date is held against the answer's own date where there is one, so that the two clocks need not agree.
+    A date is compared with the answer's own date if it has one, so the clocks need not agree.
     """
-    said = headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        seconds = int(said) if len(said) <= DIGITS else MOST_ASKED.total_seconds()
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        seconds = int(value) if len(value) <= DIGITS else MOST_ASKED.total_seconds()
         asked = min(timedelta(seconds=min(seconds, MOST_ASKED.total_seconds())), MOST_ASKED)
-    elif (until := _http_date(said)) is not None:
+    elif (until := _http_date(value)) is not None:
         asked = min(until - (_http_date(headers.get("date", "")) or now), MOST_ASKED)
     else:
         return None
     return asked if asked > timedelta(0) else None
 
 
-def _http_date(said: str) -> datetime | None:
+def _http_date(value: str) -> datetime | None:
     try:
-        found = parsedate_to_datetime(said)
+        moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """What a call returns that nobody can interrupt, if it does in time; otherwise it is left to itself."""
-    kept: Queue[tuple[T | None, Exception | None]] = Queue()
+    """The result of a call that cannot be interrupted; after the time it is abandoned with TimeoutError."""
+    results: Queue[tuple[T | None, Exception | None]] = Queue()
 
     def run() -> None:
         try:
-            kept.put((call(), None))
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
-            kept.put((None, error))
+            results.put((call(), None))
+        except Exception as error:  # noqa: BLE001 - the waiting caller raises it
+            results.put((None, error))
 
     Thread(target=run, daemon=True, name="look up").start()
     try:
-        found, wrong = kept.get(timeout=seconds)
+        result, wrong = results.get(timeout=seconds)
     except Empty:
-        raise TimeoutError(f"nobody answered within {seconds:.0f} s") from None
+        raise TimeoutError(f"no answer came within {seconds:.0f} s") from None
     if wrong is not None:
         raise wrong
-    return cast("T", found)
+    return cast("T", result)
 
 
 def _bounded_post() -> "Post":

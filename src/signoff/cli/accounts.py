@@ -1,4 +1,4 @@
-"""token, accounts: what programs come in by, and who may do what."""
+"""token, accounts: the tokens of programs, and the access roles of people."""
 
 from typing import Annotated
 
@@ -53,21 +53,21 @@ def issue(
 
 @token_app.command("list")
 def list_tokens(context: typer.Context) -> None:
-    """List tokens that are valid or expired of late. Example: `signoff token list`"""
+    """List valid and recently expired tokens. Example: `signoff token list`"""
     session: Session = context.obj
     document = session.verbs.tokens()
-    known = sorted(rows(document, "tokens"), key=lambda token: str(token["expires_at"]))
+    tokens = sorted(rows(document, "tokens"), key=lambda token: str(token["expires_at"]))
     table = Table("Id", "For", "Until", "May", box=None)
-    for token in known:
+    for token in tokens:
         table.add_row(token["id"], token["for"], token["expires_at"][:10], ", ".join(token["scopes"]))
-    session.answer(document, table if known else "No token yet. Issue one with: signoff token issue NAME")
+    session.answer(document, table if tokens else "No token yet. Issue one with: signoff token issue NAME")
 
 
 @token_app.command("revoke")
-def revoke(context: typer.Context, identity: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
+def revoke(context: typer.Context, token_id: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
     """End a token at once. Example: `signoff token revoke 1f2e3d4c5b6a7980`"""
     session: Session = context.obj
-    session.answer(session.verbs.revoke_token(identity), f"token {identity} is revoked")
+    session.answer(session.verbs.revoke_token(token_id), f"token {token_id} is revoked")
 
 
 @accounts_app.command("matrix")
@@ -82,17 +82,17 @@ def matrix(context: typer.Context) -> None:
 
 @accounts_app.command("list")
 def list_accounts(context: typer.Context) -> None:
-    """List who may do what by which duties. Example: `signoff accounts list`"""
+    """List people with their duties. Example: `signoff accounts list`"""
     session: Session = context.obj
     document = session.verbs.people()
-    known = sorted(rows(document, "people"), key=lambda person: str(person["name"]))
+    people = sorted(rows(document, "people"), key=lambda person: str(person["name"]))
     session.answer(
-        {"accounts": [{key: p[key] for key in ("name", "duties", "is_bound")} for p in known]},
+        {"accounts": [{key: p[key] for key in ("name", "duties", "is_bound")} for p in people]},
         *(
             f"{p['name']}: {', '.join(p['duties']) or 'no duty'}{'' if p['is_bound'] else ' (cannot sign in yet)'}"
-            for p in known
+            for p in people
         ),
-        *(() if known else ("Nobody yet. Begin with: signoff accounts grant NAME --duty DUTY",)),
+        *(() if people else ("No person yet. Begin with: signoff accounts grant NAME --duty DUTY",)),
     )
 
 
@@ -119,17 +119,17 @@ def bind(context: typer.Context, name: Name, issuer: Issuer, subject: Subject) -
     """
     session: Session = context.obj
     document = session.verbs.bind(name, issuer=issuer, subject=subject)
-    _done_or_proposed(session, document, f"{subject} at {issuer} comes in as {name}")
+    _done_or_proposed(session, document, f"{subject} at {issuer} signs in as {name}")
 
 
 @accounts_app.command("unbind")
 def unbind(context: typer.Context, issuer: Issuer, subject: Subject) -> None:
-    """Let an identity of the provider come in no more; it takes effect at once.
+    """End the sign-in of an identity of the provider; it takes effect at once.
 
     Example: `signoff accounts unbind --issuer https://id.example.com --subject 8f14e45f`
     """
     session: Session = context.obj
-    session.answer(session.verbs.unbind(issuer=issuer, subject=subject), f"{subject} at {issuer} comes in no more")
+    session.answer(session.verbs.unbind(issuer=issuer, subject=subject), f"{subject} at {issuer} can no longer sign in")
 
 
 @accounts_app.command("withdraw")
@@ -140,7 +140,7 @@ def withdraw(
     role: Annotated[list[Role] | None, typer.Option("--role", help="A role signed in; repeat for several.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")] = "",
 ) -> None:
-    """Take duties or roles from a person at once; what they signed before stands.
+    """Take duties or roles from a person at once; their earlier signatures stand.
 
     Example: `signoff accounts withdraw "N. Weiss" --duty auditor --reason "left the firm"`
     """
@@ -149,7 +149,8 @@ def withdraw(
     if not powers:
         raise BadInputError("Expected at least one --duty or --role to withdraw, found none.")
     document = session.verbs.withdraw(name, powers, reason=reason)
-    session.answer(document, f"{name} acts as {', '.join(map(str, _duties(document))) or 'nobody here'} now")
+    duties = ", ".join(map(str, _duties(document)))
+    session.answer(document, f"{name} acts as {duties} now" if duties else f"{name} has no access role now")
 
 
 @accounts_app.command("proposals")
@@ -174,7 +175,7 @@ def confirm(context: typer.Context, proposal: OfProposal) -> None:
 
 @accounts_app.command("decline")
 def decline(context: typer.Context, proposal: OfProposal) -> None:
-    """Put a proposed change away. Example: `signoff accounts decline 1f2e3d4c5b6a7980`"""
+    """Decline a proposed change. Example: `signoff accounts decline 1f2e3d4c5b6a7980`"""
     session: Session = context.obj
     document = session.verbs.decline(proposal)
     session.answer(document, f"declined: {document['says']}")
@@ -188,8 +189,8 @@ def bootstrap(context: typer.Context, name: Name) -> None:
     """
     session: Session = context.obj
     document = session.verbs.invite(name)
-    known = session.house.settings.oidc
-    link = f"{known.public_url if known else 'https://YOUR-SERVER'}/auth/sign-in?bootstrap={document['secret']}"
+    provider = session.house.settings.oidc
+    link = f"{provider.public_url if provider else 'https://YOUR-SERVER'}/auth/sign-in?bootstrap={document['secret']}"
     session.answer(
         {**document, "link": link},
         link,
@@ -200,10 +201,10 @@ def bootstrap(context: typer.Context, name: Name) -> None:
 
 
 def _duties(document: Document) -> list[str]:
-    """The duties that a document tells, none when it is a proposal."""
+    """The duties in a document; empty for a proposal."""
     return rows(document, "duties") if "duties" in document else []
 
 
 def _done_or_proposed(session: Session, document: Document, done: str) -> None:
-    said = f"proposed {document.get('proposal')}: {document.get('says')}; it waits for `signoff accounts confirm`"
-    session.answer(document, said if "proposal" in document else done)
+    proposed = f"proposed {document.get('proposal')}: {document.get('says')}; it waits for `signoff accounts confirm`"
+    session.answer(document, proposed if "proposal" in document else done)

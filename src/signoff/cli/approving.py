@@ -1,4 +1,4 @@
-"""people, submit, override, approve, reject, meet, adopt: the approval round."""
+"""people, submit, override, approve, reject, clear-condition, grandfather: the approval round."""
 
 import sys
 from collections.abc import Iterator
@@ -21,7 +21,9 @@ from signoff.domain.policy import Role
 from signoff.ledger.envelope import key_id
 from signoff.verbs.documents import Document
 
-Identity = Annotated[str, typer.Argument(help="The deployment's id, as `signoff status` lists it.", callback=a_name)]
+DeploymentId = Annotated[
+    str, typer.Argument(help="The deployment's id, as `signoff status` lists it.", callback=a_name)
+]
 Revision = Annotated[
     int | None,
     typer.Option(
@@ -49,22 +51,22 @@ def add_to(app: typer.Typer) -> None:
 
 @people_app.command("key")
 def make_key(context: typer.Context, key: Key = None) -> None:
-    """Make your own key on your own machine, and write its public half beside it, to be handed to who enrols you.
+    """Make your own key on your own machine, and write its public half beside it, for the person who enrols you.
 
     Example: `signoff people key --key moreau.pem`, then `signoff people add "R. Moreau" --public-key moreau.pem.pub`
     """
     session: Session = context.obj
     path = key or session.key_path(session.actor)
-    held = KeyFile.held(path)
+    key_file = KeyFile.held(path)
     public = path.with_name(f"{path.name}.pub")
     try:
-        write_file(public, held.public_pem)
+        write_file(public, key_file.public_pem)
     except OSError as error:
         raise UnavailableError(f"Cannot write the public key to {public}: {error.strerror}.") from error
     session.answer(
-        {"key": str(path), "public_key": str(public), "key_id": held.key_id},
-        f"the private key is {path}; it stays with you (key id {held.key_id[:16]}…)",
-        f"hand over {public}, which whoever enrols you gives to: signoff people add NAME --public-key {public}",
+        {"key": str(path), "public_key": str(public), "key_id": key_file.key_id},
+        f"the private key is {path}; it stays with you (key id {key_file.key_id[:16]}…)",
+        f"give {public} to the person who enrols you, for: signoff people add NAME --public-key {public}",
     )
 
 
@@ -96,51 +98,51 @@ def add_person(
 ) -> None:
     """Enrol a person by the public half of a key that they made themselves (`signoff people key`).
 
-    Somebody who is enrolled already keeps their key, where none is given. You may enrol yourself with your own key.
+    A person who is enrolled already keeps their key if none is given. You may enrol yourself with your own key.
 
     Example: `signoff people add "R. Moreau" --role risk_manager --public-key moreau.pub --login rmoreau`
     """
     session: Session = context.obj
     logins, roles = tuple(dict.fromkeys(login or ())), tuple(dict.fromkeys(role or ()))
-    theirs = _their_key(session, name, public_key, key, is_making=is_making)
+    their_key = _their_key(session, name, public_key, key, is_making=is_making)
     person = PersonEnrolled(
         name=name,
         roles=roles,
-        key_id=theirs.key_id,
-        public_key=theirs.public_key,
+        key_id=their_key.key_id,
+        public_key=their_key.public_key,
         logins=logins,
-        key_made_by=theirs.made_by,
+        key_made_by=their_key.made_by,
         replaces_key=is_replacing,
     )
     document = session.verbs.enrol(person)
-    where = "" if theirs.path is None else f"; the private key is {theirs.path}"
-    marked = document.get("key_made_by") or theirs.made_by
+    where = "" if their_key.path is None else f"; the private key is {their_key.path}"
+    marked = document.get("key_made_by") or their_key.made_by
     as_whom = f" as {', '.join(roles)}" if roles else ", and approves nothing,"
-    done = f"{name} may sign{as_whom} with the key id {theirs.key_id[:16]}…{where}."
+    done = f"{name} may sign{as_whom} with the key id {their_key.key_id[:16]}…{where}."
     if "proposal" in document:
         done = f"proposed {document['proposal']}: {document['says']}. A second person confirms{where}."
     mark = (f"{marked} made this private key: every signature made with it is marked.",) if marked else ()
     if replaced := document.get("key_replaced"):
         mark = (*mark, f"This key was replaced {replaced}: every signature made with it is marked.")
     mark = (*mark, *alike_warning(name, document))
-    session.answer({**document, "key": None if theirs.path is None else str(theirs.path)}, done, *mark)
+    session.answer({**document, "key": None if their_key.path is None else str(their_key.path)}, done, *mark)
 
 
 def alike_warning(name: str, document: Document) -> tuple[Text, ...]:
-    """That somebody is enrolled under a name that looks like this one; an older server says nothing of it."""
+    """A warning about an enrolled person with a similar name; an older server sends none."""
     if not document.get("looks_like"):
         return ()
     others = ", ".join(rows(document, "looks_like"))
-    said = (
-        f"WARNING: the name {name} looks like {others}, enrolled already. Signoff takes them for one: they count "
-        "once, and what bars one bars the other. If they are two people, enrol them under names that differ."
+    warning = (
+        f"WARNING: the name {name} looks like {others}, enrolled already. Signoff treats them as one person: they "
+        "count once, and what bars one bars the other. If they are two people, enrol them under names that differ."
     )
-    return (Text(said, style="bold red"),)
+    return (Text(warning, style="bold red"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Key:
-    """The key that a person is enrolled with; `path` is that of the private half, where it lies here."""
+    """The key that a person is enrolled with; `path` is that of the private half, if it is here."""
 
     public_key: str
     made_by: str = ""
@@ -152,7 +154,7 @@ class _Key:
 
 
 def _their_key(session: Session, name: str, public: Path | None, private: Path | None, *, is_making: bool) -> _Key:
-    """The key to enrol: handed over by its person, known already, one's own, or made for them, which is marked."""
+    """The key to enrol: given by the person, enrolled already, one's own, or made for them, which is marked."""
     if public is not None:
         if is_making or private is not None:
             raise BadInputError("Expected --public-key alone, found --make-key or --key beside it; leave one out.")
@@ -160,21 +162,21 @@ def _their_key(session: Session, name: str, public: Path | None, private: Path |
     path = private or session.key_path(name)
     if is_making:
         return _Key(public_key=KeyFile.held(path).public_key, made_by=session.actor, path=path)
-    if private is None and (known := _enrolled_key(session, name)):
-        return _Key(public_key=known)
+    if private is None and (enrolled := _enrolled_key(session, name)):
+        return _Key(public_key=enrolled)
     if name == session.actor:
         return _Key(public_key=KeyFile.held(path).public_key, path=path)
     raise BadInputError(
-        f"Expected the public half of {name}'s own key, found none; nobody was enrolled. Let them run `signoff people "
-        f"key` and give the file as --public-key FILE. `--make-key` makes their private key here instead, and marks "
-        "every signature made with it."
+        f"Expected the public half of {name}'s own key, found none; no person was enrolled. Let them run `signoff "
+        f"people key` and give the file as --public-key FILE. `--make-key` makes their private key here instead, and "
+        "marks every signature made with it."
     )
 
 
 def _enrolled_key(session: Session, name: str) -> str:
-    """The public key with which a person is enrolled already, empty when they are not; an older server tells none."""
-    known = rows(session.verbs.people(), "people")
-    return next((str(p.get("public_key") or "") for p in known if p["name"] == name), "")
+    """The public key of an enrolled person; empty for others, and from an older server."""
+    people = rows(session.verbs.people(), "people")
+    return next((str(p.get("public_key") or "") for p in people if p["name"] == name), "")
 
 
 @people_app.command("list")
@@ -182,17 +184,17 @@ def list_people(context: typer.Context) -> None:
     """List who may sign. Example: `signoff people list`"""
     session: Session = context.obj
     document = session.verbs.people()
-    known = rows(document, "people")
+    people = rows(document, "people")
     session.answer(
         document,
-        *(f"{p['name']}: {', '.join(p['roles'])} (key {p['key_id'][:16]}…){_made(p)}" for p in known),
-        *(() if known else ("Nobody yet. Enrol with: signoff people add NAME --role ROLE --public-key FILE",)),
+        *(f"{p['name']}: {', '.join(p['roles'])} (key {p['key_id'][:16]}…){_made(p)}" for p in people),
+        *(() if people else ("No person yet. Enrol with: signoff people add NAME --role ROLE --public-key FILE",)),
     )
 
 
 def _made(person: dict[str, Any]) -> str:
-    made = f", made by {person['key_made_by']}" if person.get("key_made_by") else ""
-    return f"{made} (key replaced {person['key_replaced']})" if person.get("key_replaced") else made
+    maker = f", made by {person['key_made_by']}" if person.get("key_made_by") else ""
+    return f"{maker} (key replaced {person['key_replaced']})" if person.get("key_replaced") else maker
 
 
 def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None) -> None:
@@ -209,7 +211,7 @@ def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None)
 
 def override(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     role: InRole,
     reason: Reason,
     key: Key = None,
@@ -220,19 +222,21 @@ def override(
     Example: `signoff override momentum-2.0.0-1a2b3c4d --role cto --reason "capped at 10%, reviewed daily"`
     """
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).override(identity, session.hand(role, key), reason=reason))
+    _answer(
+        session, session.at(deployment_id, revision).override(deployment_id, session.hand(role, key), reason=reason)
+    )
 
 
 def approve(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     role: InRole,
     condition: Annotated[list[str] | None, typer.Option("--condition", help="Approve only if …; may repeat.")] = None,
     key: Key = None,
     revision: Revision = None,
     yes: Annotated[bool, typer.Option("--yes", help="Sign what is shown without being asked.")] = False,
 ) -> None:
-    """Sign the manifest in a role, once it was shown what is signed; at a terminal you are asked first.
+    """Sign the manifest in a role, after its content is shown; at a terminal you are asked first.
 
     A condition blocks the start until it is met; one that begins with "while limited:" or "while full:" blocks that
     phase.
@@ -240,17 +244,17 @@ def approve(
     Example: `signoff approve momentum-2.0.0-1a2b3c4d --role risk_manager --condition "while limited: daily review"`
     """
     session: Session = context.obj
-    verbs, conditions, hand = session.at(identity, revision), tuple(condition or ()), session.hand(role, key)
+    verbs, conditions, hand = session.at(deployment_id, revision), tuple(condition or ()), session.hand(role, key)
     if session.reached is None:
-        session.house.signatory(role, hand.person, key)  # whoever cannot sign need not read
-    shown = verbs.to_sign(identity)
+        session.house.signatory(role, hand.person, key)  # a person who cannot sign need not read
+    shown = verbs.to_sign(deployment_id)
     for line in _to_sign(session, shown, role, conditions):
         session.console.tell(line)
     is_asked = not (yes or session.is_json) and sys.stdin.isatty() and session.console.is_terminal
     if is_asked and shown["manifest"] and not typer.confirm("Sign this?"):
         raise RefusedError("Nothing was signed.")
     manifest = shown["manifest"]
-    document = verbs.approve(identity, hand, conditions=conditions, manifest=str(manifest) if manifest else None)
+    document = verbs.approve(deployment_id, hand, conditions=conditions, manifest=str(manifest) if manifest else None)
     signed = (s for s in rows(document, "approvals") if s["role"] == role.value)
     _answer(
         session,
@@ -260,7 +264,7 @@ def approve(
 
 
 def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[str, ...]) -> Iterator[str]:
-    """What is about to be signed, so that nobody signs what they were not shown."""
+    """The content to sign, which every signatory is shown first."""
     manifest, memo = shown["manifest"], shown["memo"]
     yield f"to be signed as {role.value}: {shown['deployment']}, manifest {manifest or 'none: no memo was issued yet'}"
     where = f"{session.reached}{memo}" if memo and session.reached else memo
@@ -271,7 +275,7 @@ def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[st
         outcome = "near miss" if gate.get("near_miss") else str(gate["outcome"]).replace("_", " ")
         yield f"  gate {gate['gate']}: {outcome}{blocks}"
     if not gates:
-        yield "  gates: not told by this server; they stand in the memo"
+        yield "  gates: not sent by this server; the memo has them"
     if overriding := rows(shown, "overridden_by"):
         yield f"  overridden by: {', '.join(overriding)}"
     for one in rows(shown, "open_conditions"):
@@ -286,7 +290,7 @@ def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[st
 
 def reject(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     role: InRole,
     reason: Reason,
     key: Key = None,
@@ -297,12 +301,12 @@ def reject(
     Example: `signoff reject momentum-2.0.0-1a2b3c4d --role compliance --reason "algo registration missing"`
     """
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).reject(identity, session.hand(role, key), reason=reason))
+    _answer(session, session.at(deployment_id, revision).reject(deployment_id, session.hand(role, key), reason=reason))
 
 
 def clear_condition(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     role: InRole,
     condition: Annotated[str, typer.Option("--condition", help="The condition, in its own words.")],
     note: Annotated[str, typer.Option("--note", help="How it was met.")] = "",
@@ -313,7 +317,10 @@ def clear_condition(
     Example: `signoff clear-condition momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review"`
     """
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).meet(identity, session.hand(role), condition=condition, note=note))
+    _answer(
+        session,
+        session.at(deployment_id, revision).meet(deployment_id, session.hand(role), condition=condition, note=note),
+    )
 
 
 def grandfather(
@@ -341,16 +348,16 @@ def grandfather(
 
 
 def _memo(session: Session, document: Document) -> tuple[str, ...]:
-    """Where the memo lies that is signed, or that was; a server shows it at its address instead."""
+    """The path of the memo to sign, or of the signed one; a server shows it at its address instead."""
     if document["state"] not in {State.AWAITING_APPROVAL.value, State.APPROVED.value} or session.reached is not None:
         return ()
     issued = (session.house.settings.releases / str(document["deployment"]) / edition for edition in EDITIONS)
-    found = (folder / "deployment_memo.pdf" for folder in issued)
-    return tuple(f"the memo: {path}" for path in found if path.is_file())[:1]
+    memos = (folder / "deployment_memo.pdf" for folder in issued)
+    return tuple(f"the memo: {path}" for path in memos if path.is_file())[:1]
 
 
 def _answer(session: Session, document: Document, *further: str) -> None:
-    identity, missing = document["deployment"], ", ".join(rows(document, "missing_roles"))
+    deployment_id, missing = document["deployment"], ", ".join(rows(document, "missing_roles"))
     unrehearsed, blocking = rows(document, "unrehearsed"), ", ".join(rows(document, "blocking"))
     also = f"; no rehearsal stands either ({'; '.join(unrehearsed)}): signoff rehearse {document['model']}"
     also = also if unrehearsed else ""
@@ -358,13 +365,13 @@ def _answer(session: Session, document: Document, *further: str) -> None:
         State.VALIDATED.value: f"no rehearsal stands ({'; '.join(unrehearsed)}): signoff rehearse {document['model']}, "
         "then submit again"
         if document["is_free"]
-        else f"blocked by {blocking}; waits for {document['waits_for']}: signoff override {identity} --role … "
+        else f"blocked by {blocking}; waits for {document['waits_for']}: signoff override {deployment_id} --role … "
         f"--reason …{also}",
-        State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {identity} --role …",
-        State.APPROVED.value: f"next: signoff rollout start {identity}",
+        State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {deployment_id} --role …",
+        State.APPROVED.value: f"next: signoff rollout start {deployment_id}",
         State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}, and these bytes stay rejected. Mend "
-        f"what was rejected (`signoff history {identity}` says why) and submit the folder again: other bytes open a "
-        "release of their own",
+        f"what was rejected (`signoff history {deployment_id}` says why) and submit the folder again: other bytes open "
+        "a release of their own",
     }
     hint = hints.get(str(document["state"]))
     held_to = document.get("policy")
@@ -373,7 +380,7 @@ def _answer(session: Session, document: Document, *further: str) -> None:
     unread = (f"not known, and told in the memo: {text}" for text in rows(document, "unread"))
     session.answer(
         document,
-        f"{identity} is {document['state']}",
+        f"{deployment_id} is {document['state']}",
         *((hint,) if hint else ()),
         *cannot_sign(document),
         *further,

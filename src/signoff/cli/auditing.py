@@ -1,4 +1,4 @@
-"""keys, export, verify, anchor: the ledger's public keys, and the ledger itself, taken out and checked."""
+"""keys, export, verify, anchor: the ledger's public keys, its export and its verification."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def keys(context: typer.Context) -> None:
-    """Print the public keys: what a desk pins to believe the flags, and what an auditor gives to verify an export.
+    """Print the public keys: a desk pins one to verify flags, an auditor needs one to verify an export.
 
     Example: `signoff keys --json`
     """
@@ -90,14 +90,14 @@ def verify(
         raise BadInputError(
             f"Expected an export folder, found nothing at {exported}. Write one with `signoff export OUT`."
         )
-    kept = tuple(kept for path in since or () for kept in kept_at(path))
+    checkpoints = tuple(checkpoints for path in since or () for checkpoints in kept_at(path))
     if exported is None and session.house.settings.server is not None:
         with TemporaryDirectory() as folder:
             write_pieces(Path(folder) / "export", session.verbs.export_pieces())
             result = verify_export(
                 Folder(Path(folder) / "export"),
                 expected_fingerprint=fingerprint,
-                kept=kept,
+                kept=checkpoints,
                 check_stamp=stamps_by(tsa_root),
             )
     elif exported is None:
@@ -105,12 +105,12 @@ def verify(
         result = session.installation.verify(
             is_full=is_full,
             expected_fingerprint=fingerprint,
-            kept=kept,
+            kept=checkpoints,
             check_stamp=stamps_by(tsa_root or (own if own.is_file() else None)),
         )
     else:
         result = verify_export(
-            Folder(exported), expected_fingerprint=fingerprint, kept=kept, check_stamp=stamps_by(tsa_root)
+            Folder(exported), expected_fingerprint=fingerprint, kept=checkpoints, check_stamp=stamps_by(tsa_root)
         )
     session.answer(told(result), *lines(result))
     raise typer.Exit(result.exit_code)
@@ -125,7 +125,7 @@ def anchor(
         Path | None, typer.Option(help="The time-stamping authority's root certificates (PEM); rfc3161 needs them.")
     ] = None,
 ) -> None:
-    """Keep the present checkpoint where whoever can write to the ledger cannot.
+    """Keep the present checkpoint where writers of the ledger cannot change it.
 
     Example: `signoff anchor --to git:/mnt/auditors/ledger`
     """

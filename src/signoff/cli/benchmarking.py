@@ -1,4 +1,4 @@
-"""benchmark: what a registered version costs to run on this machine, as evidence for a dossier."""
+"""benchmark: measures the cost of running a registered version on this machine, as evidence for a dossier."""
 
 from pathlib import Path
 from typing import Annotated

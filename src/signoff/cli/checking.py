@@ -1,4 +1,4 @@
-"""init, check, memo: a release before anybody signs."""
+"""init, check, memo: a release before it is signed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -83,8 +83,8 @@ def memo(
 ) -> None:
     """Write the deployment memo (Markdown, HTML, PDF), its four attachments and the manifest.
 
-    Of a release on record it writes the living memo: with the receipts of its notices, its readings, what people did.
-    The signed memo is compared with what was signed: exit 1 where a file of it was altered.
+    For a release on record it writes the living memo, with its notices' receipts, its readings and people's acts.
+    The signed memo is compared with its manifest: exit 1 if a file of it was altered.
 
     Example: `signoff memo release --out memo`, later `signoff memo momentum-2.0.0-1a2b3c4d`
     """
@@ -105,12 +105,12 @@ def memo(
     raise typer.Exit(0 if document["passed"] else 1)
 
 
-def _living(session: Session, identity: str, out: Path | None) -> None:
-    """The memo of a release as it reads now, beside the signed one."""
+def _living(session: Session, deployment_id: str, out: Path | None) -> None:
+    """Write the living memo of a release, beside the signed one."""
     with session.progress() as report:
         report("composing and rendering the living memo", 0, 1)
-        document, signed, altered, files = session.verbs.living_memo(identity)
-    folder = out or Path(f"{identity}-living")
+        document, signed, altered, files = session.verbs.living_memo(deployment_id)
+    folder = out or Path(f"{deployment_id}-living")
     write_folder(folder, files)
     living = folder / "living_memo.pdf"
     session.answer(
@@ -128,9 +128,8 @@ def _living(session: Session, identity: str, out: Path | None) -> None:
 
 
 def _as_signed(signed: str, altered: tuple[str, ...] | None) -> tuple[object, ...]:
-    """Whether the signed memo is still what was signed."""
     if not signed:
-        return ("no memo was put to signature yet",)
+        return ("no memo was issued for signature yet",)
     if altered is None:
         return (f"the signed memo, not compared (an older server): {signed}",)
     if altered:
@@ -177,29 +176,29 @@ def _lines(document: Document) -> tuple[object, ...]:
 
 
 def cannot_sign(document: Document) -> tuple[Text, ...]:
-    """In which roles nobody enrolled could sign; an older server says nothing of it."""
-    told = rows(document, "cannot_sign") if document.get("cannot_sign") else ()
-    return tuple(Text(f"It could not be approved: {text}", style="bold red") for text in told)
+    """The roles that no enrolled person could sign in; an older server sends none."""
+    texts = rows(document, "cannot_sign") if document.get("cannot_sign") else ()
+    return tuple(Text(f"It could not be approved: {text}", style="bold red") for text in texts)
 
 
 def _refused(document: Document) -> tuple[Text, ...]:
-    """What `memo` and `submit` will refuse; an older server says nothing of it."""
-    told = (("`signoff memo` and `signoff submit` refuse", "refused"), ("`signoff submit` refuses", "submit_refused"))
+    """The refusals of `memo` and `submit`; an older server sends none."""
+    keys = (("`signoff memo` and `signoff submit` refuse", "refused"), ("`signoff submit` refuses", "submit_refused"))
     return tuple(
         Text.assemble((f"{who}: ", "bold red"), str(text))
-        for who, key in told
+        for who, key in keys
         for text in (rows(document, key) if document.get(key) else ())
     )
 
 
 def _sessions(document: Document) -> tuple[str, ...]:
-    """What each table lacks of its calendar, whether or not that blocks; an older server says nothing of it."""
-    told = rows(document, "sessions") if document.get("sessions") else ()
-    return tuple(f"Sessions: {text}" for text in told)
+    """The sessions that each table lacks, blocking or not; an older server sends none."""
+    texts = rows(document, "sessions") if document.get("sessions") else ()
+    return tuple(f"Sessions: {text}" for text in texts)
 
 
 def _paper(document: Document) -> tuple[str, ...]:
-    """What is odd about the paper period; an older server says nothing of it."""
+    """The anomalies of the paper period; an older server sends none."""
     if not document.get("paper"):
         return ()
     paper = fields(document, "paper")

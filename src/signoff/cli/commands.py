@@ -1,7 +1,7 @@
-"""The commands, and how their errors read. Never a traceback for what people can answer.
+"""The commands and their error messages. An error that people can answer never shows a traceback.
 
-The list of commands is read by itself; the module of a command is loaded when somebody gives that command, so that help
-and a kill do not wait for what other commands need.
+The list of commands is separate, and a command's module is loaded only when that command is given, so that help and a
+kill do not wait for the imports of other commands.
 """
 
 import gc
@@ -32,7 +32,7 @@ RENAMED: Final = {"meet": "clear-condition", "adopt": "grandfather"}
 
 
 class Commands(TyperGroup):
-    """The commands by name; each one's module is loaded when the line names it."""
+    """The commands by name; a module is loaded when the line names its command."""
 
     def list_all(self) -> "Commands":
         """The group with every command listed by its summary and none loaded."""
@@ -44,16 +44,16 @@ class Commands(TyperGroup):
     def load(self, name: str) -> None:
         """Load the module of one command; a name that is not listed loads nothing.
 
-        The garbage collector rests meanwhile: it takes a fifth of the time and finds nothing to free. Tables and
-        documents are made of many small things, few of which are garbage: the collector runs less often afterwards.
+        The garbage collector is off meanwhile: it takes a fifth of the time and finds nothing to free. Afterwards it
+        runs less often, since tables and documents consist of many small objects, few of them garbage.
         """
         panel, module = next(((p, names[name].module) for p, names in PANELS.items() if name in names), (None, None))
         if module is None or self.commands[name].callback is not None or hasattr(self.commands[name], "commands"):
             return
         gc.disable()
-        found = _commands_of(module)[name]
-        found.rich_help_panel = panel
-        self.commands[name] = found
+        command = _commands_of(module)[name]
+        command.rich_help_panel = panel
+        self.commands[name] = command
         gc.freeze()
         gc.set_threshold(20_000, 10, 10)
         gc.enable()
@@ -65,7 +65,7 @@ class Commands(TyperGroup):
         return self
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own, which have no public type
-        """The command that a line names, loaded, and the session that it will ask for."""
+        """The loaded command of a line, and the session that it will use."""
         self.load(args[0])
         resolved = super().resolve_command(ctx, args)
         if isinstance(ctx.obj, Invocation):
@@ -87,11 +87,11 @@ app = typer.Typer(
 
 @app.callback()
 def _signoff() -> None:
-    """A group, though the commands are added by name."""
+    """A group without commands; they are added by name."""
 
 
 class Invocation:
-    """One line as it is carried out; it has a session once its command is loaded."""
+    """One line in execution; it has a session once its command is loaded."""
 
     def __init__(self, line: CommandLine, signals: Signals) -> None:
         self.line, self.signals = line, signals
@@ -137,23 +137,23 @@ def invoke(arguments: list[str], signals: Signals) -> int:
 
 @cache
 def built() -> Any:  # noqa: ANN401 - Typer's own commands, which have no public type
-    """The commands, made once in a process and not loaded."""
+    """The commands, built once in a process and not loaded."""
     group: Any = readable(get_command(app))
     return group.list_all()
 
 
 @cache
 def _commands_of(module: str) -> dict[str, Any]:
-    """The commands of a module by name, their help readable."""
+    """The commands of a module by name, with readable help."""
     part = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="markdown")
     part.callback()(_signoff)
     import_module(f"signoff.cli.{module}").add_to(part)
-    found: Any = get_command(part)
-    return dict(readable(found).commands)
+    group: Any = get_command(part)
+    return dict(readable(group).commands)
 
 
 def _present(line: list[str], errors: Screen) -> list[str]:
-    """The line with a renamed command by its present name, and a word on the new one."""
+    """The line with a renamed command under its present name, and a hint about it."""
     if not line or (name := RENAMED.get(line[0])) is None:
         return line
     errors.print(f"`signoff {line[0]}` is `signoff {name}` now; the earlier name goes with the next release.")
@@ -161,7 +161,7 @@ def _present(line: list[str], errors: Screen) -> list[str]:
 
 
 def _answer_error(invocation: Invocation, code: str, message: str, guard: str | None = None) -> None:
-    """An error as a program reads it, where the line asks for JSON and has no answer yet."""
+    """Print an error as JSON, if the line asks for JSON and has no answer yet."""
     session = invocation.session
     if invocation.line.is_json and (session is None or not session.has_answered):
         content = {"code": code, "message": message, **({} if guard is None else {"guard": guard})}

@@ -1,4 +1,4 @@
-"""credential: the authenticators that a person signs with in the browser."""
+"""credential: the authenticators with which a person signs in the browser."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,20 +42,20 @@ def vouch(
 @credential_app.command("withdraw")
 def withdraw(
     context: typer.Context,
-    identity: Annotated[str, typer.Argument(help="The credential's id, as `signoff credential list` lists it.")],
+    credential_id: Annotated[str, typer.Argument(help="The credential's id, as `signoff credential list` lists it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
 ) -> None:
-    """Let an authenticator sign no more; what it signed stands.
+    """Withdraw an authenticator; its earlier signatures stand.
 
     Example: `signoff credential withdraw kX3v… --reason "phone lost"`
     """
     session: Session = context.obj
-    _answer(session, session.verbs_of(None).withdraw_credential(identity, reason=reason))
+    _answer(session, session.verbs_of(None).withdraw_credential(credential_id, reason=reason))
 
 
 def _answer(session: Session, document: Document) -> None:
-    held, waiting = rows(document, "credentials"), document["waiting"]
-    lines = [f"{c['label']}: key id {c['key_id'][:16]}…, at {c['origin']} (id {c['id']})" for c in held]
+    enrolled, waiting = rows(document, "credentials"), document["waiting"]
+    lines = [f"{c['label']}: key id {c['key_id'][:16]}…, at {c['origin']} (id {c['id']})" for c in enrolled]
     if isinstance(waiting, dict):
         lines.append(f"waits for your word: {waiting['label']}, key id {waiting['key_id'][:16]}…")
     session.answer(document, *(lines or ["No authenticator yet. Make one in the browser, at /credentials."]))

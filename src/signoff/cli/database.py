@@ -55,8 +55,8 @@ def upgrade(context: typer.Context, owner_url: Owner = None) -> None:
 def status(context: typer.Context) -> None:
     """Show which schema the database has. Example: `signoff db status`"""
     session: Session = context.obj
-    found, known = schema_of(session.installation.settings.database)
+    present, newest = schema_of(session.installation.settings.database)
     session.answer(
-        {"schema": found, "known": known},
-        f"schema {found}, this Signoff knows schema {known}" if found else "no schema yet: signoff db init",
+        {"schema": present, "known": newest},
+        f"schema {present}, this Signoff knows schema {newest}" if present else "no schema yet: signoff db init",
     )

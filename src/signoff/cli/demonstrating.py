@@ -35,8 +35,8 @@ def demo(
     session: Session = context.obj
     console = session.console
     clock = SimulatedClock(SUBMITTED_AT)
-    known = settings(home=str(out / "home"), actor="demo", venue=VenueKind.SIMULATED.value)
-    house = Installation(known, clock, session.undertakings, ActorProof.UNAUTHENTICATED)
+    registered = settings(home=str(out / "home"), actor="demo", venue=VenueKind.SIMULATED.value)
+    house = Installation(registered, clock, session.undertakings, ActorProof.UNAUTHENTICATED)
     console.print(
         Panel(
             "Real: prices of 20 S&P 500 stocks, models, every configuration tried, statistics, registry, signatures, "

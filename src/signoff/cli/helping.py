@@ -9,7 +9,7 @@ SHARED: Final = (
     "--server URL, --token SECRET, --json; --venue none|simulated (default none) says where orders are stopped; "
     "--trusted runs the code of a dossier or a model in the command's own process, and every result says so."
 )
-# What Markdown would take for mark-up, outside of `code`.
+# Characters that Markdown reads as mark-up, outside of `code`.
 _CODE: Final = re.compile(r"(`[^`]*`)")
 _MARKUP: Final = re.compile(r"([\\<>\[\]*_~|&])")
 

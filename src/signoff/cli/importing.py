@@ -1,4 +1,4 @@
-"""import: the result of another tool becomes a table of evidence."""
+"""import: converts the result of another tool into a table of evidence."""
 
 from pathlib import Path
 from typing import Annotated
@@ -104,7 +104,7 @@ def import_result(
 
 
 def _replaced(path: Path, content: bytes, *, may_replace: bool) -> str | None:
-    """What the import writes over, refused unless somebody said so; the same bytes again replace nothing."""
+    """The note about a replaced table; refused without --replace, unless the bytes are the same."""
     from signoff.adapters.evidence.tables import read_bytes  # noqa: PLC0415 - it reads tables
     from signoff.ledger.canonical import digest  # noqa: PLC0415 - it reads tables
 
@@ -119,7 +119,7 @@ def _replaced(path: Path, content: bytes, *, may_replace: bool) -> str | None:
 
 
 def _refuse_second(out: Path, table: str) -> None:
-    """A folder with two files of one name is refused by `check`; better said now."""
+    """Refuse a second file of one table now, since `check` would refuse it later."""
     from signoff.adapters.evidence.frames import SUFFIXES  # noqa: PLC0415 - it reads tables
 
     others = [*(f"{table}{suffix}" for suffix in SUFFIXES if suffix != ".parquet"), f"{table}.link"]

@@ -1,7 +1,7 @@
-"""A command that is stopped from outside: by Ctrl-C, by SIGTERM, or because its terminal went away.
+"""Handles signals to a command: Ctrl-C, SIGTERM, or a closed terminal.
 
-The first signal ends the command where it is, and the command then says what stands on record. A kill is not ended by
-the first one: half a kill helps nobody, so that it is finished and told, and only a second signal ends it.
+The first signal ends the command at once, and the command then reports what is on record. A kill is an exception: it
+is finished and reported after the first signal, since half a kill is useless. Only a second signal ends it.
 """
 
 import signal
@@ -15,7 +15,7 @@ OVER: Final = 128
 
 
 class Interrupted(BaseException):
-    """A signal told this command to end; no fault, so that nothing that answers faults catches it."""
+    """A signal told this command to end. It is not an Exception, so that no error handling catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -30,7 +30,7 @@ class Signals:
         self._is_finishing = False
 
     def heed(self) -> "Signals":
-        """Be told of each signal that is not ignored already, as `nohup` has it."""
+        """Handle each signal, except those that are ignored already, as under `nohup`."""
         for number in STOPPING:
             if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
                 signal.signal(number, self._stop)
@@ -38,20 +38,20 @@ class Signals:
         return self
 
     def leave(self) -> None:
-        """Let each signal do what it does by itself: servers and workers have their own way to end."""
+        """Restore the default of each signal: servers and workers handle signals themselves."""
         for number in self._heeded:
             signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
         self._heeded.clear()
 
     def ignore(self) -> None:
-        """The command has answered; a signal while the interpreter ends would only print where it came."""
+        """Ignore signals after the answer: while the interpreter ends, one would only print a traceback."""
         for number in self._heeded:
             with suppress(ValueError):
                 signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
     def finishing(self) -> Iterator[None]:
-        """Finish what is done here at the first signal; the second one ends it."""
+        """Finish this block after a first signal; a second one ends it."""
         self._is_finishing = True
         try:
             yield

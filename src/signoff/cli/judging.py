@@ -1,4 +1,4 @@
-"""verdict: a column of returns, and perhaps a table of trials, judged without a dossier."""
+"""verdict: judges a column of returns, and optionally a table of trials, without a dossier."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,18 +100,18 @@ def verdict(
         wanted = gate if explain is None else [explain]
         asked = Asked(returns=returns, trials=trials, benchmark=benchmark, policy=policy, gates=wanted)
         with session.progress() as report:
-            found = judge(asked, options, report, Face.COMMAND)
+            result = judge(asked, options, report, Face.COMMAND)
             if html is not None:
                 report("drawing the pictures", 0, 1)
-                found.to_html(html)
+                result.to_html(html)
     except SignoffError as error:
         raise said_as(error, Face.COMMAND) from error
     if explain is None:
-        document = found.document
+        document = result.document
         session.answer(document, *lines(document), *(() if html is None else (f"wrote {html}",)))
     else:
         (key,) = gate_keys([explain], tuple(DEFINITIONS))
         words, thresholds = DEFINITIONS[key].words, policy_of(policy).gates.thresholds_of(key)
-        document = {**found.document, "explains": {**words, "thresholds": list(thresholds)}}
+        document = {**result.document, "explains": {**words, "thresholds": list(thresholds)}}
         session.answer(document, *explained(document, words, thresholds))
-    raise typer.Exit(0 if found.passed else 1)
+    raise typer.Exit(0 if result.passed else 1)

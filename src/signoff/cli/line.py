@@ -1,12 +1,12 @@
-"""One line of the command line: the options that may stand anywhere on it, and what is left for its command."""
+"""Parses a command line: the shared options, which may be anywhere on it, and the rest for its command."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-# What takes risk away: nothing holds it up.
+# Commands that take risk away; nothing may delay them.
 EXITS: Final = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
-# What only reads: it looks at a home that is there, and makes none.
+# Commands that only read; they create no home.
 READING: Final = (
     *(("status",), ("history",), ("verify",), ("export",), ("keys",), ("db", "status")),
     *(("token", "list"), ("accounts", "list"), ("accounts", "proposals"), ("people", "list"), ("credential", "list")),
@@ -33,7 +33,7 @@ class CommandLine:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What of the rest is no option."""
+        """The rest without options."""
         return tuple(word for word in self.rest if not word.startswith("-"))
 
     @property
@@ -48,7 +48,7 @@ class CommandLine:
 
     @property
     def is_lasting(self) -> bool:
-        """Whether the command goes on until a signal ends it in a way of its own."""
+        """Whether the command runs until a signal, which it handles itself."""
         return self.words[:1] == ("serve",) or (self.words[:1] == ("worker",) and "--watch" in self.rest)
 
     def _begins_with(self, commands: Iterable[tuple[str, ...]]) -> bool:
@@ -56,7 +56,7 @@ class CommandLine:
 
 
 def parsed(arguments: list[str]) -> CommandLine:
-    """Take the shared options out of a line, wherever they stand."""
+    """Take the shared options out of a line, wherever they are."""
     line, waiting = CommandLine(), iter(arguments)
     for argument in waiting:
         name, _, value = argument.partition("=")

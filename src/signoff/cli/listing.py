@@ -1,4 +1,4 @@
-"""The list of commands: what help shows, read without loading any of them."""
+"""The list of commands for help, which loads none of them."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ class Listed(NamedTuple):
     summary: str
 
 
-# The commands under what a person wants, in the order of a release's life.
+# The commands by purpose, in the order of a release's life.
 PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
     "Validate": {
         "demo": Listed(
@@ -52,7 +52,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "approve": Listed(
             "approving",
-            "Sign the manifest in a role, once it was shown what is signed; at a terminal you are asked first.",
+            "Sign the manifest in a role, after its content is shown; at a terminal you are asked first.",
         ),
         "reject": Listed("approving", "End a release before its rollout; it sticks."),
         "clear-condition": Listed("approving", "Say that a condition of your own approval is met."),
@@ -66,7 +66,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "done": Listed(
             "rollout",
-            "Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody.",
+            "Record that you did an item of section 9: a meeting, a dashboard, a document, a message.",
         ),
     },
     "Run": {
@@ -86,7 +86,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "notices": Listed(
             "serving",
-            "List what waits to be told to people, how often it was tried, and why it was not taken.",
+            "List undelivered notices, their attempts, and why they were refused.",
         ),
         "review": Listed(
             "rollout",
@@ -118,8 +118,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
         "keys": Listed(
             "auditing",
-            "Print the public keys: what a desk pins to believe the flags, and what an auditor gives to "
-            "verify an export.",
+            "Print the public keys: a desk pins one to verify flags, an auditor needs one to verify an export.",
         ),
         "version": Listed("showing", "Print the version of Signoff."),
     },
@@ -130,7 +129,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         "token": Listed("accounts", "Tokens for programs and for people at a command line."),
         "credential": Listed("credentials", "Your authenticators: passkeys and tokens that sign in the browser."),
         "ledger": Listed("auditing", "The ledger's own keys."),
-        "anchor": Listed("auditing", "Keep the present checkpoint where whoever can write to the ledger cannot."),
+        "anchor": Listed("auditing", "Keep the present checkpoint where writers of the ledger cannot change it."),
         "db": Listed("database", "The database's schema and its least privileged role."),
     },
 }

@@ -1,4 +1,4 @@
-"""policy: the installation's floor. One person proposes it, another one confirms it."""
+"""policy: the installation's policy. One person proposes it, another one confirms it."""
 
 import json
 from pathlib import Path
@@ -84,7 +84,7 @@ def confirm(
     role: InRole = None,
     key: Key = None,
 ) -> None:
-    """Sign a proposed policy as the second person; what is submitted from now on is held to it.
+    """Sign a proposed policy as the second person; later submissions are held to it.
 
     Example: `signoff policy confirm 1f2e3d4c5b6a7980 --as "C. Yamada"`
     """
@@ -95,7 +95,7 @@ def confirm(
 
 @policy_app.command("decline")
 def decline(context: typer.Context, proposal: Annotated[str, typer.Argument(help="The proposal's id.")]) -> None:
-    """Put a proposed policy away. Example: `signoff policy decline 1f2e3d4c5b6a7980 --as "C. Yamada"`"""
+    """Decline a proposed policy. Example: `signoff policy decline 1f2e3d4c5b6a7980 --as "C. Yamada"`"""
     session: Session = context.obj
     document = session.verbs_of(Permission.CONFIRM_POLICY).decline_policy(proposal)
     session.answer(document, f"declined {document['proposal']} of {document['proposed_by']}")
@@ -124,8 +124,8 @@ def _shown(document: Document) -> tuple[str, ...]:
     says = str(document["says"])
     at = f" at {str(document['confirmed_at'])[:16]}Z" if document["confirmed_at"] else ""
     lines = [f"In force: {says}{at}", f"Digest: {document['digest']}"]
-    if said := document.get("unknown_figures"):  # an older server does not say
-        lines.append(f"Order gate: {said}")
+    if words := document.get("unknown_figures"):  # an older server does not send it
+        lines.append(f"Order gate: {words}")
     if not document["is_confirmed"]:
         lines.append(
             "No two people have confirmed it. Propose it or another one: signoff policy propose FILE --as NAME"
@@ -139,15 +139,15 @@ def _shown(document: Document) -> tuple[str, ...]:
 
 
 def _waiting(document: Document) -> tuple[object, ...]:
-    told: list[object] = []
+    shown: list[object] = []
     for proposal in rows(document, "proposals"):
-        told += [
+        shown += [
             f"Proposed as {proposal['proposal']} by {proposal['proposed_by']} ({proposal['role']}), until "
             f"{proposal['expires_at'][:16]}Z: policy {proposal['name']} {proposal['version']}, digest "
             f"{proposal['digest'][:12]}…",
             _table(proposal),
         ]
-    return tuple(told) or ("No proposal waits for a second person.",)
+    return tuple(shown) or ("No proposal waits for a second person.",)
 
 
 def _table(proposal: Document) -> Table | str:

@@ -1,4 +1,4 @@
-"""replay: the whole history of a release's features, where `check` looks at a sample of dates."""
+"""replay: replays the whole history of a release's features; `check` only samples dates."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,19 +49,19 @@ def replay(
     )
     with session.progress() as report:
         report("replaying features", 0, 1)
-        found = replay_folders(
+        reports = replay_folders(
             declared,
             how,
             lambda done, total: report("replaying features", done, total),
             session.house.sandbox,
         )
-    if any(one.dates_checked < 1 or one.features_checked < 1 for one in found.values()):
+    if any(one.dates_checked < 1 or one.features_checked < 1 for one in reports.values()):
         raise BadInputError(
             "Nothing could be compared: no feature has a value on any of the dates. Look at the inputs."
         )
-    document = {name: _document(one) for name, one in found.items()}
-    session.answer({"versions": document}, *(part for name, one in found.items() for part in _lines(name, one)))
-    raise typer.Exit(1 if any(found.values()) else 0)
+    document = {name: _document(one) for name, one in reports.items()}
+    session.answer({"versions": document}, *(part for name, one in reports.items() for part in _lines(name, one)))
+    raise typer.Exit(1 if any(reports.values()) else 0)
 
 
 def _document(report: "PitReport") -> dict[str, object]:
@@ -87,10 +87,10 @@ def _document(report: "PitReport") -> dict[str, object]:
 
 
 def _lines(name: str, report: "PitReport") -> tuple[object, ...]:
-    said = f"{name}: {report.features_checked} features on {report.dates_checked} dates, {len(report)} moved."
+    summary = f"{name}: {report.features_checked} features on {report.dates_checked} dates, {len(report)} moved."
     if not report:
-        return (Text(said, style="bold green"),)
+        return (Text(summary, style="bold green"),)
     table = Table("Feature", "Kind", "First date", "Size", "On", "What was seen")
     for f in report:
         table.add_row(f.feature, f.kind, str(f.first_date), f"{f.size:.3g}", f"{f.n:,} of {f.of:,}", f.detail)
-    return (Text(said, style="bold red"), table)
+    return (Text(summary, style="bold red"), table)

@@ -1,4 +1,4 @@
-"""rollout, observe, kill, rearm, rehearse, review, worker: a release while it lives."""
+"""rollout, observe, kill, rearm, rehearse, review, worker: a release during its rollout."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
+from signoff.cli.approving import DeploymentId, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
 from signoff.domain.access import Permission
 from signoff.domain.deployment import State
@@ -37,55 +37,55 @@ def add_to(app: typer.Typer) -> None:
 
 
 @rollout_app.command()
-def start(context: typer.Context, identity: Identity, key: Key = None, revision: Revision = None) -> None:
-    """Enter shadow. Who starts it signs section 12 of the memo, with their own key where it is at hand.
+def start(context: typer.Context, deployment_id: DeploymentId, key: Key = None, revision: Revision = None) -> None:
+    """Enter shadow. The person who starts it signs section 12 of the memo, if their own key is here.
 
     Example: `signoff rollout start momentum-2.0.0-1a2b3c4d --as "T. Haddad"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision, Permission.START).start(identity, key)
+    document = session.at(deployment_id, revision, Permission.START).start(deployment_id, key)
     signed = document.get("deployed_by")
-    said = f"{signed} signed section 12" if signed else "nobody signed section 12; the memo says so"
-    _answer(session, document, said)
+    signing = f"{signed} signed section 12" if signed else "nobody signed section 12; the memo says so"
+    _answer(session, document, signing)
 
 
 @rollout_app.command()
-def advance(context: typer.Context, identity: Identity, revision: Revision = None) -> None:
+def advance(context: typer.Context, deployment_id: DeploymentId, revision: Revision = None) -> None:
     """Go one phase further when every condition holds. Example: `signoff rollout advance momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.at(identity, revision, Permission.ADVANCE).advance(identity))
+    _answer(session, session.at(deployment_id, revision, Permission.ADVANCE).advance(deployment_id))
 
 
 @rollout_app.command()
 def pause(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     reason: Annotated[PauseReason, typer.Option("--for", help="Why.")] = PauseReason.MANUAL,
     note: Annotated[str, typer.Option("--reason", help="In words.")] = "",
     revision: Revision = None,
 ) -> None:
     """Stop the phase clock. Example: `signoff rollout pause momentum-2.0.0-1a2b3c4d --reason "month end"`"""
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).pause(identity, reason, note=note))
+    _answer(session, session.at(deployment_id, revision).pause(deployment_id, reason, note=note))
 
 
 @rollout_app.command()
 def resume(
     context: typer.Context,
-    identity: Identity,
-    reason: Annotated[PauseReason, typer.Option("--for", help="Which reason to take away.")] = PauseReason.MANUAL,
+    deployment_id: DeploymentId,
+    reason: Annotated[PauseReason, typer.Option("--for", help="The reason to remove.")] = PauseReason.MANUAL,
     note: Annotated[str, typer.Option("--reason", help="In words.")] = "",
     revision: Revision = None,
 ) -> None:
     """Take one pause reason away. Example: `signoff rollout resume momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.at(identity, revision, Permission.RESUME).resume(identity, reason, note=note))
+    _answer(session, session.at(deployment_id, revision, Permission.RESUME).resume(deployment_id, reason, note=note))
 
 
 @rollout_app.command("not-held")
 def not_held(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     session_date: Annotated[datetime, typer.Option("--session", formats=["%Y-%m-%d"], help="The session.")],
     reason: Annotated[str, typer.Option("--reason", help="Why the venue did not hold it.")],
     revision: Revision = None,
@@ -97,14 +97,16 @@ def not_held(
     session: Session = context.obj
     _answer(
         session,
-        session.at(identity, revision, Permission.NOT_HELD).not_held(identity, session_date.date(), reason=reason),
+        session.at(deployment_id, revision, Permission.NOT_HELD).not_held(
+            deployment_id, session_date.date(), reason=reason
+        ),
     )
 
 
 @rollout_app.command()
 def rollback(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     reason: Annotated[str, typer.Option("--reason", help="In words.")] = "ordered by a person",
     occasion: Annotated[
         RollbackCause, typer.Option("--for", help="The occasion of section 5.1.")
@@ -116,7 +118,7 @@ def rollback(
     Example: `signoff rollout rollback momentum-2.0.0-1a2b3c4d --for risk_breach --reason "exposure over limit"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision).rollback(identity, occasion, reason=reason)
+    document = session.at(deployment_id, revision).rollback(deployment_id, occasion, reason=reason)
     because = document.get("memo_owed_because")
     owed = f"the rollback is done; its memo is owed: {because} The worker tries again."
     _answer(session, document, *_stuck(document), *([owed] if because else []))
@@ -126,7 +128,7 @@ def rollback(
 @rollout_app.command(name="attest-flat")
 def attest_flat(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     reason: Annotated[str, typer.Option("--reason", help="What you looked at, and where.")],
     revision: Revision = None,
 ) -> None:
@@ -137,7 +139,7 @@ def attest_flat(
     Example: `signoff rollout attest-flat momentum-2.0.0-1a2b3c4d --reason "nothing open, the broker's desk says"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision).attest_flat(identity, reason=reason)
+    document = session.at(deployment_id, revision).attest_flat(deployment_id, reason=reason)
     because = document.get("memo_owed_because")
     owed = f"the memo of the rollback is owed: {because} The worker tries again."
     _answer(session, document, *_stuck(document), *([owed] if because else []))
@@ -145,14 +147,13 @@ def attest_flat(
 
 
 def _stuck(document: Document) -> tuple[str, ...]:
-    """The step that could not be done, and why."""
     step, because = document.get("stuck_at"), document.get("stuck_because")
     return (f"stuck at {step}: {because}. Waits for {document['waits_for']}",) if because else ()
 
 
 def observe(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     session_date: Annotated[
         datetime | None, typer.Option("--session", formats=["%Y-%m-%d"], help="Default: the next one not observed.")
     ] = None,
@@ -166,13 +167,13 @@ def observe(
     Example: `signoff observe momentum-2.0.0-1a2b3c4d`
     """
     session: Session = context.obj
-    document = session.at(identity, revision, Permission.OBSERVE).observe(
-        identity, session_date.date() if session_date else None
+    document = session.at(deployment_id, revision, Permission.OBSERVE).observe(
+        deployment_id, session_date.date() if session_date else None
     )
     readings, fired = fields(document, "readings"), rows(document, "fired")
     session.answer(
         document,
-        f"{identity} on {document['session']}: {document['state']}",
+        f"{deployment_id} on {document['session']}: {document['state']}",
         *([str(document["interim"])] if document.get("interim") else []),
         *(_reading(key, r) for key, r in readings.items()),
         *(f"  trigger holds: {name}" for name in fired),
@@ -192,7 +193,7 @@ def kill(
 ) -> None:
     """Stop trading a model, the models of a desk, or all of them now: flags off, orders fenced and cancelled.
 
-    One person, no prompt. A name that nothing is known by is stopped too, and exits 1.
+    One person, no prompt. An unknown name is stopped too, and exits 1.
 
     Example: `signoff kill momentum --reason "orders at ten times the size"`
     """
@@ -208,7 +209,7 @@ def kill(
             verbs.kill_many(reason=reason, desk=desk) if model is None else verbs.kill(model, reason=reason)
         )
     is_kept = document["journaled"] or document["recorded"] or document.get("handed_over") is not None
-    if not is_kept and session.house.settings.server is None:  # a server that answers has it in force
+    if not is_kept and session.house.settings.server is None:  # a server that answered has the kill in force
         _tell_lost(session, model or ("Every model" if desk is None else f"Every model of {desk}"), document)
     elif model is None:
         session.answer(document, *_many_killed(document), *_where(session))
@@ -219,12 +220,12 @@ def kill(
     is_unknown = model is not None and document.get("known") is False
     if (
         is_unknown or document.get("flat") is not True
-    ):  # a server of before says nothing of a venue, and unknown is not flat
+    ):  # an older server says nothing of a venue, and unknown is not flat
         raise typer.Exit(1)
 
 
 def _tell_lost(session: Session, what: str, document: Document) -> None:
-    """Nobody but this process, which ends, knows of the kill: its flags are in force nowhere."""
+    """Warn that the kill is in force nowhere: only this process, which now ends, has it."""
     if "models" in document:
         whole: Document = {**document, "models": [{**part, "flags": {}} for part in rows(document, "models")]}
     else:
@@ -237,7 +238,7 @@ def _tell_lost(session: Session, what: str, document: Document) -> None:
         f"{what} is NOT stopped by this command: the flags are what they were.",
         f"{_left(document)}.",
         *why,
-        "NO DISK AND NO LEDGER took this kill: nobody else knows of it. Order it at a running server (--server URL), "
+        "NO DISK AND NO LEDGER took this kill: it is in force nowhere. Order it at a running server (--server URL), "
         "or mend what stands above and order it again.",
     )
     session.answer(whole, *lines)
@@ -247,7 +248,7 @@ def _tell_lost(session: Session, what: str, document: Document) -> None:
 
 
 def _unrecognised(model: str, document: Document) -> tuple[str, ...]:
-    """That nothing here is known by this name, which may be a slip; said first, since the rest reads like success."""
+    """A warning that the name is unknown, and may be misspelt; printed first, since the rest reads like success."""
     is_known, near = document.get("known"), document.get("nearest") or []
     if is_known:
         return ()
@@ -267,9 +268,9 @@ def _unrecognised(model: str, document: Document) -> tuple[str, ...]:
 
 
 def _where(session: Session) -> tuple[str, ...]:
-    """Which installation took the kill; a server that was named is known already."""
-    known = session.house.settings
-    return () if known.server is not None else (f"Home: {known.home.absolute()}",)
+    """The home that took the kill; empty if the user named a server."""
+    settings = session.house.settings
+    return () if settings.server is not None else (f"Home: {settings.home.absolute()}",)
 
 
 def _killed(model: str, document: Document) -> tuple[str, ...]:
@@ -302,30 +303,30 @@ def _many_killed(document: Document) -> tuple[str, ...]:
 
 
 def _left(document: Document) -> str:
-    """What is open, as the venue says; a server of before Signoff knew venues does not."""
+    """The open orders at the venue, in words; a server that is older than venues does not send them."""
     return str(document.get("left", NOBODY_ASKED))
 
 
 def _stopped_nobody(document: Document) -> bool:
-    """Whether a kill of everything found nothing, as in a home that is not the installation's."""
+    """Whether a kill of all models found none, as in a wrong home."""
     is_whole = document.get("complete") is True and document.get("handed_over") is None
     return is_whole and document.get("models") == []
 
 
 def _kept(document: Document) -> tuple[str, ...]:
-    """What became of the order where the ledger does not hold it."""
+    """The fate of a kill that is not in the ledger yet."""
     if document["recorded"]:
         return ()
     if document["journaled"]:
         return ("The ledger does not hold it yet; it will once the database answers.",)
     return (
-        "NO DISK AND NO LEDGER took this kill: nobody else knows of it. Order it at a running server (--server URL), "
+        "NO DISK AND NO LEDGER took this kill: no other process has it. Order it at a running server (--server URL), "
         "or make room and order it again.",
     )
 
 
 def _handed_over(what: str, document: Document) -> tuple[str, ...]:
-    """What happens next with a kill that was left in the drop folder."""
+    """The next steps of a kill that was left in the drop folder."""
     return (
         f"{what}: the kill lies in {document['handed_over']}, since this account cannot write to the installation's "
         "home. It is in force within about a second where the server or the worker runs, and else as soon as one does.",
@@ -350,7 +351,7 @@ def rearm(
         document,
         f"{model} is still killed; signed so far: {', '.join(rows(document, 'signed'))}"
         if document["latched"]
-        else f"{model} is armed again; what was live of it is in shadow",
+        else f"{model} is armed again; its live releases are in shadow",
     )
 
 
@@ -389,7 +390,7 @@ def _took(seconds: float | None) -> str:
 
 def review(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     notes: Annotated[str, typer.Option("--notes", help="Lessons learned.")] = "",
     revision: Revision = None,
 ) -> None:
@@ -398,7 +399,7 @@ def review(
     Example: `signoff review momentum-2.0.0-1a2b3c4d --notes "drift watched on two features"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision, Permission.REVIEW).review(identity, notes=notes)
+    document = session.at(deployment_id, revision, Permission.REVIEW).review(deployment_id, notes=notes)
     session.answer(
         document,
         *(_reading(key, r) for key, r in fields(document, "readings").items()),
@@ -440,10 +441,10 @@ def worker(
 
 def post_mortem(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     notes: Annotated[str, typer.Option("--notes", help="What was learned.")],
     root_cause: Annotated[
-        str, typer.Option("--root-cause", help="Why it happened, in words; open until somebody states it.")
+        str, typer.Option("--root-cause", help="Why it happened, in words; open until a person states it.")
     ] = "",
     revision: Revision = None,
 ) -> None:
@@ -456,23 +457,25 @@ def post_mortem(
     session: Session = context.obj
     _answer(
         session,
-        session.at(identity, revision, Permission.REVIEW).post_mortem(identity, notes=notes, root_cause=root_cause),
+        session.at(deployment_id, revision, Permission.REVIEW).post_mortem(
+            deployment_id, notes=notes, root_cause=root_cause
+        ),
     )
 
 
 def done(
     context: typer.Context,
-    identity: Identity,
+    deployment_id: DeploymentId,
     item: Annotated[str, typer.Argument(help="The item of section 9, in the dossier's own words.")],
     note: Annotated[str, typer.Option("--note", help="How it was done.")] = "",
     revision: Revision = None,
 ) -> None:
-    """Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody.
+    """Record that you did an item of section 9: a meeting, a dashboard, a document, a message.
 
     Example: `signoff done momentum-2.0.0-1a2b3c4d "Performance review meeting" --as "A. Lindqvist"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision, Permission.MARK_DONE).mark_done(identity, item, note=note)
+    document = session.at(deployment_id, revision, Permission.MARK_DONE).mark_done(deployment_id, item, note=note)
     _answer(session, document, f"on record as done: {item}")
 
 
@@ -487,21 +490,20 @@ def _answer(session: Session, document: Document, *further: str) -> None:
 
 
 def _standing(document: Document) -> str:
-    """The flags in words."""
-    said = {key.rpartition(".")[2]: value for key, value in fields(document, "flags").items()}
+    flags = {key.rpartition(".")[2]: value for key, value in fields(document, "flags").items()}
     return (
-        f"enabled {str(said['enabled']).lower()}, allocation {said['allocation_pct']}%, "
-        f"shadow {str(said['shadow_mode']).lower()}"
+        f"enabled {str(flags['enabled']).lower()}, allocation {flags['allocation_pct']}%, "
+        f"shadow {str(flags['shadow_mode']).lower()}"
     )
 
 
-def _reading(key: str, said: Mapping[str, Any]) -> str:
-    """One figure: its value and level, what it rests on, and the reason. A server before this may say less."""
-    n, needed, age = said.get("n"), said.get("needed"), said.get("age_days")
+def _reading(key: str, reading: Mapping[str, Any]) -> str:
+    """One figure: its value, level, data and reason. An older server may return less."""
+    n, needed, age = reading.get("n"), reading.get("needed"), reading.get("age_days")
     counted = "" if n is None else f"n {n}" + (f" of {needed}" if needed is not None and n < needed else "")
     rests = ", ".join(part for part in (counted, "" if age is None else f"age {age} d") if part)
-    word = said.get("word", said["level"])
-    return f"  {key:<28}{_value(said['value']):>12}  {word:<9}{rests:<20}  {said['detail']}".rstrip()
+    word = reading.get("word", reading["level"])
+    return f"  {key:<28}{_value(reading['value']):>12}  {word:<9}{rests:<20}  {reading['detail']}".rstrip()
 
 
 def _value(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What people read: their words as they wrote them, with nothing in them that a terminal would obey."""
+"""Prints text for people: unchanged words, without any control sequence that a terminal would obey."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ PIPED: Final = 10_000
 
 
 class Screen(Console):
-    """A console that takes no mark-up, since what it prints was written by people."""
+    """A console without mark-up, since it prints people's own words."""
 
     def __init__(self, *, is_error: bool = False) -> None:
         super().__init__(stderr=is_error, highlight=False, markup=False, emoji=False)

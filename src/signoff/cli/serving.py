@@ -1,4 +1,4 @@
-"""serve, notices: this installation for everybody else."""
+"""serve, notices: the server, and the notices to people."""
 
 from datetime import datetime
 from typing import Annotated
@@ -38,7 +38,7 @@ def serve(
         from signoff.http.server import serve as run  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise UnavailableError("Serving needs the extra `signoff[server]`; install it.") from error
-    if session.console.is_terminal:  # elsewhere every line is one of the log
+    if session.console.is_terminal:  # otherwise every line belongs to the log
         where = f"Signoff at http://{host}:{port}, home {session.installation.settings.home}"
         session.console.print(where, soft_wrap=True)
     run(session.installation.known_by(ActorProof.AUTHENTICATED), host, port)
@@ -52,7 +52,7 @@ def notices(
     ] = False,
     again: Annotated[bool, typer.Option("--retry", help="Make dead letters due again, or the notices named.")] = False,
 ) -> None:
-    """List what waits to be told to people, how often it was tried, and why it was not taken.
+    """List undelivered notices, their attempts, and why they were refused.
 
     Example: `signoff notices --test`, and after a receiver was mended `signoff notices --retry`
     """
@@ -69,9 +69,9 @@ def notices(
     standings = [(one, one.standing(house.settings.notice_attempts, house.clock.now())) for one in due]
     session.answer(
         {
-            "waiting": [_document(one) for one, standing in standings if standing != "dead"],
-            "dead": [_document(one) for one, standing in standings if standing == "dead"],
-            "failing": sum(standing == "failing" for _, standing in standings),
+            "waiting": [_document(one) for one, progress in standings if progress != "dead"],
+            "dead": [_document(one) for one, progress in standings if progress == "dead"],
+            "failing": sum(progress == "failing" for _, progress in standings),
             "receivers": [_held(hold) for hold in holds],
             "retried": retried,
             "test": test,
@@ -79,33 +79,31 @@ def notices(
         *((f"sent a test to {_where(session)}",) if test else ()),
         *((f"{retried} notice(s) are due again",) if again else ()),
         *(
-            f"{hold.receiver} is left alone until {_times(hold)}: {hold.because}"  # the receiver, not one notice
+            f"{hold.receiver} is not contacted until {_times(hold)}: {hold.because}"  # the receiver, not one notice
             for hold in holds
         ),
-        _table(standings)
-        if due
-        else f"Nothing waits to be told. Notices go to {_where(session)}; `signoff worker` sends them.",
+        _table(standings) if due else f"No notice waits. Notices go to {_where(session)}; `signoff worker` sends them.",
     )
 
 
 def _table(standings: list[tuple[Untold, str]]) -> Table:
     table = Table("Id", "Channel", "About", "Notice", "Standing", "Tried", "Next", "Last refusal", box=None)
-    for one, standing in standings:
-        said, tried = one.notice, one.tried
+    for one, progress in standings:
+        notice, tried = one.notice, one.tried
         next_at = "never" if tried.dead_at else _moment(tried.due_at) or "now"
-        told = (one.identity, said.channel, said.deployment, said.notice, standing, str(tried.attempts), next_at)
-        table.add_row(*told, tried.problem)
+        cells = (one.identity, notice.channel, notice.deployment, notice.notice, progress, str(tried.attempts), next_at)
+        table.add_row(*cells, tried.problem)
     return table
 
 
 def _document(one: Untold) -> dict[str, object]:
-    said, tried = one.notice, one.tried
+    notice, tried = one.notice, one.tried
     return {
         "id": one.identity,
-        "deployment": said.deployment,
-        "channel": said.channel,
-        "notice": said.notice,
-        "severity": said.severity.value,
+        "deployment": notice.deployment,
+        "channel": notice.channel,
+        "notice": notice.notice,
+        "severity": notice.severity.value,
         "attempts": tried.attempts,
         "failing_since": _iso(tried.failing_since),
         "next_at": _iso(tried.due_at),
@@ -136,13 +134,13 @@ def _iso(at: datetime | None) -> str | None:
 
 
 def _try(session: Session) -> None:
-    """A notice and a call; each is tried, whatever becomes of the other."""
+    """Send a test notice and a test call; each is tried even if the other fails."""
     house, wrong = session.installation, list[str]()
     now = house.clock.now()
     for severity in Severity:
-        said = f"a test of a {severity} by {session.actor} at {now:%Y-%m-%d %H:%M:%S}Z; nothing is wrong"
+        text = f"a test of a {severity} by {session.actor} at {now:%Y-%m-%d %H:%M:%S}Z; nothing is wrong"
         try:
-            house.notifier.send(f"test:{severity}:{now.isoformat()}", "#test", "Signoff", said, severity)
+            house.notifier.send(f"test:{severity}:{now.isoformat()}", "#test", "Signoff", text, severity)
         except UnavailableError as error:
             wrong.append(f"the test of a {severity} was not taken: {error}")
     if wrong:
@@ -150,7 +148,6 @@ def _try(session: Session) -> None:
 
 
 def _where(session: Session) -> str:
-    """Where notices go, in words."""
-    known = session.installation.settings
-    notices = "the webhook" if known.webhook else str(known.home / "notices.jsonl")
-    return f"{notices}, calls to the pager" if known.pager else notices
+    settings = session.installation.settings
+    notices = "the webhook" if settings.webhook else str(settings.home / "notices.jsonl")
+    return f"{notices}, calls to the pager" if settings.pager else notices

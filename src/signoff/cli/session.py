@@ -1,4 +1,4 @@
-"""What every command shares: where the installation is, how to answer, and how to fail."""
+"""The shared parts of every command: the installation, its answers, and its errors."""
 
 import json
 from collections import deque
@@ -37,13 +37,13 @@ from signoff.verbs.local import Local, SignAs
 from signoff.verbs.remote import Remote
 
 OF_A_HOME = ("signoff.db", "signoff.db-wal", "ledger.key", "blobs", "releases", "live", "kills", "keys")
-# What a command that is stopped looks through; a server keeps no more of what it ever did.
+# Events that an interrupted command keeps to look through; a server keeps no more either.
 MOST_UNDERTAKEN = 100
 
 
 @dataclass
 class Session:
-    """One invocation: made from the options, used by its one command."""
+    """One invocation, created from the options and used by one command."""
 
     options: dict[str, str] = field(default_factory=dict)
     is_json: bool = False
@@ -72,15 +72,15 @@ class Session:
     def house(self) -> Installation:
         """The installation, built on first use."""
         if self._house is None:
-            known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
+            chosen = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
             if self.is_reading:
-                refuse_no_home(known)
-            self._house = Installation(known, undertakings=self.undertakings, proof=ActorProof.UNAUTHENTICATED)
+                refuse_no_home(chosen)
+            self._house = Installation(chosen, undertakings=self.undertakings, proof=ActorProof.UNAUTHENTICATED)
             self._look_at(self._house)
         return self._house
 
     def _look_at(self, house: Installation) -> None:
-        """Refuse a home that is anybody's; what takes risk away says so and goes on."""
+        """Refuse a home that is open to others; a command that takes risk away only warns."""
         for problem in house.settings.problems:
             Screen(is_error=True).print(problem, soft_wrap=True)
         try:
@@ -88,12 +88,12 @@ class Session:
         except (SignoffError, OSError) as error:
             if not self.is_exit:
                 raise
-            said = error if isinstance(error, SignoffError) else f"{error.filename}: {error.strerror}."
-            Screen(is_error=True).print(f"{said} This command goes on all the same.", soft_wrap=True)
+            warning = error if isinstance(error, SignoffError) else f"{error.filename}: {error.strerror}."
+            Screen(is_error=True).print(f"{warning} This command goes on all the same.", soft_wrap=True)
 
     @property
     def installation(self) -> Installation:
-        """The installation, for what is done at it and not asked of a server; refused where a server is named."""
+        """The installation, for commands that work only there; refused if a server is named."""
         if (server := self.house.settings.server) is not None:
             raise BadInputError(
                 f"This works on an installation's own home and database, and a server is named ({server}). Run it "
@@ -103,37 +103,37 @@ class Session:
 
     @property
     def verbs(self) -> Verbs:
-        """What can be asked for: of a server when one is named, else of this installation."""
-        known = self.house.settings
-        if known.server is None:
+        """The verbs of the named server, else of this installation."""
+        chosen = self.house.settings
+        if chosen.server is None:
             return Local(self.house, self.actor)
         if self._remote is None:
-            self._remote = Remote.reach(known.server, known.token, keys=self.key_path)
+            self._remote = Remote.reach(chosen.server, chosen.token, keys=self.key_path)
         return self._remote
 
     def verbs_of(self, verb: Permission | None) -> Verbs:
-        """The verbs in the name of the person with --as; without one, of the only person enrolled who may do this."""
+        """The verbs in the name of --as, else of the only enrolled person with this permission."""
         verbs = self.verbs
         if isinstance(verbs, Remote) or self.person is not None:
             return verbs
         people = self.house.record.people().by_name
         if self.actor in people:
             return verbs
-        able = sorted(name for name, known in people.items() if verb is None or verb in permitted(known.duties))
+        able = sorted(name for name, person in people.items() if verb is None or verb in permitted(person.duties))
         if len(able) != 1:
             raise NotFoundError(
-                f"Expected one person enrolled who may do this, found {', '.join(able) or 'nobody'}. Name the person "
+                f"Expected one person enrolled who may do this, found {', '.join(able) or 'none'}. Name the person "
                 "with --as NAME."
             )
         return Local(self.house, able[0])
 
-    def at(self, identity: str, revision: int | None, verb: Permission | None = None) -> Verbs:
-        """The verbs on one release, as whoever asks saw it at this revision; None asks for no such thing."""
+    def at(self, deployment_id: str, revision: int | None, verb: Permission | None = None) -> Verbs:
+        """The verbs on one release, expected at this revision; None expects none."""
         verbs = self.verbs if verb is None else self.acting(verb)
-        return verbs.at(identity, revision)
+        return verbs.at(deployment_id, revision)
 
     def acting(self, verb: Permission) -> Verbs:
-        """The verbs, once the acting name may do this; a server asks for itself."""
+        """The verbs, if the actor has this permission; a server checks by itself."""
         verbs = self.verbs
         if isinstance(verbs, Local):
             people = self.house.record.people().by_name
@@ -146,16 +146,16 @@ class Session:
         return None if self._remote is None else self.house.settings.server
 
     def close(self) -> None:
-        """Let go of the server, if there was one."""
+        """Close the connection to the server, if any."""
         if self._remote is not None:
             self._remote.client.close()
 
     def hand(self, role: Role, key: Path | None = None) -> SignAs:
-        """In which role, and with whose key, this command signs."""
+        """The role and the person with whose key this command signs."""
         return SignAs(role=role, person=self.person, key=key)
 
     def key_path(self, person: str) -> Path:
-        """Where a person's private key is kept on this machine."""
+        """The path of a person's private key on this machine."""
         return self.house.key_path(person)
 
     @property
@@ -169,7 +169,7 @@ class Session:
 
     @property
     def console(self) -> Screen:
-        """Where people read: standard output, or standard error when standard output carries JSON."""
+        """The screen for people: standard output, or standard error if standard output carries JSON."""
         return Screen(is_error=self.is_json)
 
     def answer(self, document: Mapping[str, object], *lines: object) -> None:
@@ -197,21 +197,21 @@ class Session:
             yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
 
 
-def a_name(given: str | None) -> str | None:
-    """A name on the line; refused here already when it cannot be one."""
-    return given if given is None else named(given)
+def a_name(name: str | None) -> str | None:
+    """A name on the line; refused here if it is invalid."""
+    return name if name is None else named(name)
 
 
 OF_A_HOME = ("signoff.db", "signoff.db-wal", "ledger.key", "blobs", "releases", "live", "kills", "keys")
 
 
-def refuse_no_home(known: Settings) -> None:
-    """Refuse to read a home that is not there: a slip in its name else makes an empty one that reads like the record.
+def refuse_no_home(chosen: Settings) -> None:
+    """Refuse to read a missing home: otherwise a misspelt one is created empty and reads like the record.
 
     A home whose database is elsewhere may be empty.
     """
-    home = known.home
-    if known.server is not None or known.database != sqlite_url(str(home / "signoff.db")):
+    home = chosen.home
+    if chosen.server is not None or chosen.database != sqlite_url(str(home / "signoff.db")):
         return
     if not any((home / name).exists() for name in OF_A_HOME):
         raise NotFoundError(
@@ -223,13 +223,13 @@ def refuse_no_home(known: Settings) -> None:
 
 def rows(document: Document, key: str) -> list[Any]:
     """A list within a document."""
-    found = document[key]
-    assert isinstance(found, list)
-    return found
+    value = document[key]
+    assert isinstance(value, list)
+    return value
 
 
 def fields(document: Document, key: str) -> dict[str, Any]:
     """A document within a document."""
-    found = document[key]
-    assert isinstance(found, dict)
-    return found
+    value = document[key]
+    assert isinstance(value, dict)
+    return value

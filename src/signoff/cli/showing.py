@@ -1,4 +1,4 @@
-"""status, history: where things stand, and who did what."""
+"""status, history: the present state, and who did what."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,7 +35,7 @@ def version() -> None:
 
 def status(
     context: typer.Context,
-    identity: Annotated[str | None, typer.Argument(help="One deployment; default all.", callback=a_name)] = None,
+    deployment_id: Annotated[str | None, typer.Argument(help="One deployment; default all.", callback=a_name)] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only releases of this model.", callback=a_name)] = None,
     state: Annotated[State | None, typer.Option("--state", help="Only releases in this state.")] = None,
     after: Annotated[str | None, typer.Option("--after", help="Go on after this deployment.", callback=a_name)] = None,
@@ -43,8 +43,8 @@ def status(
 ) -> None:
     """Where things stand. Example: `signoff status --model momentum`"""
     session: Session = context.obj
-    if identity:
-        one = session.verbs.deployment(identity)
+    if deployment_id:
+        one = session.verbs.deployment(deployment_id)
         of_model = str(one["model"])
         of_its_model = session.verbs.deployments(model=of_model, limit=1)
         document: Document = {
@@ -58,28 +58,32 @@ def status(
         }
     else:
         document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
-    found = rows(document, "deployments")
+    releases = rows(document, "deployments")
     killed_there = cast("Mapping[str, str]", document.get("killed") or {})  # an older server does not say
     killed = tuple(f"KILLED: {name}, by {why}" for name, why in killed_there.items())
-    if not found:
+    if not releases:
         if model is not None and state is None and after is None and model not in killed_there:
             _refuse_unknown(session, model)
         session.answer(document, *killed, "No release yet. Begin with: signoff init MODEL VERSION")
         return
     table = Table(box=None, pad_edge=False)
-    table.add_column("Deployment", min_width=max(len(d["deployment"]) for d in found))
+    table.add_column("Deployment", min_width=max(len(d["deployment"]) for d in releases))
     for title in ("State", "Days", "Capital", "Waits for"):
         table.add_column(title)
-    for d in found:
+    for d in releases:
         table.add_row(d["deployment"], d["standing"], str(d["phase_days"]), f"{d['allocation_pct']}%", d["waits_for"])
     further = document["next"]
-    stuck = (f"{d['deployment']} is stuck: {d['stuck_because']}" for d in found if d.get("stuck_because"))
+    stuck = (f"{d['deployment']} is stuck: {d['stuck_because']}" for d in releases if d.get("stuck_because"))
     restored = (
-        f"{d['deployment']} restored digest sha256:{d['restored_digest']}" for d in found if d.get("restored_digest")
+        f"{d['deployment']} restored digest sha256:{d['restored_digest']}" for d in releases if d.get("restored_digest")
     )
-    bound = (f"{d['deployment']}: {said['words']}" for d in found if identity and (said := d.get("artifacts")))
+    bound = (
+        f"{d['deployment']}: {artifacts['words']}"
+        for d in releases
+        if deployment_id and (artifacts := d.get("artifacts"))
+    )
     found_there = cast("Mapping[str, list[str]]", document.get("registry") or {})  # an older server does not say
-    told = (f"Registry: {text}." for texts in found_there.values() for text in texts)
+    registry_lines = (f"Registry: {text}." for texts in found_there.values() for text in texts)
     session.answer(
         document,
         table,
@@ -87,7 +91,7 @@ def status(
         *stuck,
         *restored,
         *bound,
-        *told,
+        *registry_lines,
         *_unobserved(document),
         *((f"There is more: signoff status --after {further}",) if further else ()),
     )
@@ -100,27 +104,27 @@ def history(
 ) -> None:
     """Who did what, in the ledger's order.
 
-    A name that was given on the machine itself is marked [unauthenticated]: nobody checked it.
+    A name given on the machine itself is marked [unauthenticated], since it was not checked.
 
     Example: `signoff history momentum`
     """
     session: Session = context.obj
     document = session.verbs.history(model, limit=limit)
-    told = rows(document, "history")
+    events = rows(document, "history")
     session.answer(
         document,
-        *(f"{_moment(e['at'])}  {e['actor']:<18.18}  {e['what']}{_proof(e)}" for e in told),
-        *(() if told else (f"Nothing on record for {model}. `signoff status` lists what there is.",)),
+        *(f"{_moment(e['at'])}  {e['actor']:<18.18}  {e['what']}{_proof(e)}" for e in events),
+        *(() if events else (f"Nothing on record for {model}. `signoff status` lists what there is.",)),
     )
 
 
 def _proof(event: Mapping[str, object]) -> str:
-    """That nobody checked the name; an older server does not say."""
+    """The mark of an unchecked name; an older server does not send it."""
     return "  [unauthenticated]" if event.get("proof") == ActorProof.UNAUTHENTICATED.value else ""
 
 
 def _unobserved(document: Document) -> tuple[str, ...]:
-    """That live releases are not observed here; an older server does not say."""
+    """A warning that live releases are not observed; an older server does not send it."""
     is_live = any(d["state"] in {state.value for state in LIVE} for d in rows(document, "deployments"))
     if not is_live or document.get("observing") is not False:
         return ()
@@ -135,18 +139,18 @@ def _moment(text: str) -> str:
 
 
 def _refuse_unknown(session: Session, model: str) -> None:
-    """Refuse a model that nothing here is known by, where other models are; a rehearsed one has no release yet."""
+    """Refuse an unknown model if other models are known; a rehearsed one has no release yet."""
     verbs = session.verbs
-    known = session.house.record.recognised(model) if isinstance(verbs, Local) else _recognised(verbs, model)
-    if known.is_known is False and known.models:
-        near = f" Nearest names: {', '.join(known.nearest)}." if known.nearest else ""
+    recognition = session.house.record.recognised(model) if isinstance(verbs, Local) else _recognised(verbs, model)
+    if recognition.is_known is False and recognition.models:
+        near = f" Nearest names: {', '.join(recognition.nearest)}." if recognition.nearest else ""
         raise NotFoundError(
             f"Expected a model on record, found none by the name {model!r}.{near} `signoff status` lists them all."
         )
 
 
 def _recognised(verbs: Verbs, model: str) -> Recognition:
-    """What a server's releases say of a name."""
+    """Whether a name is known, by a server's releases."""
     models: dict[str, str] = {}
     after: str | None = None
     for _ in range(MOST_PAGES):

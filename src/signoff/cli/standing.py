@@ -1,4 +1,4 @@
-"""What stands on record of a command that was stopped, in words: people decide by it whether to repeat the command."""
+"""Tells what an interrupted command has recorded, so that people can decide whether to repeat it."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ SIGNED: Final = (e.ApprovalSigned, e.OverrideSigned, e.ApprovalRejected, e.Rearm
 
 
 def what_stands(session: Session) -> tuple[str, ...]:
-    """What the record holds of what this command set out to do."""
+    """The recorded events of this command, in sentences."""
     if (server := session.reached) is not None:
         return (
             f"Stopped. Whether the server at {server} carried it out is not known here: look with `signoff history` "
@@ -23,22 +23,22 @@ def what_stands(session: Session) -> tuple[str, ...]:
         )
     if not session.undertakings:
         return ("Stopped. Nothing was recorded; the same command can be given again.",)
-    found = answer_within(lambda: standing(tuple(session.undertakings)), LOOKED_S)
-    if found is None:
+    events = answer_within(lambda: standing(tuple(session.undertakings)), LOOKED_S)
+    if events is None:
         return (
             "Stopped. Whether anything was recorded cannot be told, since the record does not answer: look with "
             "`signoff history` before the same command is repeated.",
         )
-    if not found:
+    if not events:
         return ("Stopped. Nothing was recorded; the same command can be given again.",)
-    hidden = len(found) - MOST_SHOWN
+    hidden = len(events) - MOST_SHOWN
     return (
-        f"Stopped. {_signed(found)}On record, and it stands:",
+        f"Stopped. {_signed(events)}On record, and it stands:",
         *((f"  {hidden} event(s) before these",) if hidden > 0 else ()),
-        *(f"  {stream.partition('/')[2]}: {sentence(event)}" for stream, event in found[-MOST_SHOWN:]),
+        *(f"  {stream.partition('/')[2]}: {sentence(event)}" for stream, event in events[-MOST_SHOWN:]),
         "`signoff status` says what comes next; the same command given again finishes what is left of it.",
     )
 
 
-def _signed(found: tuple[tuple[str, AnyEvent], ...]) -> str:
-    return "Your signature stands. " if any(isinstance(event, SIGNED) for _, event in found) else ""
+def _signed(events: tuple[tuple[str, AnyEvent], ...]) -> str:
+    return "Your signature stands. " if any(isinstance(event, SIGNED) for _, event in events) else ""

@@ -1,6 +1,6 @@
-"""Who is asking: every route names the verb that it carries out, and the matrix decides.
+"""Authenticates requests; every route names its permission, and the matrix decides.
 
-A program comes with `Authorization: Bearer`, a browser with the cookie of its session.
+A program authenticates with `Authorization: Bearer`, a browser with the cookie of its session.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from signoff.http import sessions
 from signoff.installation import Installation
 
 AT_ONCE_S: Final = 0.2
-# Threads kept for rollbacks, so that none waits behind requests that take risk, or look.
+# Threads reserved for rollbacks, so that none waits behind other requests.
 LEAVING: Final = CapacityLimiter(8)
 _AT_ONCE: Final = ThreadPoolExecutor(8, "at-once")
 UNKNOWN: Final = (
@@ -39,7 +39,7 @@ def house_of(request: Request) -> Installation:
 
 
 async def installation(request: Request) -> Installation:
-    """The same as a dependency; like all that a kill depends on it is a coroutine and waits for no free thread."""
+    """The same as a dependency; a coroutine, since a kill must not wait for a free thread."""
     return house_of(request)
 
 
@@ -47,7 +47,7 @@ InstallationDep = Annotated[Installation, Depends(installation)]
 
 
 def authenticated(request: Request, house: InstallationDep) -> Principal:
-    """The person or token behind a request; 401 when there is none."""
+    """The principal of a request; 401 without one."""
     return _identified(request, house)
 
 
@@ -72,21 +72,21 @@ def _identified(request: Request, house: Installation, *, as_last_known: bool = 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """A dependency: the principal, once the matrix allows the verb."""
+    """A dependency: the principal, if the matrix allows the permission."""
 
     verb: Permission
 
     def __call__(self, principal: Annotated[Principal, Depends(authenticated)], house: InstallationDep) -> Principal:
-        """The principal; ForbiddenError when they may not."""
+        """The principal; ForbiddenError without the permission."""
         may(principal, self.verb, house.clock.now())
         return principal
 
 
 class AllowedAtOnce(Allowed):
-    """The same for stopping and for flags: it waits for nobody else's request, and hardly for the database."""
+    """The same for kills and flags: it does not wait for other requests, and hardly for the database."""
 
     async def __call__(self, request: Request, house: InstallationDep) -> Principal:  # type: ignore[override]
-        """The principal, on the word of people as last known when the database takes too long."""
+        """The principal; falls back to cached accounts on timeout."""
         if house.accounts.known.is_fresh and _is_by_token(request):
             principal = authenticated(request, house)
             may(principal, self.verb, house.clock.now())
@@ -102,38 +102,38 @@ class AllowedAtOnce(Allowed):
 
 
 class AllowedToLeave(Allowed):
-    """The same for a rollback: it waits for the database, since it is a record, but for nobody else's request."""
+    """The same for a rollback: it waits for the database, since it is recorded, but not for other requests."""
 
     async def __call__(self, request: Request, house: InstallationDep) -> Principal:  # type: ignore[override]
-        """The principal, once the matrix allows the verb."""
+        """The principal, if the matrix allows the permission."""
         principal = await run_sync(authenticated, request, house, limiter=LEAVING)
         may(principal, self.verb, house.clock.now())
         return principal
 
 
 def _is_by_token(request: Request) -> bool:
-    """Whether whoever asks is known from the people alone; a session is looked up on the shelf."""
+    """Whether the caller uses a token, which needs only the accounts; a session needs the TTL store."""
     presented = request.headers.get("authorization", "").partition(" ")[2].strip()
     return bool(presented) and not presented.startswith(sessions.PREFIX)
 
 
 def allowed_at_once(verb: Permission) -> AllowedAtOnce:
-    """What a route depends on that must answer whatever else is going on."""
+    """The dependency of a route that must always answer at once."""
     return AllowedAtOnce(verb)
 
 
 def allowed_to_leave(verb: Permission) -> AllowedToLeave:
-    """What a route depends on that takes risk away."""
+    """The dependency of a route that takes risk away."""
     return AllowedToLeave(verb)
 
 
 def allowed(verb: Permission) -> Allowed:
-    """What a route that carries out this verb depends on."""
+    """The dependency of a route with this permission."""
     return Allowed(verb)
 
 
 def still_allowed(request: Request, verb: Permission) -> Callable[[], bool]:
-    """Whether whoever opened this request may still do this, by the people as last read; asks no database."""
+    """A check whether the caller of this request still has the permission, from cached accounts."""
 
     def ask() -> bool:
         house = house_of(request)
@@ -141,7 +141,7 @@ def still_allowed(request: Request, verb: Permission) -> Callable[[], bool]:
             may(_identified(request, house, as_last_known=True), verb, house.clock.now())
         except (HTTPException, ForbiddenError):
             return False
-        except SignoffError:  # nobody knows who people are
+        except SignoffError:  # accounts cannot be read
             return True
         return True
 
@@ -149,13 +149,13 @@ def still_allowed(request: Request, verb: Permission) -> Callable[[], bool]:
 
 
 def verb_of(route: APIRoute) -> Permission | None:
-    """The verb that a route carries out; None for a route that asks nobody who they are."""
-    found = dependency_of(route)
-    return None if found is None else found.verb
+    """The permission of a route; None for a route without authentication."""
+    dependency = dependency_of(route)
+    return None if dependency is None else dependency.verb
 
 
 def dependency_of(route: APIRoute) -> Allowed | None:
-    """What of a route's dependencies asks who it is."""
+    """The route's authentication dependency."""
     waiting = list(route.dependant.dependencies)
     while waiting:
         dependency = waiting.pop()

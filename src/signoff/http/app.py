@@ -29,7 +29,7 @@ from signoff.verbs.catalogue import CATALOGUE, Row
 
 
 def create_app(house: Installation, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
-    """Every route over this installation; the board is read when the server starts."""
+    """The application with every route; the flag cache is read when the server starts."""
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
@@ -37,7 +37,7 @@ def create_app(house: Installation, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
         app.state.hub = hub
         await hub.open()
         with suppress(UnavailableError):
-            await run_in_threadpool(house.accounts.known.now)  # so that an outage finds people known already
+            await run_in_threadpool(house.accounts.known.now)  # fill the cache of accounts before any outage
         try:
             yield
         finally:
@@ -57,7 +57,7 @@ def create_app(house: Installation, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
     app.state.undelivered = health.undelivered_of(house)
     app.state.ordered = kill.Ordered()
     answer_problems(app)
-    # A request looks through the routes in this order: what stops and what tells comes first.
+    # Routes match in this order: kills and flags come first.
     for part in (kill, flags, streaming, releases):
         app.include_router(part.router)
     app.include_router(router_of(rows))

@@ -162,7 +162,7 @@ def is_within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> 
         own = ip_network(address)
     except ValueError:
         return False
-    return any(own.version == known.version and own.overlaps(known) for known in networks)
+    return any(own.version == network.version and own.overlaps(network) for network in networks)
 
 
 def _close_stale(group: Neighbours, now: float) -> None:

@@ -1,7 +1,7 @@
-"""What the API says of itself, held by a test against what it answers.
+"""The OpenAPI description; a test compares it with the answers.
 
-Which problems a route can answer, who may call it and which headers it takes follows from what it depends on: it is
-read from there, and no route writes it down a second time. A route states only what it answers when all is well.
+A route's problems, permission and headers follow from its dependencies and are derived from them, so no route repeats
+them. A route states only its successful answers.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ SCHEMAS: Final = "#/components/schemas/"
 PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}}
 THEIRS: Final = ("HTTPValidationError", "ValidationError")
 WHY: Final = {
-    HTTPStatus.UNAUTHORIZED: "Nobody was named by a token or session that is valid now.",
+    HTTPStatus.UNAUTHORIZED: "The request has no valid token or session.",
     HTTPStatus.FORBIDDEN: "The permission matrix does not allow it.",
     HTTPStatus.NOT_FOUND: "What the request names does not exist.",
     HTTPStatus.CONFLICT: "A guard refused it now, or the same key came with another request.",
@@ -46,7 +46,7 @@ IDEMPOTENCY_KEY: Final = {
 
 
 def describe(app: FastAPI, house: Installation) -> None:
-    """Let the application answer this description of its routes."""
+    """Install this description in the application."""
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -57,7 +57,7 @@ def describe(app: FastAPI, house: Installation) -> None:
 
 
 def routes_of(routes: Iterable[object]) -> Iterator[APIRoute]:
-    """Every route of an application, however its routers are nested."""
+    """Every route of an application, also in nested routers."""
     for route in routes:
         if isinstance(route, APIRoute):
             yield route
@@ -83,14 +83,13 @@ def _described(app: FastAPI, house: Installation) -> dict[str, Any]:
 
 
 def _tell(operation: Operation, route: APIRoute, method: str) -> None:
-    """What follows of one operation from what its route depends on."""
     asked = tuple(_calls(route))
     if by := _security(route, method):
         operation["security"] = by
     if method not in SAFE and (isinstance(route, Command) or route.endpoint in {kill, kill_many}):
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     answers = operation["responses"]
-    if any(THEIRS[0] in str(said) for said in answers.get("422", {}).get("content", {}).values()):
+    if any(THEIRS[0] in str(schema) for schema in answers.get("422", {}).get("content", {}).values()):
         del answers["422"]
     for code, answer in answers.items():
         if int(code) >= HTTPStatus.BAD_REQUEST:
@@ -130,7 +129,6 @@ def _problems(
 
 
 def _calls(route: APIRoute) -> Iterator[Callable[..., Any] | None]:
-    """Everything that a route depends on, directly or not."""
     waiting = [route.dependant]
     while waiting:
         dependant = waiting.pop()

@@ -1,9 +1,9 @@
-"""Flags for everyone: OpenFeature's remote evaluation protocol, answered from the board.
+"""Flags over OpenFeature's remote evaluation protocol, answered from the flag cache.
 
-A flag is one of `models.<name>.enabled`, `.allocation_pct`, `.shadow_mode`, which answer for the version that asks, and
-`.control`, which holds every version of the model at one moment. The evaluation context names the version as `version`,
-or as `targetingKey: model@version`. What cannot be known is an error that says so, so that a client falls back to its
-own safe default; among all flags it is an entry like the others, so that it takes the place of what a client kept.
+A flag is one of `models.<name>.enabled`, `.allocation_pct`, `.shadow_mode`, which answer for the asking version, and
+`.control`, which has every version of the model at one moment. The evaluation context names the version as `version`,
+or as `targetingKey: model@version`. An unknown value is an error, so that a client falls back to its own safe
+default; among all flags it is an entry like the others, so that it replaces the client's cached value.
 """
 
 import json
@@ -36,14 +36,14 @@ CONTEXT: Final = {"requestBody": {"content": {"application/json": {"schema": {"t
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks: a version, else a targeting key that may name model and version; `found` is what was sent instead."""
+    """The caller: a version, else a targeting key that may name model and version; `found` is the invalid value."""
 
     version: str | None = None
     key: str | None = None
     found: str = "none"
 
     def version_of(self, model: str) -> str | None:
-        """The version of this model that asks."""
+        """The calling version of this model."""
         if self.version is None and self.key is not None and self.key.startswith(f"{model}@"):
             return self.key.removeprefix(f"{model}@")
         return self.version
@@ -57,14 +57,14 @@ async def evaluate_one(key: str, request: Request, _principal: Reader, hub: Stre
         return JSONResponse({"key": key, **asking}, HTTPStatus.BAD_REQUEST)
     if not hub.board.is_known:
         return _unknown()
-    found = _flag(hub.board, key, asking)
-    if found is None:
+    evaluation = _flag(hub.board, key, asking)
+    if evaluation is None:
         details = (
             f"Expected models.<name>.enabled, allocation_pct, shadow_mode or control of a known model; found {key!r}."
         )
         missing = {"key": key, "errorCode": "FLAG_NOT_FOUND", "errorDetails": details}
         return JSONResponse(missing, HTTPStatus.NOT_FOUND)
-    return JSONResponse(found, HTTPStatus.BAD_REQUEST if "errorCode" in found else HTTPStatus.OK)
+    return JSONResponse(evaluation, HTTPStatus.BAD_REQUEST if "errorCode" in evaluation else HTTPStatus.OK)
 
 
 @router.post("/evaluate/flags", responses=FAILURES | {304: {"description": "As before."}}, openapi_extra=CONTEXT)
@@ -92,7 +92,7 @@ async def evaluate_all(
 
 @router.get("/configuration")
 async def configuration(_principal: Reader) -> dict[str, object]:
-    """What this flag system can do, for clients that ask."""
+    """The capabilities of this flag system."""
     return {
         "name": "signoff",
         "capabilities": {
@@ -104,19 +104,19 @@ async def configuration(_principal: Reader) -> dict[str, object]:
 
 
 def evaluations(flags: Flags, asking: Asking) -> tuple[Evaluation, ...]:
-    """The four flags of a model as the protocol writes them; what is off says DISABLED.
+    """The four flags of a model in the protocol's form; a disabled one says DISABLED.
 
-    The flat flags depend on who asks, so they say TARGETING_MATCH; `control` is the same for everybody.
+    The flat flags depend on the caller and say TARGETING_MATCH; `control` is the same for all.
     """
     whole = {**control(flags), "rev": flags.revision, "epoch": flags.kill_count}
     named = f"{PREFIX}{flags.model}.control"
     everything = _evaluation(named, whole, flags, "DISABLED" if flags.is_off else "STATIC")
-    said = answer(flags, asking.version_of(flags.model), found=asking.found)
-    if isinstance(said, InvalidContext):
-        wrong: Evaluation = {"errorCode": "INVALID_CONTEXT", "errorDetails": said.details}
+    answered = answer(flags, asking.version_of(flags.model), found=asking.found)
+    if isinstance(answered, InvalidContext):
+        wrong: Evaluation = {"errorCode": "INVALID_CONTEXT", "errorDetails": answered.details}
         return (*({"key": key, **wrong} for key, _ in flags.as_keys()), everything)
-    reason = "TARGETING_MATCH" if said.enabled else "DISABLED"
-    return (*(_evaluation(key, value, said, reason) for key, value in said.as_keys()), everything)
+    reason = "TARGETING_MATCH" if answered.enabled else "DISABLED"
+    return (*(_evaluation(key, value, answered, reason) for key, value in answered.as_keys()), everything)
 
 
 def _evaluation(key: str, value: object, flags: Flags, reason: str) -> Evaluation:
@@ -132,23 +132,23 @@ def _evaluation(key: str, value: object, flags: Flags, reason: str) -> Evaluatio
 
 
 def _events(request: Request, house: Installation) -> str:
-    """Where the change notices are: at the address that people reach this server by, where it was given one."""
+    """The address of the change notices, below the server's public address if it has one."""
     server = str(request.base_url).rstrip("/") if house.settings.public_url is None else house.settings.public_url
     return f"{server}{CHANGES}"
 
 
-def _is_known(tag: str, given: str) -> bool:
-    """Whether a client names this tag: by a star, too, and whether it calls the tag weak makes no difference."""
-    return given.strip() == "*" or tag in {known.strip().removeprefix("W/") for known in given.split(",")}
+def _is_known(tag: str, header: str) -> bool:
+    """Whether a client has this tag; a star and a weak tag count too."""
+    return header.strip() == "*" or tag in {other.strip().removeprefix("W/") for other in header.split(",")}
 
 
 @lru_cache(maxsize=16)
-def _bulk(told: tuple[Flags, ...], asking: Asking, events: str) -> tuple[bytes, str]:
-    """Every flag as the protocol writes it, with its entity tag; made once for all who ask for the same version.
+def _bulk(flags_of_models: tuple[Flags, ...], asking: Asking, events: str) -> tuple[bytes, str]:
+    """Every flag in the protocol's form with its entity tag, cached for all callers of the same version.
 
-    Two versions have two tags, even while both read the same.
+    Two versions have different tags, even if their flags are equal.
     """
-    every = [evaluation for flags in told for evaluation in evaluations(flags, asking)]
+    every = [evaluation for flags in flags_of_models for evaluation in evaluations(flags, asking)]
     content = canonical({"flags": every, "eventStreams": [{"type": "sse", "url": events}]})
     who = canonical([asking.version, asking.key, asking.found])
     return content, f'"{digest(who + content)[:32]}"'
@@ -166,15 +166,15 @@ def _unknown() -> JSONResponse:
 
 
 async def _asking(request: Request) -> Asking | dict[str, str]:
-    """Who asks, by the evaluation context; else what is wrong with the request."""
+    """The caller from the evaluation context; else the error of the request."""
     body = await request.body()
     if not body:
         return Asking()
     try:
-        said: Any = json.loads(body)
+        document: Any = json.loads(body)
     except (ValueError, RecursionError):
         return {"errorCode": "PARSE_ERROR", "errorDetails": "Expected a JSON object, found something else."}
-    if not isinstance(said, dict) or not isinstance(context := said.get("context", {}), dict):
+    if not isinstance(document, dict) or not isinstance(context := document.get("context", {}), dict):
         return {"errorCode": "INVALID_CONTEXT", "errorDetails": 'Expected {"context": {...}}, found something else.'}
     version, key = context.get("version"), context.get("targetingKey")
     if version is not None:
@@ -185,12 +185,12 @@ async def _asking(request: Request) -> Asking | dict[str, str]:
 
 
 def _is_name(text: object) -> bool:
-    """Whether this may be a version, or a model and a version."""
+    """Whether this can be a version, or a model and a version."""
     return isinstance(text, str) and 0 < len(text) <= 2 * MOST_OF_NAMES and NEVER.search(text) is None
 
 
 def _shown(value: object) -> str:
-    """What was sent where a name was expected, cut to what a message can show."""
+    """The invalid value, cut to what a message can show."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     text = json.dumps(value)

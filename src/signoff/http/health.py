@@ -1,4 +1,4 @@
-"""Is this process alive, and can it do its work?"""
+"""Health checks: whether this process is alive, and whether it can work."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,10 +31,10 @@ KEPT: Final = timedelta(minutes=1)
 
 
 class Trial:
-    """Whether the database takes a write: a small one, at most every five seconds however often it is asked.
+    """Whether the database accepts a write, tested by a small one at most every five seconds.
 
-    One that failed is repeated after a second. Of a database that keeps a write waiting, no second one is asked
-    meanwhile, and whoever asks is told after two seconds.
+    A failed write is repeated after a second. While a write hangs, no second one starts, and callers get an answer
+    after two seconds.
     """
 
     def __init__(self, write: Callable[[], None], monotonic: Callable[[], float]) -> None:
@@ -44,13 +44,13 @@ class Trial:
         self._next_at = 0.0
 
     async def problem(self) -> str | None:
-        """What is wrong with writing, None when nothing is."""
+        """The fault of writing; None without one."""
         if self._latest is None or (self._latest.done() and self._monotonic() >= self._next_at):
             self._latest = asyncio.get_running_loop().run_in_executor(self._writer, self._try)
         try:
             return await asyncio.wait_for(asyncio.shield(self._latest), PATIENCE_S)
         except TimeoutError:
-            return f"The database has not taken a write for {PATIENCE_S:.0f} s; somebody else may keep it locked."
+            return f"The database has not taken a write for {PATIENCE_S:.0f} s; another process may keep it locked."
 
     def _try(self) -> str | None:
         try:
@@ -63,7 +63,7 @@ class Trial:
 
 
 def trial_of(house: Installation) -> Trial:
-    """A trial that writes to the shelf, where what is written expires."""
+    """A trial that writes to the TTL store, where the value expires."""
 
     def write() -> None:
         house.shelf.put(KIND, house.board.boot, b"", house.clock.now() + KEPT)
@@ -72,9 +72,9 @@ def trial_of(house: Installation) -> Trial:
 
 
 class Undelivered:
-    """How many notices wait, fail and are dead letters, counted at most every five seconds and once at a time.
+    """The numbers of waiting, failing and dead notices, counted at most every five seconds and once at a time.
 
-    Who looks at a page is told what was counted last, and never waits for a database.
+    A page shows the last count and never waits for the database.
     """
 
     def __init__(self, count: Callable[[], Backlog], monotonic: Callable[[], float]) -> None:
@@ -85,12 +85,12 @@ class Undelivered:
         self._latest: Backlog | None = None
 
     def last_known(self) -> Backlog | None:
-        """What was counted last, None before the first time and when it cannot be counted; it is then counted anew."""
+        """The last count, and start another; None before the first count and if counting failed."""
         self._begun()
         return self._latest
 
     async def counted(self) -> Backlog | None:
-        """What is counted now, None where the database does not say within two seconds."""
+        """The present count; None if the database does not answer within two seconds."""
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._begun()), PATIENCE_S)
             return self._latest
@@ -110,13 +110,13 @@ class Undelivered:
 
 
 def undelivered_of(house: Installation) -> Undelivered:
-    """What this installation has not told people yet."""
+    """The count of this installation's undelivered notices."""
     return Undelivered(lambda: backlog(house.record, house.settings.notice_attempts), house.clock.monotonic)
 
 
 async def _undelivered(request: Request) -> Undelivered:
-    found: Undelivered = request.app.state.undelivered
-    return found
+    counter: Undelivered = request.app.state.undelivered
+    return counter
 
 
 async def _trial(request: Request) -> Trial:
@@ -125,7 +125,7 @@ async def _trial(request: Request) -> Trial:
 
 
 def _differing(house: Installation) -> int | None:
-    """How many differences between the registry and the record stand; None where it cannot be known."""
+    """The number of differences between the registry and the ledger; None if unknown."""
     try:
         return sum(len(texts) for texts in standing(house.shelf, house.clock.now()).values())
     except SignoffError:
@@ -147,7 +147,7 @@ async def ready(
 ) -> JSONResponse:
     """Whether the database can be read and written and the flags are up to date; kills are taken either way.
 
-    Failing notices and what a worker last found changed in the model registry are counted. `observing` says whether a
+    Failing notices and the registry's last known differences are counted. `observing` says whether a
     worker observes sessions. None of them makes a server unready.
     """
     age = hub.board.age_s
@@ -159,7 +159,7 @@ async def ready(
     waiting = await undelivered.counted() if problem is None else None
     differing = await run_in_threadpool(_differing, house) if problem is None else None
     is_ready = problem is None and age is not None and age < STALE_S
-    said = {
+    report = {
         "status": "ready" if is_ready else "not ready",
         "events": events,
         "flags_age_s": None if age is None else round(age, 2),
@@ -169,4 +169,4 @@ async def ready(
         "notices": None if waiting is None else asdict(waiting),
         "problem": problem,
     }
-    return JSONResponse(said, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
+    return JSONResponse(report, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)

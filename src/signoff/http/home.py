@@ -1,7 +1,7 @@
-"""The front page: what every model does now, what waits for whoever looks, and how to stop a model.
+"""The front page: what every model does now, what waits for the visitor, and how to stop a model.
 
-It is made from the board's memory, so that it is there while the database is away and says so, and it needs no script.
-Its form gives the same order as every other way to stop: one person, a reason, no second question.
+The page is rendered from the flag cache, so that it works during a database outage and says so. It needs no script.
+Its form gives the same order as every other kill: one person, a reason, no second question.
 """
 
 import asyncio
@@ -47,13 +47,13 @@ HEADERS: Final = STRICT | {
     "content-security-policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
 }
-WORDS: Final = {"rollback_stuck": "stuck on its way back", "rolling_back": "on its way back", "full": "full"}
+WORDS: Final = {"rollback_stuck": "stuck while rolling back"}
 TONES: Final = {"full": "good", "killed": "bad", "rolling_back": "bad", "rollback_stuck": "bad", "off": "muted"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What was typed into the form of a page; `csrf` is the session's own token, which the page carried."""
+    """The fields of a page's form; `csrf` is the session's token, which the page carried."""
 
     model: str
     reason: str
@@ -62,7 +62,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Who looks at a page, or why nobody whom we know does."""
+    """The visitor of a page, or the reason why none is authenticated."""
 
     principal: Principal | None
     status: HTTPStatus = HTTPStatus.OK
@@ -70,7 +70,7 @@ class Visitor:
 
 
 class Welcomed(AllowedAtOnce):
-    """The same for a page: whoever may not is told so on a page."""
+    """The same for a page: a refusal is shown on a page."""
 
     async def __call__(self, request: Request, house: InstallationDep) -> Visitor:  # type: ignore[override]
         """The visitor."""
@@ -85,16 +85,16 @@ class Welcomed(AllowedAtOnce):
 
 
 async def typed(request: Request) -> Form:
-    """The form's fields; its token is where the check of the session looks for it."""
+    """The form's fields; the token goes into the request's state, where the session check reads it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    said = _fields(await request.body()) if kind == FORM else {}
-    model, reason, csrf = (said.get(name, [""])[0].strip() for name in ("model", "reason", "csrf"))
+    fields = _fields(await request.body()) if kind == FORM else {}
+    model, reason, csrf = (fields.get(name, [""])[0].strip() for name in ("model", "reason", "csrf"))
     request.state.csrf = csrf
     return Form(model=model, reason=reason, csrf=csrf)
 
 
 def _fields(body: bytes) -> dict[str, list[str]]:
-    """The fields of a form; whoever sends it is not known yet, so one of many fields is not parsed."""
+    """The fields of a form. It runs before authentication, so a form of many fields is not parsed."""
     try:
         return parse_qs(body.decode(errors="replace"), max_num_fields=MOST_FIELDS)
     except ValueError as error:
@@ -106,7 +106,7 @@ def _fields(body: bytes) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Under:
-    """A release on its way: where it stands, and what it waits for."""
+    """A release in its rollout: its state, and what it waits for."""
 
     id: str
     version: str
@@ -117,7 +117,7 @@ class Under:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
-    """A model as it stands: its state as a word and a colour, what that means for orders, and what is under way."""
+    """A model's row: its state as a word and a colour, its meaning for orders, and its rollouts."""
 
     model: str
     word: str
@@ -129,7 +129,7 @@ class ModelRow:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it was killed, and waits to be armed."""
+        """Whether it is killed and waits to be re-armed."""
         return self.flags.state == KILLED
 
 
@@ -148,7 +148,7 @@ async def front(
     house: InstallationDep,
     hub: Streams,
 ) -> Response:
-    """Every model, for whoever is signed in; for everybody else the way in."""
+    """Every model for a signed-in visitor; the sign-in page for others."""
     return _page(request, house, hub, visitor)
 
 
@@ -160,7 +160,7 @@ async def stop_here(
     house: InstallationDep,
     hub: Streams,
 ) -> Response:
-    """Stop trading a model, by the form of the front page."""
+    """Kill a model by the form of the front page."""
     if visitor.principal is None:
         return _page(request, house, hub, visitor, problem="Nothing was stopped.")
     request.state.model = form.model
@@ -168,30 +168,30 @@ async def stop_here(
         wrong = f"Nothing was stopped. Expected a model, and a reason of 1 to {MOST_REASON} characters; press again."
         return _page(request, house, hub, visitor, problem=wrong, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     stopped = await stop(house, hub, form.model, reason=form.reason, actor=visitor.principal.name)
-    found = await asyncio.to_thread(hub.board.recognised, form.model)
-    return _page(request, house, hub, visitor, done=outcome(stopped, found))
+    recognition = await asyncio.to_thread(hub.board.recognised, form.model)
+    return _page(request, house, hub, visitor, done=outcome(stopped, recognition))
 
 
-def outcome(stopped: Stopped, found: Recognition) -> str:
-    """What a stop did, in sentences."""
+def outcome(stopped: Stopped, recognition: Recognition) -> str:
+    """The result of a kill, in sentences."""
     left = NOBODY_ASKED if stopped.left is None else stopped.left.words
     look = "" if stopped.left is not None and stopped.left.is_flat else " Look at the broker."
     parts = [
         f"{stopped.kill.model} is stopped, and every desk that listens was told; {left}.{look}",
-        _recognised(found),
+        _recognised(recognition),
         _kept(stopped),
     ]
     return " ".join(part for part in parts if part)
 
 
-def _recognised(found: Recognition) -> str:
-    """Whether the name that was stopped is known, in a sentence; nothing to say where it is."""
-    if found.is_known:
+def _recognised(recognition: Recognition) -> str:
+    """A sentence about an unknown name; empty for a known one."""
+    if recognition.is_known:
         return ""
-    if found.is_known is None:
-        return "Whether a model of this name is known cannot be told: the record cannot be read."
-    near = f" Nearest names: {', '.join(found.nearest)}." if found.nearest else ""
-    return f"Nobody here knows a model of this name: check the spelling.{near}"
+    if recognition.is_known is None:
+        return "It is unknown whether a model of this name exists: the record cannot be read."
+    near = f" Nearest names: {', '.join(recognition.nearest)}." if recognition.nearest else ""
+    return f"No model of this name is on record: check the spelling.{near}"
 
 
 def _kept(stopped: Stopped) -> str:
@@ -203,15 +203,15 @@ def _kept(stopped: Stopped) -> str:
 
 
 def lines(board: FlagCache) -> tuple[ModelRow, ...]:
-    """Every model of the board, by name."""
+    """Every model of the flag cache, by name."""
     pending = {kill.model: f"{kill.actor}: {kill.reason}" for kill in board.ordered()}
     under: dict[str, list[Deployment]] = {}
     for release in board.releases():
         is_calm = release.state is State.FULL and not release.pause_reasons and not release.concerns
         if release.state not in ENDED and not is_calm:
             under.setdefault(release.model, []).append(release)
-    told = {flags.model: flags for flags in board.told()}
-    return tuple(_line(flags, under.get(model, []), board.latch(model), pending) for model, flags in told.items())
+    by_model = {flags.model: flags for flags in board.told()}
+    return tuple(_line(flags, under.get(model, []), board.latch(model), pending) for model, flags in by_model.items())
 
 
 def _line(flags: Flags, releases: list[Deployment], latch: KillSwitchState | None, pending: dict[str, str]) -> ModelRow:
@@ -228,8 +228,8 @@ def _line(flags: Flags, releases: list[Deployment], latch: KillSwitchState | Non
 
 
 def _meaning(flags: Flags) -> str:
-    said = _trades(flags)
-    return f"{said} Because of silence: {flags.reason}." if flags.reason else said
+    orders = _trades(flags)
+    return f"{orders} Because of silence: {flags.reason}." if flags.reason else orders
 
 
 def _trades(flags: Flags) -> str:
@@ -241,14 +241,13 @@ def _trades(flags: Flags) -> str:
 
 
 def _allowed(share: Share) -> str:
-    """What one version may do, in a sentence."""
     if share.shadow_mode:
         return f"{share.version} runs in shadow and trades nothing."
     return f"{share.version} trades up to {share.allocation_pct}% of the capital."
 
 
-def _under(release: Deployment, told: Flags) -> Under:
-    now = trading(release, told)
+def _under(release: Deployment, flags: Flags) -> Under:
+    now = trading(release, flags)
     return Under(
         id=release.id,
         version=release.version,
@@ -259,13 +258,13 @@ def _under(release: Deployment, told: Flags) -> Under:
 
 
 def _spaced(text: str) -> str:
-    """Roles and gates as words; a command stays as it is typed."""
+    """Roles and gates as words; a command is unchanged."""
     before, command, after = text.partition("signoff ")
     return before.replace("_", " ") + command + after
 
 
 def duties(board: FlagCache, principal: Principal) -> tuple[AwaitedSignature, ...]:
-    """The signatures that wait for this person; whether they count is decided when they sign."""
+    """The signatures that wait for this person; signing decides whether they count."""
     asked = [
         AwaitedSignature(address=f"/sign/{d.id}", words=words)
         for d in board.releases()
@@ -289,7 +288,7 @@ def _has_signed(signatures: tuple[Signature, ...], principal: Principal) -> bool
 
 
 def _asked(release: Deployment, principal: Principal) -> str:
-    """What is asked of this person over a release, in words; nothing when nothing is."""
+    """The request to this person about a release; empty without one."""
     name = f"{release.model} {release.version}"
     if principal.name in release.barred or not principal.roles:
         return ""
@@ -317,9 +316,9 @@ def _page(
     problem: str = "",
     status: HTTPStatus | None = None,
 ) -> Response:
-    """The page for this visitor; nothing of any model is in it for a stranger."""
+    """The page for this visitor; a stranger sees no model."""
     principal, now = visitor.principal, house.clock.now()
-    said = {
+    shown = {
         "visitor": visitor,
         "csrf": _csrf(request, house, now),
         "now": now,
@@ -335,19 +334,19 @@ def _page(
         "problem": " ".join(part for part in (problem, visitor.refusal) if part),
         "most": MOST_REASON,
     }
-    content = _templates().get_template("front.html").render(said)
+    content = _templates().get_template("front.html").render(shown)
     return Response(content, status or visitor.status, HEADERS, media_type="text/html")
 
 
 def _undelivered(request: Request) -> Backlog | None:
-    """Notices that were counted last, where any are failing or given up."""
+    """The last count of notices, if any are failing or given up."""
     counted: Undelivered = request.app.state.undelivered
-    found = counted.last_known()
-    return found if found is not None and (found.failing or found.dead) else None
+    backlog = counted.last_known()
+    return backlog if backlog is not None and (backlog.failing or backlog.dead) else None
 
 
 def _csrf(request: Request, house: Installation, now: datetime) -> str:
-    """The token of the visitor's session, which was seen a moment ago; none for whoever comes by a token."""
+    """The CSRF token of the visitor's session; empty for a caller with a bearer token."""
     number = request.cookies.get(sessions.cookie_name(house))
     seen: sessions.RecentSessions = request.app.state.seen
     session = seen.last_known(number, now) if number else None
@@ -355,7 +354,7 @@ def _csrf(request: Request, house: Installation, now: datetime) -> str:
 
 
 def _away_since(board: FlagCache, now: datetime) -> datetime | None:
-    """When the record was last read, if that was too long ago."""
+    """The time of the last reading of the ledger, if it is too long ago."""
     age = board.age_s
     return now - timedelta(seconds=age) if age is not None and age >= STALE_S else None
 

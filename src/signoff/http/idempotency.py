@@ -1,8 +1,8 @@
-"""Requests that change something: made once however often they are sent, and refused when decided on an old state.
+"""Makes changing requests idempotent, and refuses those decided on an old state.
 
 `Idempotency-Key` names a request of one caller: the same key and body again returns the stored answer, the same key
-with another body is a conflict. Answers are kept for whoever may still come in: a token that was revoked opens none of
-them. `If-Match` carries the revision of a release that the caller decided on.
+with another body is a conflict. A stored answer is given only to a caller who still has access: not to a revoked
+token. `If-Match` carries the revision of a release that the caller decided on.
 """
 
 import json
@@ -38,7 +38,7 @@ class Command(APIRoute):
     """A route whose requests may carry an idempotency key."""
 
     def get_route_handler(self) -> Callable[[Request], Any]:
-        """The route's own handler, behind the shelf of answers."""
+        """The route's own handler, behind the stored answers."""
         carry_out = super().get_route_handler()
         threads = LEAVING if isinstance(dependency_of(self), AllowedToLeave) else None
 
@@ -72,7 +72,7 @@ async def _once(request: Request, key: str, carry_out: Handler, threads: Capacit
 
 
 async def _named(request: Request, key: str) -> tuple[str, str]:
-    """The name of a caller's request, and the digest of what it asks."""
+    """The name of a caller's request, and the digest of its content."""
     asked = [request.method, request.url.path, str(request.query_params), request.headers.get("if-match", "")]
     body = await request.body()
     return name_of(request, key), digest(canonical([*asked, digest(body)]))
@@ -83,15 +83,15 @@ def _time_for(request: Request) -> timedelta:
 
 
 def _begun(house: Installation, name: str, asked: str, time: timedelta) -> dict[str, Any] | None:
-    """Nothing when the request is ours to carry out; else what is known of the one that came before."""
+    """None if the request is new and ours to carry out; else the stored state of the earlier one."""
     now = house.clock.now()
     if house.shelf.add(KIND, name, canonical({"asked": asked}), now + time, now):
         return None
     stored = house.shelf.get(KIND, name, now)
     if stored is None:
         return _begun(house, name, asked, time)
-    found: dict[str, Any] = json.loads(stored)
-    return found
+    earlier: dict[str, Any] = json.loads(stored)
+    return earlier
 
 
 def _replayed(stored: dict[str, Any], asked: str, key: str) -> Response:
@@ -107,30 +107,30 @@ def _keep(house: Installation, name: str, asked: str, answer: Response) -> None:
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         house.shelf.drop(KIND, name)
         return
-    said = {
+    kept_answer = {
         "asked": asked,
         "status": answer.status_code,
         "type": answer.headers.get("content-type", "application/json"),
         "body": encoded(bytes(answer.body)),
     }
-    house.shelf.put(KIND, name, canonical(said), house.clock.now() + KEPT)
+    house.shelf.put(KIND, name, canonical(kept_answer), house.clock.now() + KEPT)
 
 
 async def naming(request: Request, house: InstallationDep) -> Installation:
-    """The house for this request, which knows its name."""
+    """The installation for this request, with the request's name."""
     return _for(request, house, None)
 
 
 async def expecting(
     request: Request,
     house: InstallationDep,
-    identity: Name,
+    deployment_id: Name,
     if_match: Annotated[
         str | None, Header(alias="If-Match", description='The revision it was decided on, such as `"7"`.')
     ] = None,
 ) -> Installation:
-    """The same, which knows the revision at which the caller saw the release."""
-    return _for(request, house, None if if_match is None else _expected(identity, if_match))
+    """The same, with the revision that the caller saw."""
+    return _for(request, house, None if if_match is None else _expected(deployment_id, if_match))
 
 
 def _for(request: Request, house: Installation, expected: Expectation | None) -> Installation:
@@ -141,15 +141,15 @@ def _for(request: Request, house: Installation, expected: Expectation | None) ->
     return house.for_request(Caller(named, expected))
 
 
-def _expected(identity: str, if_match: str) -> Expectation:
+def _expected(deployment_id: str, if_match: str) -> Expectation:
     revision = if_match.strip().strip('"')
     if not (revision.isascii() and revision.isdecimal()) or len(revision) > 15:
         raise BadInputError(f'Expected If-Match with a revision such as "7", found {if_match!r}.')
-    return Expectation(identity, int(revision))
+    return Expectation(deployment_id, int(revision))
 
 
 def name_of(request: Request, key: str) -> str:
-    """The name of a caller's request, which tells nobody the credentials."""
+    """The name of a caller's request, from which credentials cannot be derived."""
     caller = request.headers.get("authorization", "") + request.headers.get("cookie", "")
     return digest(canonical([caller, key]))
 

@@ -1,4 +1,4 @@
-"""The kill. One person, no prompt, no revision; nothing on this path waits for the database."""
+"""The kill: one person, no prompt, no revision. Nothing on this path waits for the database."""
 
 import asyncio
 from collections.abc import Collection
@@ -31,28 +31,28 @@ from signoff.verbs.documents import (
 router = APIRouter(prefix="/api/v1", tags=["kill"])
 MOST_REASON: Final = 2000
 MOST_KEPT: Final = 1000
-# Two lines, so that kills whose orders or records are waited for keep no later kill from being in force.
+# Two thread pools, so that kills that wait for orders or the ledger never delay a later kill.
 _BEGINNING: Final = ThreadPoolExecutor(8, "kill-begin")
 _FINISHING: Final = ThreadPoolExecutor(8, "kill-finish")
 Killer = Annotated[Principal, Depends(allowed_at_once(Permission.KILL))]
 
 
-def _held(said: object) -> object:
-    """A reason as a ledger holds it: half a character that some program cut off must not cost a kill."""
-    return written(said) if isinstance(said, str) else said
+def _held(value: object) -> object:
+    """A reason as the ledger stores it: a truncated character must not refuse a kill."""
+    return written(value) if isinstance(value, str) else value
 
 
 Reason = Annotated[str, BeforeValidator(_held), Field(min_length=1, max_length=MOST_REASON)]
 
 
 class KillRequest(BaseModel):
-    """Why; it is printed and kept."""
+    """The reason, which is printed and recorded."""
 
     reason: Reason
 
 
 class KillManyRequest(Body):
-    """Why, and whose models: those of a desk, or all where no desk is named."""
+    """The reason, and the desk; all models without a desk."""
 
     reason: Reason
     desk: Name | None = None
@@ -63,26 +63,26 @@ Killing = asyncio.Task[KilledDocument] | asyncio.Task[StoppedManyDocument]
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """Kills that this server was sent under a key of late, so that one sent again is not a second one.
+    """Recent kills with an idempotency key, so that a repeated request is not a second kill.
 
-    In memory, since a kill asks no database; and only while what it stopped is killed, since no key may keep anybody
-    from stopping it again.
+    Kept in memory, since a kill does not wait for the database. A key counts only while its models are still killed:
+    it must never keep anyone from stopping a model again.
     """
 
     by_name: dict[str, Killing] = field(default_factory=dict)
 
     def again(self, name: str, models: Collection[str], board: FlagCache) -> Killing | None:
-        """The kill that was sent under this name, unless it failed or one of these models was armed since."""
+        """The earlier kill of this name, unless it failed or one of these models was re-armed since."""
         earlier = self.by_name.get(name)
         if earlier is None or not earlier.done():
             return earlier
-        told = [board.flags(model) for model in models]
+        flags_of_models = [board.flags(model) for model in models]
         is_in_force = not earlier.cancelled() and earlier.exception() is None
-        is_in_force = is_in_force and all(flags is not None and flags.state == KILLED for flags in told)
+        is_in_force = is_in_force and all(flags is not None and flags.state == KILLED for flags in flags_of_models)
         return earlier if is_in_force else None
 
     def note(self, name: str, killing: Killing) -> None:
-        """Remember a kill; the one that was sent longest ago makes room."""
+        """Remember a kill; the oldest is evicted."""
         self.by_name.pop(name, None)
         self.by_name[name] = killing
         if len(self.by_name) > MOST_KEPT:
@@ -108,8 +108,8 @@ async def kill(
 ) -> KilledDocument:
     """Stop trading a model now: journaled, in force, pushed to every desk; then orders are halted and it is recorded.
 
-    A model that nobody knows is killed as well, and the answer says so: a slip of the keyboard must not cost time.
-    Its name may hold whatever names could hold once, a slash too.
+    An unknown model is killed as well, and the answer says so: a typing error must not cost time.
+    Its name may have every character that was once allowed, also a slash.
     """
     name = _name(request, model, body.reason)
     if name is not None and (earlier := ordered.again(name, (model,), hub.board)) is not None:
@@ -151,7 +151,7 @@ def _reach(desk: str | None) -> Reach:
 
 
 def _name(request: Request, what: str, reason: str) -> str | None:
-    """The name of a kill that came under a key; None for one that did not."""
+    """The name of a kill with an idempotency key; None without a key."""
     if "idempotency-key" not in request.headers:
         return None
     return digest(canonical([name_of(request, request.headers["idempotency-key"]), request.url.path, what, reason]))
@@ -159,8 +159,8 @@ def _name(request: Request, what: str, reason: str) -> str | None:
 
 async def _killed(house: Installation, hub: Hub, model: str, *, reason: str, actor: str) -> KilledDocument:
     stopped = await stop(house, hub, model, reason=reason, actor=actor)
-    found = await asyncio.get_running_loop().run_in_executor(_FINISHING, hub.board.recognised, model)
-    return killed_document(stopped, found)
+    recognition = await asyncio.get_running_loop().run_in_executor(_FINISHING, hub.board.recognised, model)
+    return killed_document(stopped, recognition)
 
 
 async def _many_killed(
@@ -170,7 +170,7 @@ async def _many_killed(
 
 
 async def stop(house: Installation, hub: Hub, model: str, *, reason: str, actor: str) -> Stopped:
-    """The kill itself, whichever way it was ordered."""
+    """Carry out a kill, whatever its route."""
     loop = asyncio.get_running_loop()
     switch = house.kill_switch
     begun = await loop.run_in_executor(_BEGINNING, partial(switch.begin, model, reason=reason, actor=actor))
@@ -179,12 +179,12 @@ async def stop(house: Installation, hub: Hub, model: str, *, reason: str, actor:
 
 
 async def stop_many(house: Installation, hub: Hub, *, desk: str | None, reason: str, actor: str) -> StoppedMany:
-    """The kill of a desk, or of everything."""
+    """Carry out the kill of a desk, or of all models."""
     loop = asyncio.get_running_loop()
     switch = house.kill_switch
     begin = partial(switch.begin_many, reason=reason, actor=actor, desk=desk)
     begun = await loop.run_in_executor(_BEGINNING, begin)
     changed = hub.board.kill(begun.kill)
     hub.publish({*changed, *(hub.followed() if desk is None else ())})
-    known = hub.board.stopped_by(begun.kill)
-    return await loop.run_in_executor(_FINISHING, switch.finish_many, begun, known)
+    stopped = hub.board.stopped_by(begun.kill)
+    return await loop.run_in_executor(_FINISHING, switch.finish_many, begun, stopped)

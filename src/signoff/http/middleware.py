@@ -68,10 +68,10 @@ class Edges:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        identity = given if ID.fullmatch(given) else uuid4().hex
-        scope.setdefault("state", {})["request_id"] = identity
-        REQUEST.set(identity)
+        presented = Headers(scope=scope).get("x-request-id", "")
+        request_id = presented if ID.fullmatch(presented) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        REQUEST.set(request_id)
         began, status = time.monotonic(), HTTPStatus.INTERNAL_SERVER_ERROR.value
         is_begun = False
 
@@ -80,7 +80,7 @@ class Edges:
             if message["type"] == "http.response.start":
                 status, is_begun = message["status"], True
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = identity
+                headers["x-request-id"] = request_id
                 for name, value in QUIET.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -88,14 +88,14 @@ class Edges:
         try:
             refused, replay = await _bounded(scope, receive)
             if refused is not None:
-                await _refusal(*refused, identity)(scope, receive, answer)
+                await _refusal(*refused, request_id)(scope, receive, answer)
             else:
                 await self._app(scope, replay, answer)
         except Exception:
             log.exception("something broke")
             if is_begun:
                 raise
-            await broken(identity)(scope, receive, answer)
+            await broken(request_id)(scope, receive, answer)
         finally:
             _tell(scope, status, 1000 * (time.monotonic() - began))
 
@@ -203,8 +203,8 @@ def _counted(receive: Receive) -> Receive:
     return next_part
 
 
-def _refusal(status: int, detail: str, identity: str) -> Response:
-    answer = problem(status, detail, request_id=identity)
+def _refusal(status: int, detail: str, request_id: str) -> Response:
+    answer = problem(status, detail, request_id=request_id)
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers.update(CHALLENGE)
     return answer
@@ -240,13 +240,13 @@ def depth(body: bytes) -> int:
 def _tell(scope: Scope, status: int, took_ms: float) -> None:
     """Log one line, without headers, body and query, which may hold secrets. The route may name release and model."""
     state, named = scope["state"], scope.get("path_params", {})
-    told = about(
+    fields = about(
         method=scope["method"],
         path=scope["path"],
         status=status,
         ms=round(took_ms, 1),
         who=state.get("principal"),
-        deployment=state.get("deployment", named.get("identity")),
+        deployment=state.get("deployment", named.get("deployment_id")),
         model=state.get("model", named.get("model")),
     )
-    log.info("request", extra=told)
+    log.info("request", extra=fields)

@@ -1,4 +1,4 @@
-"""The permission matrix, for everybody to see."""
+"""The permission matrix, which is public."""
 
 from fastapi import APIRouter
 
@@ -9,7 +9,7 @@ router = APIRouter(prefix="/api/v1", tags=["access"])
 
 @router.get("/permissions")
 def permissions() -> dict[str, dict[str, list[str]] | list[str]]:
-    """What each duty allows. It is no secret: the same table stands in the documentation."""
+    """The permissions of each access role. The documentation has the same table."""
     return {
         "duties": {duty.value: sorted(verbs) for duty, verbs in MATRIX.items()},
         "personal": sorted(PERSONAL),

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457), and the only place where an error becomes a status code."""
+"""Errors as problem documents (RFC 9457). Only here does an error become a status code."""
 
 import logging
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ MOST_WHAT: Final = 300
 MEDIA_TYPE: Final = "application/problem+json"
 OUT_OF_REACH: Final = (
     "The record cannot be asked who you are. Nothing was done; try again in a moment. Kills and flags are answered all "
-    "the same, to whoever was known when it could be asked last."
+    "the same, for accounts known at its last answer."
 )
-# The first class that an error belongs to decides.
+# The first matching class decides.
 STATUS: Final[tuple[tuple[type[SignoffError], HTTPStatus], ...]] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (BadInputError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -48,14 +48,14 @@ STATUS: Final[tuple[tuple[type[SignoffError], HTTPStatus], ...]] = (
 
 
 class Slip(TypedDict):
-    """One thing that is wrong with a request."""
+    """One error of a request."""
 
     where: str
     what: str
 
 
 class Problem(TypedDict):
-    """What went wrong and what to do about it; `type` names the kind of error for programs."""
+    """The error and its remedy; `type` names its kind for programs."""
 
     type: str
     title: str
@@ -78,7 +78,7 @@ def status_of(error: SignoffError) -> HTTPStatus:
 
 
 def broken(request: str) -> JSONResponse:
-    """The answer to a request that met an error which nobody foresaw; the log says which, under its id."""
+    """The answer to an unexpected error; the log has it under the request's id."""
     detail = f"Something broke on our side; it is in the server's log under request {request}."
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=request)
 
@@ -94,30 +94,30 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, SignoffError)
     if isinstance(error, UnavailableError) and getattr(request.state, "principal", None) is None:
         log.warning("who asks could not be looked up", exc_info=error)
-        error = UnavailableError(OUT_OF_REACH)  # where the record is, is nothing to strangers
+        error = UnavailableError(OUT_OF_REACH)  # strangers must not learn where the record is
     further = {"guard": error.guard} if isinstance(error, GuardError) else {}
     return problem(status_of(error), str(error), kind=f"urn:signoff:{error.code}", **further)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    errors = [_slip(each) for each in found[:MOST_SLIPS]]
+    details = error.errors()
+    errors = [_slip(each) for each in details[:MOST_SLIPS]]
     detail = "The request is not of the expected form: " + "; ".join(f"{e['where']}: {e['what']}" for e in errors)
-    if len(found) > MOST_SLIPS:
-        detail += f"; and {len(found) - MOST_SLIPS:,} more of these"
+    if len(details) > MOST_SLIPS:
+        detail += f"; and {len(details) - MOST_SLIPS:,} more of these"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=f"urn:signoff:{BadInputError.code}", errors=errors)
 
 
 def _slip(error: Mapping[str, Any]) -> Slip:
-    """One error of the validation, as long as somebody can read; a key may be as long as the body."""
+    """One validation error, cut to a readable length, since a key may be as long as the body."""
     where = "/".join(str(part)[:MOST_WHERE] for part in error["loc"])
     return {"where": _readable(where, MOST_WHERE), "what": _readable(error["msg"], MOST_WHAT)}
 
 
 def _readable(text: str, most: int) -> str:
     shown = text if len(text) <= most else f"{text[:most]}…"
-    return shown.encode("utf-8", "replace").decode()  # half a surrogate pair has no UTF-8
+    return shown.encode("utf-8", "replace").decode()  # a lone surrogate has no UTF-8
 
 
 async def _theirs(_request: Request, error: Exception) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Releases over HTTP: the verbs of the command line, each behind the matrix."""
+"""Releases over HTTP: the verbs of the command line, each behind the permission matrix."""
 
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -39,7 +39,7 @@ AN_ARCHIVE: Final[Answers] = {200: {"content": {ARCHIVE: BINARY}}}
 
 
 class PrincipalDocument(TypedDict):
-    """Who the server takes you for."""
+    """Your identity and permissions at this server."""
 
     name: str
     duties: list[AccessRole]
@@ -84,30 +84,32 @@ async def check(
 async def memo(
     request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.CHECK))]
 ) -> Response:
-    """The memo of a dossier folder, both as zip archives, with what was found as `answer.json`; nothing is recorded."""
+    """The memo of a dossier folder, both as zip archives, with the findings as `answer.json`; nothing is recorded."""
     async with archive_of(request, house) as content:
         composed = await run_sync(_composed, house, principal.name, content, limiter=ASSESSING)
     return Response(composed, media_type="application/zip")
 
 
 @router.get(
-    "/deployments/{identity}/editions/{edition}/{path:path}",
+    "/deployments/{deployment_id}/editions/{edition}/{path:path}",
     tags=["releases"],
     response_class=Response,
     responses={200: {"content": {kind.partition(";")[0]: {} for kind in (*MEDIA.values(), OTHER)}}},
 )
 def edition_file(
-    identity: Name,
+    deployment_id: Name,
     edition: Name,
     path: str,
     house: InstallationDep,
     _principal: Annotated[Principal, Depends(allowed(Permission.READ))],
 ) -> Response:
     """One file of an edition of the memo, as it was written."""
-    state = house.record.deployment(identity)
+    state = house.record.deployment(deployment_id)
     if edition not in dict(state.editions):
-        raise NotFoundError(f"Expected an edition of {identity}, found {edition!r}; there are: {dict(state.editions)}.")
-    files = house.releases.read(identity, edition)
+        raise NotFoundError(
+            f"Expected an edition of {deployment_id}, found {edition!r}; there are: {dict(state.editions)}."
+        )
+    files = house.releases.read(deployment_id, edition)
     if path not in files:
         raise NotFoundError(f"Expected a file of the edition {edition}, found {path!r}; there are: {sorted(files)}.")
     kind = MEDIA.get(path.rpartition(".")[2], OTHER)
@@ -115,22 +117,24 @@ def edition_file(
     return Response(files[path], media_type=kind, headers=safe)
 
 
-@router.get("/deployments/{identity}/to-sign", tags=["signatures"])
+@router.get("/deployments/{deployment_id}/to-sign", tags=["signatures"])
 def to_sign(
-    identity: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.READ))]
+    deployment_id: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.READ))]
 ) -> ToSignDocument:
-    """What an approval is about to be a signature over: where the memo is, its manifest, the gates, open conditions."""
-    document = Local(house, principal.name).to_sign(identity)
-    memo = f"/api/v1/deployments/{quote(identity, safe='')}/editions/{SUBMITTED}/deployment_memo.pdf"
+    """The content that an approval will sign: the memo's path, its manifest, the gates, open conditions."""
+    document = Local(house, principal.name).to_sign(deployment_id)
+    memo = f"/api/v1/deployments/{quote(deployment_id, safe='')}/editions/{SUBMITTED}/deployment_memo.pdf"
     return {**document, "memo": None if document["memo"] is None else memo}
 
 
-@router.get("/deployments/{identity}/living-memo", tags=["releases"], response_class=Response, responses=AN_ARCHIVE)
+@router.get(
+    "/deployments/{deployment_id}/living-memo", tags=["releases"], response_class=Response, responses=AN_ARCHIVE
+)
 async def living_memo(
-    identity: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.READ))]
+    deployment_id: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Permission.READ))]
 ) -> Response:
-    """The memo with what happened since it was signed, as a zip archive; the signed editions are not touched."""
-    composed = await run_sync(_living, house, principal.name, identity, limiter=ASSESSING)
+    """The memo with the events since its signature, as a zip archive; the signed editions do not change."""
+    composed = await run_sync(_living, house, principal.name, deployment_id, limiter=ASSESSING)
     return Response(composed, media_type="application/zip")
 
 
@@ -173,10 +177,10 @@ def _composed(house: Installation, actor: str, content: BinaryIO) -> bytes:
         return _archive(carried_out(house, actor, "memo", folder=folder, out=out), out)
 
 
-def _living(house: Installation, actor: str, identity: str) -> bytes:
-    house.record.deployment(identity)
+def _living(house: Installation, actor: str, deployment_id: str) -> bytes:
+    house.record.deployment(deployment_id)
     with written_folder(house) as out:
-        return _archive(carried_out(house, actor, "living_memo", identity, out=out), out)
+        return _archive(carried_out(house, actor, "living_memo", deployment_id, out=out), out)
 
 
 def _archive(document: Document, out: Path) -> bytes:

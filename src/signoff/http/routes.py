@@ -1,4 +1,4 @@
-"""The routes that are made from rows of the catalogue: arguments in, one function of `Local`, a document out."""
+"""Routes generated from the catalogue's rows: arguments in, one function of `Local`, a document out."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -28,7 +28,7 @@ TAGGED: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def router_of(rows: Iterable[Row]) -> APIRouter:
-    """A route for each row that is not written by hand."""
+    """A router with a route for each generated row."""
     router = APIRouter(prefix="/api/v1")
     for row in (row for row in rows if not row.is_by_hand):
         router.add_api_route(
@@ -45,21 +45,21 @@ def router_of(rows: Iterable[Row]) -> APIRouter:
 
 
 def _endpoint(row: Row) -> Callable[..., Any]:
-    """A function with the parameters, the name and the words that the framework reads."""
+    """A function with the parameters, name and docstring that the framework reads."""
     assert row.carry_out is not None
     carry_out, taken = row.carry_out, signature(row.carry_out).parameters
 
-    def answer(*, house: Installation, principal: Principal, response: Response, body: Any = None, **given: Any) -> Any:  # noqa: ANN401 - of any row
-        asked = given | ({} if body is None else body.arguments()) | {"by": principal}
+    def answer(*, house: Installation, principal: Principal, response: Response, body: Any = None, **named: Any) -> Any:  # noqa: ANN401 - of any row
+        asked = named | ({} if body is None else body.arguments()) | {"by": principal}
         if row.is_signed:
             asked["signing"] = _signatory(principal, body)
-        told = carry_out(Local(house, principal.name), **{name: asked[name] for name in taken if name in asked})
+        document = carry_out(Local(house, principal.name), **{name: asked[name] for name in taken if name in asked})
         if row.is_tagged:
-            response.headers["etag"] = f'"{told["revision"]}"'
-        return {"statement": encoded(told), "says": told.decode()} if isinstance(told, bytes) else told
+            response.headers["etag"] = f'"{document["revision"]}"'
+        return {"statement": encoded(document), "says": document.decode()} if isinstance(document, bytes) else document
 
-    async def in_time(**given: Any) -> Any:  # noqa: ANN401 - of any row
-        return await run_sync(partial(answer, **given), limiter=LEAVING)
+    async def in_time(**arguments: Any) -> Any:  # noqa: ANN401 - of any row
+        return await run_sync(partial(answer, **arguments), limiter=LEAVING)
 
     endpoint: Any = in_time if row.is_leaving else answer
     endpoint.__name__, endpoint.__doc__, endpoint.__signature__ = row.name, row.says, Signature(_parameters(row))
@@ -83,7 +83,7 @@ def _parameters(row: Row) -> list[Parameter]:
 
 
 def _signatory(principal: Principal, body: Any) -> SigningPerson:  # noqa: ANN401 - of any row that is signed
-    """Who signs: the caller, by the envelope in the body. A condition that is met takes none."""
+    """The signatory: the caller, with the envelope in the body. A cleared condition needs no envelope."""
     if principal.is_machine:
         raise RefusedError("A machine's token never signs.")
     return SigningPerson(person=principal.name, role=body.role, signer=Presented(getattr(body, "envelope", "")))

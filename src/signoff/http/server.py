@@ -1,4 +1,4 @@
-"""Running the application: open files for a thousand desks, logs as lines of JSON, and an end that lets streams go."""
+"""Runs the application: open files for a thousand desks, logs as JSON lines, and a stop that ends streams."""
 
 import asyncio
 import gc
@@ -31,9 +31,8 @@ NEVER = 1_000_000
 class Server(uvicorn.Server):
     """Uvicorn, which otherwise waits for streams that never end by themselves.
 
-    Over the streams of a thousand desks a full garbage collection takes as long as telling them all of a kill, and
-    would begin while they are told: that is what makes objects. So there is one every ten minutes, and none in between;
-    what was in memory when the server started is left out of it.
+    With a thousand streams, a full garbage collection takes as long as pushing a kill, and the push itself would
+    trigger it. So a full collection runs only every ten minutes, and skips objects that existed at the start.
     """
 
     def __init__(self, config: uvicorn.Config, crowd: Crowd) -> None:
@@ -41,7 +40,7 @@ class Server(uvicorn.Server):
         self._crowd = crowd
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as uvicorn does, and take the collector's time in hand."""
+        """Start as uvicorn does, and schedule the garbage collector."""
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
@@ -49,7 +48,7 @@ class Server(uvicorn.Server):
         gc.set_threshold(young, middle, NEVER)
 
     async def on_tick(self, counter: int) -> bool:
-        """What uvicorn does ten times a second."""
+        """Uvicorn's tick, ten times a second."""
         if counter % SWEEP_TICKS == 0:
             self._crowd.sweep(asyncio.get_running_loop().time())
         if counter % (TICKS_PER_S * COLLECT_S) == 0:
@@ -73,14 +72,14 @@ def serve(house: Installation, host: str, port: int) -> None:
         host=host,
         port=port,
         http=connections_of(crowd),
-        # Another protocol on the same connection would know none of these limits; nothing here speaks one.
+        # Refuse protocol upgrades: they would escape these limits, and nothing here uses one.
         ws="none",
         log_config=None,
         access_log=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
-        # Whoever is not named says nothing about whom they ask for; uvicorn by itself would believe this whole host.
+        # Trust forwarded addresses only from named proxies; uvicorn by default trusts this host.
         proxy_headers=bool(house.settings.trusted_proxies),
         forwarded_allow_ips=list(house.settings.trusted_proxies),
     )
@@ -90,7 +89,7 @@ def serve(house: Installation, host: str, port: int) -> None:
 
 
 def _tell_protection(house: Installation) -> None:
-    """Say once what submitted code will not be able to reach, or that it will not be run."""
+    """Log once how submitted code is isolated, or that it is not run."""
     try:
         protection = detected(house.sandbox)
     except (SignoffError, OSError) as error:
@@ -102,7 +101,7 @@ def _tell_protection(house: Installation) -> None:
 
 
 def _open_files() -> int:
-    """As many as the machine allows: each desk holds one."""
+    """Raise the limit of open files to the machine's maximum; each desk uses one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most

@@ -1,8 +1,7 @@
-"""Sessions of people who signed in: an opaque number in a cookie, everything else on the shelf under its digest.
+"""Sessions of people who signed in: an opaque number in a cookie; the TTL store has the rest under its digest.
 
-A session ends twelve hours after the sign-in and after one hour without a request. What changes something by cookie
-also carries the session's own token, in `X-CSRF-Token` or in the form that was filled in, and comes from this site, so
-that another page cannot send it.
+A session ends twelve hours after the sign-in, or after one hour without a request. A change by cookie must carry the
+session's own token, in `X-CSRF-Token` or in the form, and come from this site, so that another page cannot send it.
 """
 
 import hmac
@@ -35,7 +34,7 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedInSession:
-    """Who signed in, as whom the provider knows them, when it saw them, and until when it holds."""
+    """A person's session: their name, their identity at the provider, the sign-in, and the session's end."""
 
     name: str
     issuer: str
@@ -46,26 +45,26 @@ class SignedInSession:
     csrf: str
 
     def to_bytes(self) -> bytes:
-        """As the shelf keeps it."""
+        """The stored form."""
         seen = self.signed_in_at.isoformat() if self.signed_in_at else None
         times = {"begun_at": self.begun_at.isoformat(), "ends_at": self.ends_at.isoformat()}
-        known = {"name": self.name, "issuer": self.issuer, "subject": self.subject}
-        return canonical({**known, "signed_in_at": seen, "csrf": self.csrf, **times})
+        names = {"name": self.name, "issuer": self.issuer, "subject": self.subject}
+        return canonical({**names, "signed_in_at": seen, "csrf": self.csrf, **times})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "SignedInSession":
-        """As it was kept; one of an earlier Signoff names no identity, and is nobody's."""
-        said = json.loads(content)
-        seen = datetime.fromisoformat(said["signed_in_at"]) if said["signed_in_at"] else None
-        begun, ends = (datetime.fromisoformat(said[name]) for name in ("begun_at", "ends_at"))
+        """Read the stored form; a session of an earlier Signoff has no identity and is valid for nobody."""
+        fields = json.loads(content)
+        seen = datetime.fromisoformat(fields["signed_in_at"]) if fields["signed_in_at"] else None
+        begun, ends = (datetime.fromisoformat(fields[name]) for name in ("begun_at", "ends_at"))
         return cls(
-            name=said["name"],
-            issuer=said.get("issuer", ""),
-            subject=said.get("subject", ""),
+            name=fields["name"],
+            issuer=fields.get("issuer", ""),
+            subject=fields.get("subject", ""),
             signed_in_at=seen,
             begun_at=begun,
             ends_at=ends,
-            csrf=said["csrf"],
+            csrf=fields["csrf"],
         )
 
 
@@ -78,7 +77,7 @@ def begin(
     subject: str,
     whole: timedelta = WHOLE,
 ) -> tuple[str, SignedInSession]:
-    """A new session of somebody whom the provider calls this, and the number that opens it, which is kept nowhere."""
+    """Begin a session for an identity of the provider; return the number that opens it, which is not stored."""
     now, number = house.clock.now(), secrets.token_urlsafe(32)
     session = SignedInSession(
         name=name,
@@ -104,7 +103,7 @@ def found(house: Installation, number: str) -> SignedInSession | None:
 
 
 def extend(house: Installation, number: str, session: SignedInSession) -> None:
-    """Put off the end by idleness; a session that was ended since it was read stays ended."""
+    """Extend the idle time; a session that was ended meanwhile stays ended."""
     now = house.clock.now()
     house.shelf.prolong(KIND, digest(number.encode()), min(now + IDLE, session.ends_at), now)
 
@@ -127,14 +126,14 @@ def _is_ended(house: Installation, session: SignedInSession, now: datetime) -> b
 
 @dataclass(frozen=True, slots=True)
 class RecentSessions:
-    """Sessions that this server saw of late, so that whoever is signed in can stop a model in an outage."""
+    """A cache of recent sessions, so that signed-in people can stop a model during an outage."""
 
     by_digest: dict[str, tuple[SignedInSession, datetime]] = field(default_factory=dict)
 
     def note(self, number: str, session: SignedInSession | None, now: datetime) -> bool:
-        """Remember what a number opened; whether that was so long ago that its end should be put off.
+        """Remember the session of a number; return whether its idle time should be extended.
 
-        The session seen longest ago makes room.
+        The oldest entry is evicted.
         """
         name = digest(number.encode())
         before, extended_at = self.by_digest.pop(name, (None, now))
@@ -147,18 +146,18 @@ class RecentSessions:
         return is_due
 
     def last_known(self, number: str, now: datetime) -> SignedInSession | None:
-        """What the number opened when it was last seen, unless that would be over by now."""
+        """The cached session of a number, unless it has expired."""
         session, extended_at = self.by_digest.get(digest(number.encode()), (None, now))
         return session if session is not None and now < min(session.ends_at, extended_at + IDLE) else None
 
 
 def by_bearer(house: Installation, request: Request, presented: str, *, as_last_known: bool) -> Principal | None:
-    """Who acts by a session that was handed over to a command line."""
+    """The principal of a session that was handed over to a command line."""
     return _who(house, request, presented.removeprefix(PREFIX), as_last_known=as_last_known)
 
 
 def by_cookie(house: Installation, request: Request, *, as_last_known: bool) -> Principal | None:
-    """Who acts by the cookie of a browser; ForbiddenError for a change that another site may have sent."""
+    """The principal of a browser's cookie; ForbiddenError for a change that another site may have sent."""
     number = request.cookies.get(cookie_name(house))
     return _who(house, request, number, as_last_known=as_last_known, is_cookie=True) if number else None
 
@@ -171,7 +170,7 @@ def of_cookie(house: Installation, request: Request) -> SignedInSession | None:
 
 
 def principal_of(house: Installation, session: SignedInSession, *, as_last_known: bool = False) -> Principal | None:
-    """Who acts by a session now; nobody once its identity was unbound."""
+    """The principal of a session; None once its identity was unbound."""
     return house.accounts.signed_in(
         session.name,
         session.signed_in_at,
@@ -182,12 +181,12 @@ def principal_of(house: Installation, session: SignedInSession, *, as_last_known
 
 
 def check_origin(request: Request, session: SignedInSession) -> None:
-    """Refuse a request by cookie that does not carry the session's own token, or comes from another site.
+    """Refuse a request by cookie without the session's own token, or from another site.
 
-    A page without a script carries the token in its form, from where it was read into the request's state.
+    A page without a script carries the token in its form, which was read into the request's state.
     """
-    given = request.headers.get("x-csrf-token") or str(getattr(request.state, "csrf", ""))
-    if not hmac.compare_digest(digest(given.encode()), digest(session.csrf.encode())):
+    presented = request.headers.get("x-csrf-token") or str(getattr(request.state, "csrf", ""))
+    if not hmac.compare_digest(digest(presented.encode()), digest(session.csrf.encode())):
         raise ForbiddenError(
             "Expected the session's own X-CSRF-Token, which /auth/session tells; a form opened before the last sign-in "
             "holds an old one."
@@ -199,17 +198,17 @@ def check_origin(request: Request, session: SignedInSession) -> None:
 
 
 def give_cookie(house: Installation, response: Response, name: str, value: str, seconds: int) -> None:
-    """A cookie that no script reads and no other site sends along with a form."""
+    """Set a cookie that scripts cannot read and other sites' forms do not send."""
     response.set_cookie(name, value, max_age=seconds, path="/", httponly=True, samesite="lax", secure=is_secure(house))
 
 
 def cookie_name(house: Installation) -> str:
-    """The cookie's name; behind https browsers themselves pin it to this host."""
+    """The cookie's name; over https its prefix makes browsers pin it to this host."""
     return SECURE_COOKIE if is_secure(house) else COOKIE
 
 
 def is_secure(house: Installation) -> bool:
-    """Whether people reach this server by https."""
+    """Whether this server's public address is https."""
     provider = house.settings.oidc
     return provider is not None and provider.public_url.startswith("https://")
 
@@ -217,7 +216,7 @@ def is_secure(house: Installation) -> bool:
 def _who(
     house: Installation, request: Request, number: str, *, as_last_known: bool, is_cookie: bool = False
 ) -> Principal | None:
-    """The person behind a session, as last known when the database does not answer."""
+    """The principal of a session; with `as_last_known`, from the cache if the database does not answer."""
     seen: RecentSessions = request.app.state.seen
     now = house.clock.now()
     if not as_last_known:

@@ -1,7 +1,7 @@
-"""Signing in through the firm's identity provider: OpenID Connect, authorization code with PKCE.
+"""Signs people in through the firm's identity provider: OpenID Connect, authorization code with PKCE.
 
-Who somebody is follows from issuer and subject, bound to a person by a recorded act; never from an e-mail address. How
-fresh a sign-in is follows from the provider's own `auth_time`; one that does not say is not fresh.
+Issuer and subject identify a person, by a recorded binding; an e-mail address never does. The provider's `auth_time`
+gives the freshness of a sign-in; without it the sign-in is not fresh.
 """
 
 import json
@@ -39,7 +39,7 @@ LEEWAY_S: Final = 60
 COOKIE: Final = "signoff-sign-in"
 ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 REFUSED: Final[dict[int | str, dict[str, Any]]] = {
-    403: {"description": "The provider did not let them in, or nobody here is bound to them."},
+    403: {"description": "The provider did not let them in, or no person here is bound to them."},
     404: {"description": "No identity provider is set up."},
     429: {"description": "Too many sign-ins from this address."},
 }
@@ -48,7 +48,7 @@ router = APIRouter(prefix="/auth", tags=["sign-in"])
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom the provider saw, and when."""
+    """The identity that the provider authenticated, and when."""
 
     issuer: str
     subject: str
@@ -56,7 +56,7 @@ class Identity:
 
 
 def provider_of(house: InstallationDep) -> Provider:
-    """The identity provider; without one there is no sign-in."""
+    """The identity provider; NotFoundError without one."""
     if house.settings.oidc is None:
         raise NotFoundError("No identity provider is set up; SIGNOFF_OIDC_ISSUER names one. Tokens work without.")
     return house.settings.oidc
@@ -82,8 +82,8 @@ def sign_in(
     if not then.startswith("/") or then.startswith(("//", "/\\")):
         raise BadInputError(f"Expected a page of this site to go to after signing in, found {then!r}.")
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    kept = canonical({"nonce": nonce, "verifier": verifier, "then": then, "invited": digest(bootstrap.encode())})
-    house.shelf.put(KIND, digest(state.encode()), kept, house.clock.now() + UNDER_WAY)
+    begun = canonical({"nonce": nonce, "verifier": verifier, "then": then, "invited": digest(bootstrap.encode())})
+    house.shelf.put(KIND, digest(state.encode()), begun, house.clock.now() + UNDER_WAY)
     challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     asked = {
         "response_type": "code",
@@ -109,9 +109,9 @@ def callback(
 ) -> Response:
     """Come back from the provider; the state is this browser's own, and works once."""
     _limit(house, request)
-    given = request.cookies.get(COOKIE, "")
-    kept = house.shelf.take(KIND, digest(state.encode()), house.clock.now()) if state else None
-    if kept is None or digest(given.encode()) != digest(state.encode()):
+    cookie = request.cookies.get(COOKIE, "")
+    stored = house.shelf.take(KIND, digest(state.encode()), house.clock.now()) if state else None
+    if stored is None or digest(cookie.encode()) != digest(state.encode()):
         raise HTTPException(
             HTTPStatus.FORBIDDEN, "This sign-in was not begun in this browser, or is over. Begin again."
         )
@@ -119,13 +119,13 @@ def callback(
         raise HTTPException(
             HTTPStatus.FORBIDDEN, f"The identity provider did not let you in ({error[:80] or 'no code'})."
         )
-    begun = json.loads(kept)
+    begun = json.loads(stored)
     identity = _identity(house, provider, code, begun)
     name = _invited(house, identity, begun) or house.record.people().bound_to(identity.issuer, identity.subject)
     if name is None:
         raise HTTPException(
             HTTPStatus.FORBIDDEN,
-            f"Nobody here is bound to {identity.subject} at {identity.issuer}. Ask an administrator for "
+            f"No person here is bound to {identity.subject} at {identity.issuer}. Ask an administrator for "
             f"`signoff accounts bind NAME --issuer {identity.issuer} --subject {identity.subject}`.",
         )
     if (old := request.cookies.get(sessions.cookie_name(house))) is not None:
@@ -139,23 +139,23 @@ def callback(
 
 @router.get("/session")
 def session(request: Request, house: InstallationDep) -> dict[str, object]:
-    """Who is signed in here, and the token that changes need."""
-    known = _session(request, house)
-    seen = known.signed_in_at.isoformat() if known.signed_in_at else None
-    return {"name": known.name, "signed_in_at": seen, "ends_at": known.ends_at.isoformat(), "csrf": known.csrf}
+    """The signed-in person, and the CSRF token for changes."""
+    login = _session(request, house)
+    seen = login.signed_in_at.isoformat() if login.signed_in_at else None
+    return {"name": login.name, "signed_in_at": seen, "ends_at": login.ends_at.isoformat(), "csrf": login.csrf}
 
 
 @router.post("/hand-over")
 def hand_over(request: Request, house: InstallationDep) -> dict[str, object]:
     """A session for your command line, as fresh as this one; give it as SIGNOFF_TOKEN."""
-    known = _session(request, house)
-    sessions.check_origin(request, known)
+    login = _session(request, house)
+    sessions.check_origin(request, login)
     number, handed = sessions.begin(
         house,
-        known.name,
-        known.signed_in_at,
-        issuer=known.issuer,
-        subject=known.subject,
+        login.name,
+        login.signed_in_at,
+        issuer=login.issuer,
+        subject=login.subject,
         whole=sessions.HANDED_OVER,
     )
     return {"token": f"{sessions.PREFIX}{number}", "ends_at": handed.ends_at.isoformat()}
@@ -164,9 +164,9 @@ def hand_over(request: Request, house: InstallationDep) -> dict[str, object]:
 @router.post("/sign-out-everywhere")
 def sign_out_everywhere(request: Request, house: InstallationDep) -> JSONResponse:
     """End every session of yours, on every machine."""
-    known = _session(request, house)
-    sessions.check_origin(request, known)
-    sessions.end_all(house, known.name)
+    login = _session(request, house)
+    sessions.check_origin(request, login)
+    sessions.end_all(house, login.name)
     answer = JSONResponse({"signed_out": True})
     answer.delete_cookie(sessions.cookie_name(house), path="/")
     return answer
@@ -182,12 +182,12 @@ def sign_out(request: Request, house: InstallationDep) -> JSONResponse:
     return answer
 
 
-# What is asked by the cookie of a browser alone.
+# Routes that accept only a browser's cookie.
 BY_COOKIE: Final = (session, hand_over, sign_out_everywhere, sign_out)
 
 
 def _invited(house: Installation, identity: Identity, begun: dict[str, str]) -> str | None:
-    """The first administrator, who comes in by a bootstrap link; None for everybody else."""
+    """The name of the first administrator, for a bootstrap link; None for other sign-ins."""
     if begun["invited"] == digest(b""):
         return None
     name = come_in(house.record, begun["invited"], issuer=identity.issuer, subject=identity.subject)
@@ -196,14 +196,14 @@ def _invited(house: Installation, identity: Identity, begun: dict[str, str]) -> 
 
 
 def _session(request: Request, house: Installation) -> sessions.SignedInSession:
-    known = sessions.of_cookie(house, request)
-    if known is None:
-        raise HTTPException(HTTPStatus.UNAUTHORIZED, "Nobody is signed in here; begin at /auth/sign-in.")
-    return known
+    login = sessions.of_cookie(house, request)
+    if login is None:
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "You are not signed in; begin at /auth/sign-in.")
+    return login
 
 
 def _identity(house: Installation, provider: Provider, code: str, begun: dict[str, str]) -> Identity:
-    """The code changed into an ID token, and everything about it checked."""
+    """Exchange the code for an ID token, and verify it."""
     configuration = _configuration(provider)
     form = {
         "grant_type": "authorization_code",
@@ -211,10 +211,12 @@ def _identity(house: Installation, provider: Provider, code: str, begun: dict[st
         "redirect_uri": f"{provider.public_url}/auth/callback",
         "code_verifier": begun["verifier"],
     }
-    told = _told("POST", configuration["token_endpoint"], data=form, auth=(provider.client_id, provider.client_secret))
+    tokens = _told(
+        "POST", configuration["token_endpoint"], data=form, auth=(provider.client_id, provider.client_secret)
+    )
     keys = KeySet.import_key_set(_keys(configuration["jwks_uri"]))
     try:
-        claims = jwt.decode(told["id_token"], keys, algorithms=ALGORITHMS).claims
+        claims = jwt.decode(tokens["id_token"], keys, algorithms=ALGORITHMS).claims
     except (JoseError, KeyError, ValueError, TypeError) as error:
         raise HTTPException(HTTPStatus.FORBIDDEN, f"The provider's ID token does not hold: {error}.") from error
     _check_claims(claims, provider, begun["nonce"], house.clock.now())
@@ -222,7 +224,7 @@ def _identity(house: Installation, provider: Provider, code: str, begun: dict[st
 
 
 def _moment(seen: object) -> datetime | None:
-    """When the provider saw somebody; None when it does not say, or in no time that there is."""
+    """The time of authentication by the provider; None if missing or invalid."""
     if not isinstance(seen, int) or isinstance(seen, bool):
         return None
     try:
@@ -250,12 +252,12 @@ def _check_claims(claims: dict[str, Any], provider: Provider, nonce: str, now: d
 
 
 def _configuration(provider: Provider) -> dict[str, Any]:
-    found = _told("GET", f"{provider.issuer}/.well-known/openid-configuration")
-    if str(found.get("issuer", "")).rstrip("/") != provider.issuer:
+    configuration = _told("GET", f"{provider.issuer}/.well-known/openid-configuration")
+    if str(configuration.get("issuer", "")).rstrip("/") != provider.issuer:
         raise UnavailableError(
-            f"The provider at {provider.issuer} says it is {found.get('issuer')!r}; correct the issuer."
+            f"The provider at {provider.issuer} says it is {configuration.get('issuer')!r}; correct the issuer."
         )
-    return found
+    return configuration
 
 
 def _keys(url: str) -> KeySetSerialization:
@@ -266,22 +268,22 @@ def _keys(url: str) -> KeySetSerialization:
 def _told(method: str, url: str, **how: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on to the client
     try:
         answer = httpx.request(method, url, timeout=10, **how)
-        found: dict[str, Any] = answer.json()
+        answered: dict[str, Any] = answer.json()
     except (httpx.HTTPError, ValueError) as error:
         raise UnavailableError(f"The identity provider did not answer as expected ({type(error).__name__}).") from error
     if not answer.is_success:
-        reason = found.get("error", answer.status_code)
+        reason = answered.get("error", answer.status_code)
         raise HTTPException(HTTPStatus.FORBIDDEN, f"The identity provider refused ({str(reason)[:80]}). Begin again.")
-    return found
+    return answered
 
 
 def _limit(house: Installation, request: Request) -> None:
-    """So many sign-ins a minute from one address; flags and kills know no such limit."""
+    """Limit the sign-ins per minute from one address; flags and kills have no such limit."""
     now = house.clock.now()
     address = request.client.host if request.client else "unknown"
     window = int(now.timestamp() // WINDOW.total_seconds())
     free = [f"{address}:{window}:{n}" for n in range(MOST_TRIES)]
-    is_over = house.shelf.get(TRIES, free[-1], now) is not None  # one look, so that a flood writes nothing
+    is_over = house.shelf.get(TRIES, free[-1], now) is not None  # only a read, so that a flood writes nothing
     if is_over or not any(house.shelf.add(TRIES, name, b"1", now + WINDOW, now) for name in free):
         raise HTTPException(
             HTTPStatus.TOO_MANY_REQUESTS, "Too many sign-ins from this address; wait a minute.", {"retry-after": "60"}

@@ -1,8 +1,8 @@
-"""Telling trading processes at once: the desk's stream of signed flags, and the change notices of OFREP's clients.
+"""Pushes changes to trading processes: the desk's stream of signed flags, and change notices for OFREP clients.
 
-A notice is made once and handed to every connection. A connection that reads slowly holds up nobody: of each model it
-gets the latest state, and one that takes nothing for ten seconds is closed, after which its lease runs out by itself.
-One whose caller may not follow any more is ended within seconds.
+A notice is built once for all connections. A slow connection delays no other: of each model it gets the latest state
+only. One that reads nothing for ten seconds is closed; its lease then expires. A connection whose caller loses access
+is ended within seconds.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ REFRESH_S: Final = 0.05
 COLLECT_S: Final = 0.25
 STALLED_S: Final = 10.0
 EXPIRY_S: Final = 30.0
-# So many callers are asked for at a stretch; a kill waits for no more.
+# Callers per batch of access checks; a kill waits for one batch at most.
 AT_A_STRETCH: Final = 20
 MOST_MODELS: Final = 200
 MOST_NONCE: Final = 128
@@ -54,7 +54,7 @@ def frame(kind: str, data: bytes) -> Frame:
 
 @dataclass(eq=False, slots=True)
 class Subscriber:
-    """One connection: what it wants, and what it has not been sent yet."""
+    """One connection: its models, and the frames that it has not been sent yet."""
 
     models: frozenset[str] | None
     is_welcome: Callable[[], bool]
@@ -64,21 +64,21 @@ class Subscriber:
     is_over: bool = False
 
     def offer(self, name: str, content: Frame) -> None:
-        """The latest frame of this name; one that is still waiting is replaced."""
+        """Queue the latest frame of this name; it replaces one that is still waiting."""
         self.waiting.pop(name, None)
         self.waiting[name] = content
         self.wake.set()
 
     def end(self) -> None:
-        """Send no more than what is waiting."""
+        """End after the waiting frames."""
         self.is_over = True
         self.wake.set()
 
 
 class Hub:
-    """Every open stream of this server, and the board behind them. Lives in the server's event loop.
+    """Every open stream of this server, and the flag cache behind them. It lives in the server's event loop.
 
-    `reread` reads who people are, another object when they changed, and may wait for the database.
+    `reread` reads people, and returns another object if they changed; it may wait for the database.
     """
 
     def __init__(self, board: FlagCache, reread: Callable[[], object]) -> None:
@@ -91,7 +91,7 @@ class Hub:
         self._doorman, self._collector = ThreadPoolExecutor(1, "people"), ThreadPoolExecutor(1, "drop")
 
     async def open(self) -> None:
-        """Read journal and record once, then keep following both, neither at the speed of the other."""
+        """Read the kill journal and the ledger once, then follow each at its own pace."""
         listen = partial(self._told_by, self._listener, self.board.listen)
         refresh = partial(self._told_by, self._reader, self.board.refresh)
         collect = partial(self._told_by, self._collector, self.board.collect)
@@ -116,24 +116,24 @@ class Hub:
             reader.shutdown(wait=False, cancel_futures=True)
 
     def followed(self) -> frozenset[str]:
-        """Every model that some desk asked for by name, known or not."""
+        """Every model that a desk asked for by name, known or not."""
         return frozenset[str]().union(*(desk.models for desk in self._desks if desk.models is not None))
 
     def end_streams(self) -> None:
-        """Let every connection finish, so that the server can stop."""
+        """End every connection, so that the server can stop."""
         for subscriber in self._desks | self._clients:
             subscriber.end()
 
     def publish(self, models: Iterable[str]) -> None:
-        """Tell every connection about these models."""
+        """Push these models to every connection."""
         changed = tuple(models)
         for model in changed:
-            said: dict[Format, Frame] = {}
+            frames: dict[Format, Frame] = {}
             for desk in self._desks:
                 if desk.models is None or model in desk.models:
-                    if desk.form not in said:
-                        said[desk.form] = frame("control", self.board.notice(model, desk.form))
-                    desk.offer(model, said[desk.form])
+                    if desk.form not in frames:
+                        frames[desk.form] = frame("control", self.board.notice(model, desk.form))
+                    desk.offer(model, frames[desk.form])
         if changed:
             content = frame("message", canonical({"type": "refetchEvaluation"}))
             for client in self._clients:
@@ -142,7 +142,7 @@ class Hub:
     def desk(
         self, models: frozenset[str] | None, nonce: str, is_welcome: Callable[[], bool], form: Format = NEWEST
     ) -> "Stream":
-        """A desk's stream: the greeting, the present state of its models, then every change."""
+        """A desk's stream: the greeting, the present state of its models, then each change."""
         subscriber = Subscriber(models, is_welcome, form)
         subscriber.offer("greeting", frame("greeting", self.board.greeting(nonce, form)))
         for model in sorted(models) if models is not None else self.board.models():
@@ -150,7 +150,7 @@ class Hub:
         return Stream(self._desks, subscriber)
 
     def client(self, is_welcome: Callable[[], bool]) -> "Stream":
-        """A stream of change notices: no state in it, only the word to fetch again."""
+        """A stream of change notices without state; a client fetches the flags again."""
         subscriber = Subscriber(None, is_welcome)
         subscriber.offer("hello", b": connected\n\n")
         return Stream(self._clients, subscriber)
@@ -159,7 +159,7 @@ class Hub:
         self.publish(await asyncio.get_running_loop().run_in_executor(reader, ask))
 
     def _fell_silent(self, task: asyncio.Task[None]) -> None:
-        """A server that no longer follows what happens must not keep desks open: they are told of kills alone."""
+        """End the streams if this server no longer follows the ledger; desks then hear only of kills."""
         if not task.cancelled():
             log.critical("the flags are no longer followed", extra=about(because=repr(task.exception())))
             self.publish(self.board.lose())
@@ -171,27 +171,27 @@ class Hub:
             for desk in self._desks:
                 asked = desk.models, desk.form
                 if asked not in signs:
-                    told = self.board.models() if desk.models is None else desk.models
-                    signs[asked] = frame("heartbeat", self.board.heartbeat(told, desk.form))
+                    models = self.board.models() if desk.models is None else desk.models
+                    signs[asked] = frame("heartbeat", self.board.heartbeat(models, desk.form))
                 desk.offer("heartbeat", signs[asked])
             for client in self._clients:
                 client.offer("heartbeat", b": here\n\n")
 
     async def _see_off(self) -> None:
-        """End the streams of those who may not follow any more; while nobody knows who may, they go on.
+        """End the streams of callers without access; while people cannot be read, streams go on.
 
-        Everybody is asked for when people changed, and now and then for what expires.
+        All callers are checked when people changed, and at intervals for expiry.
         """
-        known, asked_at = None, float("-inf")
+        people_before, asked_at = None, float("-inf")
         while True:
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 people = await asyncio.get_running_loop().run_in_executor(self._doorman, self._reread)
             except SignoffError:
                 continue
-            if people is known and time.monotonic() - asked_at < EXPIRY_S:
+            if people is people_before and time.monotonic() - asked_at < EXPIRY_S:
                 continue
-            known, asked_at = people, time.monotonic()
+            people_before, asked_at = people, time.monotonic()
             for n, subscriber in enumerate(self._desks | self._clients):
                 if not subscriber.is_welcome():
                     subscriber.end()
@@ -200,7 +200,7 @@ class Hub:
 
 
 def _left_its_post(task: asyncio.Task[None]) -> None:
-    """A mistake of ours must not let revoked callers stay without anybody being told."""
+    """Log a crash of the access check, since revoked callers would silently stay connected."""
     if not task.cancelled():
         log.critical("streams no longer end when access does", extra=about(because=repr(task.exception())))
 
@@ -217,14 +217,14 @@ async def _again_and_again(act: Callable[[], Awaitable[None]], *, every: float =
 
 
 class Stream(Response):
-    """One response that goes on until either side ends it."""
+    """A response that lasts until either side ends it."""
 
     def __init__(self, members: set[Subscriber], subscriber: Subscriber) -> None:
         super().__init__()
         self._members, self._subscriber = members, subscriber
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's own shape
-        """Send what is offered, until the reader is gone or takes nothing."""
+        """Send the queued frames until the reader is gone or stops reading."""
         subscriber = self._subscriber
         self._members.add(subscriber)
         gone = asyncio.create_task(_gone(receive, subscriber))

@@ -1,7 +1,7 @@
-"""Dossier folders sent to the server: kept on disk, assessed in a process of their own, then removed.
+"""Receives dossier folders: they are stored on disk, assessed in a process of their own, then removed.
 
-An assessment runs minutes of arithmetic and the sender's own feature function; in a process of its own neither can hold
-up a kill, and what it breaks is not the server.
+An assessment runs for minutes, with the sender's own feature function. In a process of its own it cannot delay a kill
+or break the server.
 """
 
 import logging
@@ -35,12 +35,12 @@ ARCHIVE: Final = "application/zip"
 TIME_LIMIT_S: Final = 900
 MOST_BYTES: Final = 256 << 20
 MOST_SPOOLED: Final = 4 << 30
-"""Of all archives that are on their way, which lie on the disk of the home."""
+"""The most bytes of all archives in transit, on the disk of the home."""
 PIECE: Final = 1 << 20
 SPOOLING: Final = CapacityLimiter(4)
-# As many at a time as there are processors; the others wait their turn, and take no thread from anybody meanwhile.
+# One per processor at a time; the others wait without occupying a thread.
 ASSESSING: Final = CapacityLimiter(max(2, os.cpu_count() or 2))
-# What a child needs to run at all; nothing else of the server's environment reaches the sender's code.
+# The variables that a child needs; the sender's code sees no other part of the server's environment.
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
 CHILD: Final = (sys.executable, "-P", "-m", MODULE)
 MOST_CAUSE: Final = 4000
@@ -48,7 +48,7 @@ MOST_CAUSE: Final = 4000
 
 @asynccontextmanager
 async def archive_of(request: Request, house: Installation) -> AsyncIterator[BinaryIO]:
-    """The zip archive in a request's body, as a file without a name: it is gone with the process at the latest."""
+    """The zip archive in a request's body, as an unnamed file, which vanishes with the process at the latest."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != ARCHIVE:
         raise BadInputError(f"Expected the dossier folder as {ARCHIVE}, found {kind or 'no content type'}.")
@@ -67,10 +67,10 @@ def _nameless(house: Installation) -> BinaryIO:
 
 
 class Spool:
-    """An archive on its way to disk. It holds little in memory, and writes where no request waits for it."""
+    """An archive in transit to disk. It buffers little in memory, and writes in a thread."""
 
     taken = 0
-    """By all of them, in bytes. It changes in the thread of the event loop alone."""
+    """The bytes of all of them; only the event loop's thread changes it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -91,7 +91,7 @@ class Spool:
             await self.write()
 
     async def write(self) -> None:
-        """Write what is held in memory."""
+        """Write the buffered bytes."""
         piece, self._held = self._held, bytearray()
         try:
             await run_sync(self._put, piece, limiter=SPOOLING)
@@ -103,7 +103,7 @@ class Spool:
         self.file.flush()
 
     def close(self) -> None:
-        """Remove it, and count it no more."""
+        """Remove it and its bytes from the total."""
         Spool.taken -= self._size
         self._size = 0
         self.file.close()
@@ -111,7 +111,7 @@ class Spool:
 
 @contextmanager
 def unpacked(house: Installation, content: BinaryIO) -> Iterator[Path]:
-    """A folder with the archive's files, gone afterwards."""
+    """A temporary folder with the archive's files."""
     with _room(house) as folder:
         unpack(content, folder)
         yield folder
@@ -119,7 +119,7 @@ def unpacked(house: Installation, content: BinaryIO) -> Iterator[Path]:
 
 @contextmanager
 def written_folder(house: Installation) -> Iterator[Path]:
-    """A folder that a command may write, not there yet, and gone afterwards."""
+    """The path of a temporary folder, which a command may create."""
     with _room(house) as folder:
         yield folder / "out"
 
@@ -131,7 +131,7 @@ def _room(house: Installation) -> Iterator[Path]:
 
 
 def _folder(house: Installation) -> Path:
-    """Where archives and what they hold lie, for the server's own account alone."""
+    """The folder of archives and their files, private to the server's account."""
     parent = house.settings.home / "uploads"
     make_private(house.settings.home)
     make_private_inside(parent)
@@ -147,15 +147,15 @@ def carried_out(
     folder: Path | None = None,
     out: Path | None = None,
 ) -> Document:
-    """The document that a verb gives in a process of its own; an error there is raised here as the same error.
+    """Run a verb in a process of its own; return its document, or raise its error here.
 
-    What was sent may name repositories that lie in its own folder, or where the installation keeps them.
+    A dossier may name repositories in its own folder, or those of the installation's settings.
     """
-    known = house.settings
+    settings = house.settings
     sent = house.sent_for(actor, timedelta(seconds=TIME_LIMIT_S))
-    repositories = (*known.repositories, *(() if folder is None else (str(folder.resolve()),)))
-    known = replace(known, actor=actor, sent=sent, repositories=repositories)
-    asked = Asked(verb=verb, settings=known, subject=subject, folder=folder, out=out)
+    repositories = (*settings.repositories, *(() if folder is None else (str(folder.resolve()),)))
+    settings = replace(settings, actor=actor, sent=sent, repositories=repositories)
+    asked = Asked(verb=verb, settings=settings, subject=subject, folder=folder, out=out)
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
     process = child_processes.start(CHILD, environment)
     try:
@@ -169,8 +169,8 @@ def carried_out(
     except ValueError as error:
         cause = complained.decode(errors="replace").strip()[-MOST_CAUSE:]
         wrote = written.decode(errors="replace")[:MOST_CAUSE]
-        said = about(verb=verb, exit=process.returncode, cause=cause, wrote=wrote)
-        log.error("a child process gave no answer", extra=said)  # noqa: TRY400 - the cause is the child's
+        fields = about(verb=verb, exit=process.returncode, cause=cause, wrote=wrote)
+        log.error("a child process gave no answer", extra=fields)  # noqa: TRY400 - the cause is the child's
         raise UnavailableError(
             f"The process that carries out `{verb}` ended without an answer. The server's log holds the cause. Send "
             "the same request again."

@@ -1,8 +1,7 @@
-"""Authenticators over HTTP: enrolling them, and the plain pages in which people enrol and sign.
+"""Authenticators over HTTP: their enrolment, and the plain pages in which people enrol and sign.
 
-The pages hold no data and no script of their own address but ours: what they show they ask for by the same routes as
-everybody, and what a person signs is told from the very bytes that are signed. An approval made here is presented like
-any other envelope.
+The pages hold no data and load no foreign script: they fetch data by the public routes, and show what a person signs
+from the very bytes that are signed. An approval made here is presented like any other envelope.
 """
 
 from importlib.resources import files
@@ -28,7 +27,7 @@ Bytes = Annotated[str, Field(min_length=1, max_length=65_536)]
 KINDS: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 PAGE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/html": {}}}}
 PART: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/css": {}, "text/javascript": {}}}}
-# No image, frame, font or address but our own; and the browser may ask for authenticators on these pages only.
+# Only our own scripts, styles and addresses; and only these pages may use authenticators.
 STRICT: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
@@ -38,7 +37,7 @@ STRICT: Final = {
 
 
 class RegistrationRequest(Body):
-    """What a browser answered when it made a credential; bytes in base64."""
+    """A browser's answer after it created a credential; bytes in base64."""
 
     label: Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$")]
     challenge: Annotated[str, Field(max_length=100)]
@@ -51,14 +50,14 @@ class WithdrawalOfCredential(Body):
 
 
 class CredentialSite(TypedDict):
-    """Where a credential works."""
+    """The site for which a credential is valid."""
 
     id: str
     name: str
 
 
 class OptionsDocument(TypedDict):
-    """What a browser needs to make a credential."""
+    """The options with which a browser creates a credential."""
 
     challenge: str
     rp: CredentialSite
@@ -68,14 +67,14 @@ class OptionsDocument(TypedDict):
 
 @router.post("/credentials/options")
 def options(house: InstallationDep, principal: Holding) -> OptionsDocument:
-    """What a browser needs to make a credential; the challenge works once."""
-    kept = house.authenticators
-    challenge, held = kept.ask(principal.name), house.record.people().named(principal.name).credentials
+    """The options with which a browser creates a credential; the challenge works once."""
+    authenticators = house.authenticators
+    challenge, credentials = authenticators.ask(principal.name), house.record.people().named(principal.name).credentials
     return {
         "challenge": encoded(challenge),
-        "rp": {"id": kept.site.id, "name": "Signoff"},
+        "rp": {"id": authenticators.site.id, "name": "Signoff"},
         "user": principal.name,
-        "exclude": [credential.id for credential in held],
+        "exclude": [credential.id for credential in credentials],
     }
 
 
@@ -96,7 +95,7 @@ def register(body: RegistrationRequest, house: InstallationDep, principal: Holdi
 def withdraw(
     credential: str, body: WithdrawalOfCredential, house: InstallationDep, principal: Holding
 ) -> CredentialsDocument:
-    """Let one of your authenticators sign no more."""
+    """Withdraw one of your authenticators; it can sign no more."""
     return Local(house, principal.name).withdraw_credential(credential, reason=body.reason)
 
 
@@ -106,9 +105,9 @@ def credentials_page() -> Response:
     return Response(_page("credentials.html"), headers=STRICT, media_type="text/html")
 
 
-@pages.get("/sign/{identity}", response_class=Response, responses=PAGE)
-def signing_page(identity: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
-    """What you are about to sign, in plain words, and the button that asks your authenticator."""
+@pages.get("/sign/{deployment_id}", response_class=Response, responses=PAGE)
+def signing_page(deployment_id: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
+    """The content that you will sign, in plain words, and the button for your authenticator."""
     return Response(_page("sign.html"), headers=STRICT, media_type="text/html")
 
 

@@ -1,1 +1,1 @@
-"""What every face can be asked to do, as functions from plain arguments to plain documents."""
+"""The verbs of every face, as functions from plain arguments to plain documents."""

@@ -1,4 +1,4 @@
-"""What requests say."""
+"""The bodies of requests."""
 
 from datetime import date
 from pathlib import Path
@@ -22,11 +22,11 @@ def _named(text: str) -> str:
     try:
         return names.named(text)
     except BadInputError as error:
-        raise ValueError(str(error)) from error  # so that it is told together with what else is wrong
+        raise ValueError(str(error)) from error  # pydantic reports it with the other errors
 
 
 Text = Annotated[str, Field(max_length=4000)]
-# A name wherever one stands: in a path, a query or a body.
+# A name in a path, a query or a body.
 Name = Annotated[
     str,
     AfterValidator(_named),
@@ -38,18 +38,18 @@ Limit = Annotated[int, Field(ge=1, le=MOST_SHOWN)]
 
 
 class Body(BaseModel):
-    """Unknown fields are refused, so that a slip does not pass for a default."""
+    """Unknown fields are refused, so that a misspelt one is not read as a default."""
 
     model_config = ConfigDict(extra="forbid")
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the verb, by their names."""
-        told = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 class StatementRequest(Body):
-    """What somebody is about to sign."""
+    """A statement to sign."""
 
     role: Role
     verdict: Vote
@@ -58,7 +58,7 @@ class StatementRequest(Body):
 
 
 class SignatureRequest(Body):
-    """A decision with the envelope over it, signed by its person's own key."""
+    """A decision with its envelope, signed by the person's own key."""
 
     role: Role
     envelope: Envelope
@@ -83,7 +83,7 @@ class RollbackRequest(Body):
 
 
 class AttestFlatRequest(Body):
-    """What was looked at, and where: it is printed and kept."""
+    """The check and its place; both are printed and recorded."""
 
     reason: Annotated[Text, Field(min_length=1)]
 
@@ -102,14 +102,14 @@ class ReviewRequest(Body):
 
 
 class PostMortemRequest(Body):
-    """What was learned; the root cause is somebody's statement, and may come later."""
+    """The lessons; the root cause is a person's statement and may come later."""
 
     notes: Text = ""
     root_cause: Text = ""
 
 
 class StartRequest(Body):
-    """The signature of who starts the rollout, over what `start-statement` says."""
+    """The signature of the person who starts the rollout, over `start-statement`."""
 
     envelope: Envelope | None = None
 
@@ -128,10 +128,10 @@ class RearmRequest(Body):
 
 
 class PersonToEnrol(Body):
-    """Somebody with the public half of their key; without one they sign with an authenticator alone.
+    """A person with the public half of their key; without one they sign only with an authenticator.
 
-    `key_made_by` is who made the private key, where it was not the person. `replaces_key` says that the key in use is
-    meant to be replaced. Without a role a person approves nothing; who starts a rollout signs it all the same.
+    `key_made_by` names the maker of the private key, if not the person. `replaces_key` says that the key in use is
+    to be replaced. Without a role a person approves nothing, but may sign the start of a rollout.
     """
 
     kind: Literal["person_enrolled"]
@@ -144,7 +144,7 @@ class PersonToEnrol(Body):
     replaces_key: bool = False
 
     def to_event(self) -> PersonEnrolled:
-        """As it would be recorded."""
+        """The event that would be recorded."""
         roles = tuple(dict.fromkeys(self.roles))
         logins = tuple(dict.fromkeys(self.logins))
         return PersonEnrolled(
@@ -164,7 +164,7 @@ class DutiesToGrant(Body):
     duties: Annotated[list[AccessRole], Field(min_length=1, max_length=len(AccessRole))]
 
     def to_event(self) -> DutiesGranted:
-        """As it would be recorded."""
+        """The event that would be recorded."""
         return DutiesGranted(name=self.name, duties=tuple(sorted(set(self.duties))))
 
 
@@ -175,7 +175,7 @@ class SubjectToBind(Body):
     subject: Name
 
     def to_event(self) -> SubjectBound:
-        """As it would be recorded."""
+        """The event that would be recorded."""
         return SubjectBound(name=self.name, issuer=self.issuer.rstrip("/"), subject=self.subject)
 
 
@@ -185,7 +185,7 @@ class ProposalRequest(Body):
     change: Annotated[PersonToEnrol | DutiesToGrant | SubjectToBind, Field(discriminator="kind")]
 
     def arguments(self) -> dict[str, Any]:
-        """The change as it would be recorded."""
+        """The event of the change that would be recorded."""
         return {"change": self.change.to_event()}
 
 
@@ -215,7 +215,7 @@ class PolicyProposalRequest(Body):
     envelope: Envelope
 
     def arguments(self) -> dict[str, Any]:
-        """The bytes of the file, under the name that messages call them."""
+        """The bytes of the file, with their name in messages."""
         return {"name": SENT, "text": self.text.encode()}
 
 
@@ -229,7 +229,7 @@ class PolicyConfirmationRequest(Body):
 
 
 class PolicyStatementRequest(Body):
-    """What somebody is about to sign for the policy: one of their own, or one that was proposed."""
+    """A statement to sign for the policy: for one's own policy, or for a proposed one."""
 
     act: Literal["propose", "confirm"]
     role: Role

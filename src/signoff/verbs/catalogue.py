@@ -1,9 +1,9 @@
-"""Every verb in one table: how it is asked, what it takes and answers, and which permission it needs.
+"""Every verb in one table: its request, its arguments, its answer, and the permission that it needs.
 
 A verb of `Verbs` is declared once, with its signature, its words and its row. `Local` carries it out. `Remote` inherits
-those that are plain: their arguments go into the path, the query or the body. The server's routes are made from the
-same rows. A route `is_by_hand` where it takes an archive, streams, or signs in a way of its own; its row then says
-where it is and who may call it, and a test holds both against each other.
+the plain ones: their arguments go into the path, the query or the body. The server's routes are generated from the
+same rows. A route `is_by_hand` if it takes an archive, streams, or signs in its own way; its row then gives its path
+and permission, and a test compares the two.
 """
 
 # ruff: noqa: ARG002 - the bodies of plain verbs never run
@@ -39,14 +39,14 @@ OF_HISTORY: Final[Query] = {"after": (Annotated[int, Field(ge=0, le=2**31 - 1)],
 
 
 class Basis(Enum):
-    """What a verb's record is told of its request: nothing, its idempotency key, or also the revision that was seen."""
+    """The part of a request that a verb's ledger entry uses: nothing, its idempotency key, or also the revision."""
 
     NOTHING = auto()
     KEY = auto()
     REVISION = auto()
 
 
-# What several rows share, or what makes a row too long for one line.
+# Fields that several rows share, or that make a row too long for one line.
 Fields = dict[str, Any]
 BY_HAND: Final[Fields] = {"is_by_hand": True}
 ROLLOUT: Final[Fields] = {"tag": "rollout", "basis": Basis.REVISION}
@@ -70,17 +70,17 @@ POLICY_PROPOSED: Final[Fields] = POLICY_SIGNED | {"body": bodies.PolicyProposalR
 
 
 class UnwrittenError(AssertionError):
-    """The body of a plain verb, which never runs: `plain` puts the request in its place."""
+    """Raised by the body of a plain verb, which never runs: `plain` replaces it with the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One verb over HTTP. `carry_out` is the function of `Local` that a generated route calls.
 
-    `query` gives the type and the default of each parameter; `listed` is the key of a list that comes a page at a time
-    and is asked to its end. `is_repeatable` says that an answer may be kept for the same idempotency key; `is_leaving`
-    that the verb takes risk away and waits for no other request; `is_signed` that the body holds an envelope;
-    `is_tagged` that the answer's revision is its entity tag.
+    `query` gives the type and the default of each parameter; `listed` is the key of a list that comes in pages and is
+    read to its end. `is_repeatable` means that an answer may be stored for its idempotency key; `is_leaving` that the
+    verb takes risk away and waits for no other request; `is_signed` that the body has an envelope; `is_tagged` that the
+    answer's revision is its entity tag.
     """
 
     permission: Permission
@@ -105,31 +105,31 @@ class Row:
 
     @property
     def answer(self) -> Any:  # noqa: ANN401 - a TypedDict is no type to `type`
-        """The document that the verb answers."""
+        """The type of the verb's document."""
         return None if self.carry_out is None else get_type_hints(self.carry_out)["return"]
 
     @property
     def needs_fresh_sign_in(self) -> bool:
-        """Whether the verb takes a sign-in of the last minutes."""
+        """Whether the verb needs a recent sign-in."""
         return self.permission in NEEDS_FRESH_SIGN_IN
 
     @property
     def named_in_path(self) -> tuple[str, ...]:
-        """The parameters that stand in the path."""
+        """The parameters in the path."""
         return tuple(re.findall(r"{(\w+)", self.path))
 
 
 def plain(permission: Permission, asked: str, **further: Any) -> Callable[[F], F]:  # noqa: ANN401 - the fields of a row
-    """Declare a verb that whoever inherits it asks for, with its arguments alone; defaults are left to the server."""
+    """Declare a verb that subclasses request with its arguments alone; the server supplies defaults."""
 
     def declare(declared: F) -> F:
         row, signature = _row(declared, permission, asked, further), inspect.signature(declared)
         usual = {name: parameter.default for name, parameter in signature.parameters.items()}
 
         @wraps(declared)
-        def ask(self: Any, *given: object, **named: object) -> object:  # noqa: ANN401 - Remote, which knows this room
-            told = signature.bind(None, *given, **named).arguments
-            return self.ask(row, **{name: value for name, value in told.items() if value not in (None, usual[name])})
+        def ask(self: Any, *arguments: object, **named: object) -> object:  # noqa: ANN401 - Remote, which knows this room
+            bound = signature.bind(None, *arguments, **named).arguments
+            return self.ask(row, **{name: value for name, value in bound.items() if value not in (None, usual[name])})
 
         return cast("F", _with(ask, row))
 
@@ -137,7 +137,7 @@ def plain(permission: Permission, asked: str, **further: Any) -> Callable[[F], F
 
 
 def routed(permission: Permission, asked: str, **further: Any) -> Callable[[F], F]:  # noqa: ANN401 - the fields of a row
-    """Declare a verb that each face carries out in a way of its own."""
+    """Declare a verb that each face carries out in its own way."""
     return lambda declared: _with(declared, _row(declared, permission, asked, further))
 
 
@@ -155,17 +155,17 @@ def _with(function: F, row: Row) -> F:
 
 
 class Verbs(Protocol):
-    """Everything that can be asked of an installation, here or at a server.
+    """Every verb of an installation, here or at a server.
 
     The first paragraph of a verb's words describes its route.
     """
 
-    def at(self, identity: str, revision: int | None) -> "Verbs":
+    def at(self, deployment_id: str, revision: int | None) -> "Verbs":
         """The same verbs, refused where the release has moved on from this revision."""
 
     @plain(Permission.READ, "GET /people", tag="people", query=PAGED, listed="people")
     def people(self) -> documents.PeoplePage:
-        """Who may sign, who may do what, and whom the identity provider knows; a page at a time, by name."""
+        """The people with their roles, access roles and binding to the identity provider; a page at a time, by name."""
         raise UnwrittenError
 
     def enrol(self, person: PersonEnrolled) -> Document:
@@ -178,11 +178,11 @@ class Verbs(Protocol):
         """Give a person duties beside those of their roles; a server takes it as a proposal."""
 
     def bind(self, name: str, *, issuer: str, subject: str) -> Document:
-        """Let the person whom the provider calls this come in; a server takes it as a proposal."""
+        """Bind a person to this identity of the provider; a server takes it as a proposal."""
 
     @plain(Permission.ENROL, "POST /unbindings", tag="people", body=bodies.UnbindingRequest)
     def unbind(self, *, issuer: str, subject: str) -> documents.UnboundDocument:
-        """Let an identity of the provider come in no more."""
+        """End the sign-in of an identity of the provider."""
         raise UnwrittenError
 
     @plain(Permission.ENROL, "POST /withdrawals", tag="people", body=bodies.WithdrawalRequest)
@@ -197,16 +197,16 @@ class Verbs(Protocol):
 
     @plain(Permission.CONFIRM, "POST /proposals/{proposal}/confirm", tag="people")
     def confirm(self, proposal: str) -> documents.ConfirmedProposalDocument:
-        """Let a proposed change take effect: not by who proposed it, nor by whom it is about."""
+        """Let a proposed change take effect; neither its proposer nor its subject may confirm it."""
         raise UnwrittenError
 
     @plain(Permission.CONFIRM, "POST /proposals/{proposal}/decline", tag="people")
     def decline(self, proposal: str) -> documents.DeclinedProposalDocument:
-        """Put a proposed change away."""
+        """Decline a proposed change."""
         raise UnwrittenError
 
     def invite(self, name: str) -> Document:
-        """A one-time way in for the first administrator, at the installation itself."""
+        """A one-time sign-in link for the first administrator, at the installation itself."""
 
     @plain(Permission.MANAGE_TOKENS, "POST /tokens", body=bodies.TokenRequest, status=201, **SECRET)
     def issue_token(
@@ -214,13 +214,13 @@ class Verbs(Protocol):
     ) -> IssuedTokenDocument:
         """A new token; its secret is in this answer and nowhere else, so no idempotency key repeats it.
 
-        No scope means all that the holder may.
+        Without a scope the token has all permissions of its holder.
         """
         raise UnwrittenError
 
     @plain(Permission.MANAGE_TOKENS, "GET /tokens", carry_out=Local.held_tokens, query=PAGED, listed="tokens", **HELD)
     def tokens(self) -> documents.TokensPage:
-        """One's own tokens, all of them for an administrator; a page at a time, by id."""
+        """Your own tokens, or all tokens for an administrator; a page at a time, by id."""
         raise UnwrittenError
 
     @plain(Permission.MANAGE_TOKENS, "DELETE /tokens/{token}", **SECRET)
@@ -242,7 +242,7 @@ class Verbs(Protocol):
 
     @plain(Permission.READ, "GET /credentials", tag="authenticators")
     def credentials(self) -> documents.CredentialsDocument:
-        """Your authenticators, and the one that waits for your word with the statement that you would sign for it."""
+        """Your authenticators, and the one that waits for you to vouch, with the statement to sign."""
         raise UnwrittenError
 
     @routed(Permission.MANAGE_CREDENTIALS, "POST /credentials/vouchers", carry_out=Local.vouch_with, **VOUCHED)
@@ -250,86 +250,91 @@ class Verbs(Protocol):
         """Let the authenticator that waits count: the envelope is signed with your key, or with one that counts
         already.
 
-        Whoever signs it here names the key id that the browser showed.
+        The signatory here names the key id that the browser showed.
         """
 
     @plain(Permission.MANAGE_CREDENTIALS, "POST /credentials/{credential}/withdraw", **BY_HAND)
     def withdraw_credential(self, credential: str, *, reason: str) -> documents.CredentialsDocument:
-        """Let one of your authenticators sign no more."""
+        """Withdraw one of your authenticators; it can sign no more."""
         raise UnwrittenError
 
     @routed(Permission.SUBMIT, "POST /deployments", **BY_HAND)
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Assess a folder and open its release."""
 
-    @routed(Permission.OVERRIDE, "POST /deployments/{identity}/overrides", body=bodies.SignatureRequest, **SIGNED)
-    def override(self, identity: str, signing: SignAs, *, reason: str) -> Document:
-        """Take responsibility for the gates that block; two people, and a sign-in of the last minutes."""
+    @routed(Permission.OVERRIDE, "POST /deployments/{deployment_id}/overrides", body=bodies.SignatureRequest, **SIGNED)
+    def override(self, deployment_id: str, signing: SignAs, *, reason: str) -> Document:
+        """Take responsibility for the gates that block; it needs two people, each with a recent sign-in."""
 
-    @routed(Permission.READ, "GET /deployments/{identity}/to-sign", **BY_HAND)
-    def to_sign(self, identity: str) -> Document:
-        """What an approval is about to be a signature over: the memo, its digest, the gates, the open conditions."""
+    @routed(Permission.READ, "GET /deployments/{deployment_id}/to-sign", **BY_HAND)
+    def to_sign(self, deployment_id: str) -> Document:
+        """The content that an approval will sign: the memo, its digest, the gates, the open conditions."""
 
-    @routed(Permission.APPROVE, "POST /deployments/{identity}/approvals", body=bodies.SignatureRequest, **SIGNED)
+    @routed(Permission.APPROVE, "POST /deployments/{deployment_id}/approvals", body=bodies.SignatureRequest, **SIGNED)
     def approve(
-        self, identity: str, signing: SignAs, *, conditions: tuple[str, ...] = (), manifest: str | None = None
+        self, deployment_id: str, signing: SignAs, *, conditions: tuple[str, ...] = (), manifest: str | None = None
     ) -> Document:
         """Sign the manifest in a role; with conditions, the approval is conditional.
 
         Where a manifest was shown, that one alone is signed.
         """
 
-    @routed(Permission.REJECT, "POST /deployments/{identity}/rejections", body=bodies.SignatureRequest, **SIGNED)
-    def reject(self, identity: str, signing: SignAs, *, reason: str) -> Document:
-        """End a release before its rollout; it sticks."""
+    @routed(Permission.REJECT, "POST /deployments/{deployment_id}/rejections", body=bodies.SignatureRequest, **SIGNED)
+    def reject(self, deployment_id: str, signing: SignAs, *, reason: str) -> Document:
+        """Reject a release before its rollout, for good."""
 
-    @routed(Permission.MEET, "POST /deployments/{identity}/conditions", body=bodies.ConditionRequest, **SIGNED)
-    def meet(self, identity: str, signing: SignAs, *, condition: str, note: str) -> Document:
-        """Say that a condition of your own approval is met."""
+    @routed(Permission.MEET, "POST /deployments/{deployment_id}/conditions", body=bodies.ConditionRequest, **SIGNED)
+    def meet(self, deployment_id: str, signing: SignAs, *, condition: str, note: str) -> Document:
+        """Record that a condition of your own approval is met."""
 
     @routed(Permission.ADOPT, "POST /models/{model}/adoptions", carry_out=Local.countersign, **ADOPTED)
     def adopt(self, model: str, version: str, signing: tuple[SignAs, ...], *, reason: str) -> Document:
-        """Sign for recording a live version; a second person, with the same words within a day, puts it on record."""
+        """Sign for recording a live version; a second person with the same words within a day records it."""
 
-    @routed(Permission.START, "POST /deployments/{identity}/start", carry_out=Local.start_presented, **STARTED)
-    def start(self, identity: str, key: Path | None = None) -> Document:
+    @routed(Permission.START, "POST /deployments/{deployment_id}/start", carry_out=Local.start_presented, **STARTED)
+    def start(self, deployment_id: str, key: Path | None = None) -> Document:
         """Enter shadow; with an envelope, who starts it signs section 12."""
 
-    @plain(Permission.MARK_DONE, "POST /deployments/{identity}/items-done", body=bodies.ItemDoneRequest, **ROLLOUT)
-    def mark_done(self, identity: str, item: str, *, note: str) -> documents.ReleaseDocument:
-        """Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
+    @plain(Permission.MARK_DONE, "POST /deployments/{deployment_id}/items-done", body=bodies.ItemDoneRequest, **ROLLOUT)
+    def mark_done(self, deployment_id: str, item: str, *, note: str) -> documents.ReleaseDocument:
+        """Record that you did an item of section 9: a meeting, a dashboard, a document, a message."""
         raise UnwrittenError
 
-    @routed(Permission.READ, "GET /deployments/{identity}/living-memo", **BY_HAND)
-    def living_memo(self, identity: str) -> tuple[Document, str, tuple[str, ...] | None, dict[str, bytes]]:
-        """The memo with what happened since it was signed; where the signed one lies, and what was altered in it.
+    @routed(Permission.READ, "GET /deployments/{deployment_id}/living-memo", **BY_HAND)
+    def living_memo(self, deployment_id: str) -> tuple[Document, str, tuple[str, ...] | None, dict[str, bytes]]:
+        """The memo with the events since its signature; the signed memo's place, and its altered files.
 
-        None for what was altered says that an older server does not compare it.
+        None for the altered files means that an older server does not compare them.
         """
 
-    @plain(Permission.ADVANCE, "POST /deployments/{identity}/advance", **ROLLOUT)
-    def advance(self, identity: str) -> documents.ReleaseDocument:
-        """Go one phase further, when every condition holds."""
+    @plain(Permission.ADVANCE, "POST /deployments/{deployment_id}/advance", **ROLLOUT)
+    def advance(self, deployment_id: str) -> documents.ReleaseDocument:
+        """Advance one phase, if every condition holds."""
         raise UnwrittenError
 
-    @plain(Permission.PAUSE, "POST /deployments/{identity}/pause", body=bodies.PauseRequest, **ROLLOUT)
-    def pause(self, identity: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
+    @plain(Permission.PAUSE, "POST /deployments/{deployment_id}/pause", body=bodies.PauseRequest, **ROLLOUT)
+    def pause(self, deployment_id: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
         """Stop the phase clock."""
         raise UnwrittenError
 
-    @plain(Permission.RESUME, "POST /deployments/{identity}/resume", body=bodies.PauseRequest, **ROLLOUT)
-    def resume(self, identity: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
-        """Take one pause reason away."""
+    @plain(Permission.RESUME, "POST /deployments/{deployment_id}/resume", body=bodies.PauseRequest, **ROLLOUT)
+    def resume(self, deployment_id: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
+        """Remove one pause reason."""
         raise UnwrittenError
 
-    @plain(Permission.ROLLBACK, "POST /deployments/{identity}/rollback", body=bodies.RollbackRequest, **LEAVING)
-    def rollback(self, identity: str, occasion: RollbackCause, *, reason: str) -> documents.RolledBackDocument:
+    @plain(Permission.ROLLBACK, "POST /deployments/{deployment_id}/rollback", body=bodies.RollbackRequest, **LEAVING)
+    def rollback(self, deployment_id: str, occasion: RollbackCause, *, reason: str) -> documents.RolledBackDocument:
         """Go back to the previous version now; one that was interrupted continues."""
         raise UnwrittenError
 
-    @plain(Permission.ATTEST_FLAT, "POST /deployments/{identity}/attest-flat", body=bodies.AttestFlatRequest, **LEAVING)
-    def attest_flat(self, identity: str, *, reason: str) -> documents.RolledBackDocument:
-        """Vouch for a flat model where no venue says so; the rollback goes on from there."""
+    @plain(
+        Permission.ATTEST_FLAT,
+        "POST /deployments/{deployment_id}/attest-flat",
+        body=bodies.AttestFlatRequest,
+        **LEAVING,
+    )
+    def attest_flat(self, deployment_id: str, *, reason: str) -> documents.RolledBackDocument:
+        """Attest that a model is flat if no venue says so; the rollback then continues."""
         raise UnwrittenError
 
     @plain(Permission.KILL, "POST /models/{model}/kill", **BY_HAND)
@@ -339,7 +344,7 @@ class Verbs(Protocol):
 
     @plain(Permission.KILL, "POST /kill", **BY_HAND)
     def kill_many(self, *, reason: str, desk: str | None = None) -> documents.StoppedManyDocument:
-        """Stop trading every model of a desk now; every model at all where no desk is named."""
+        """Stop trading every model of a desk now; without a desk, every model."""
         raise UnwrittenError
 
     @routed(Permission.REARM, "POST /models/{model}/rearm", **ARMED)
@@ -350,23 +355,30 @@ class Verbs(Protocol):
     def rehearse(self, model: str, folder: Path | None = None) -> Document:
         """Rehearse the rollback by the plan of a dossier, or of the last release on record."""
 
-    @plain(Permission.OBSERVE, "POST /deployments/{identity}/observations", body=bodies.ObservationRequest, **ROLLOUT)
-    def observe(self, identity: str, session: date | None = None) -> documents.ObservedDocument:
+    @plain(
+        Permission.OBSERVE, "POST /deployments/{deployment_id}/observations", body=bodies.ObservationRequest, **ROLLOUT
+    )
+    def observe(self, deployment_id: str, session: date | None = None) -> documents.ObservedDocument:
         """One monitoring pass; a trigger that holds rolls back."""
         raise UnwrittenError
 
-    @plain(Permission.NOT_HELD, "POST /deployments/{identity}/sessions-not-held", body=bodies.NotHeldRequest, **ROLLOUT)
-    def not_held(self, identity: str, session: date, *, reason: str) -> documents.ReleaseDocument:
+    @plain(
+        Permission.NOT_HELD,
+        "POST /deployments/{deployment_id}/sessions-not-held",
+        body=bodies.NotHeldRequest,
+        **ROLLOUT,
+    )
+    def not_held(self, deployment_id: str, session: date, *, reason: str) -> documents.ReleaseDocument:
         """Declare that the venue did not hold a session; it is then neither silence nor a day of a phase."""
         raise UnwrittenError
 
-    @plain(Permission.REVIEW, "POST /deployments/{identity}/reviews", body=bodies.ReviewRequest, **ROLLOUT)
-    def review(self, identity: str, *, notes: str) -> documents.ReviewedDocument:
+    @plain(Permission.REVIEW, "POST /deployments/{deployment_id}/reviews", body=bodies.ReviewRequest, **ROLLOUT)
+    def review(self, deployment_id: str, *, notes: str) -> documents.ReviewedDocument:
         """The 30-day review."""
         raise UnwrittenError
 
-    @plain(Permission.READ, "GET /deployments/{identity}", tag="releases", is_tagged=True)
-    def deployment(self, identity: str) -> documents.ReleaseDocument:
+    @plain(Permission.READ, "GET /deployments/{deployment_id}", tag="releases", is_tagged=True)
+    def deployment(self, deployment_id: str) -> documents.ReleaseDocument:
         """One release; the entity tag is its revision."""
         raise UnwrittenError
 
@@ -384,11 +396,11 @@ class Verbs(Protocol):
 
     @routed(Permission.READ, "GET /history/{name}", tag="releases", query=OF_HISTORY)
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
-        """What happened to a model or one release, in order; `next` is the `after` of the page that follows."""
+        """The history of a model or one release, in order; `next` is the `after` of the page that follows."""
 
-    @plain(Permission.REVIEW, "POST /deployments/{identity}/post-mortem", body=bodies.PostMortemRequest, **ROLLOUT)
-    def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> documents.ReleaseDocument:
-        """Record what was learned from a rollback; the policy says when it is due. The root cause may come later."""
+    @plain(Permission.REVIEW, "POST /deployments/{deployment_id}/post-mortem", body=bodies.PostMortemRequest, **ROLLOUT)
+    def post_mortem(self, deployment_id: str, *, notes: str, root_cause: str = "") -> documents.ReleaseDocument:
+        """Record the post-mortem of a rollback; the policy says when it is due. The root cause may come later."""
         raise UnwrittenError
 
     @routed(Permission.EXPORT, "GET /export", **BY_HAND)
@@ -396,7 +408,7 @@ class Verbs(Protocol):
         """Every file of an export."""
 
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """The same a piece at a time; read each file whole before the next."""
+        """The same in pieces; read each file whole before the next."""
 
     @plain(Permission.READ, "GET /policy", name="show", **POLICY)
     def policy(self) -> PolicyDocument:
@@ -420,17 +432,19 @@ class Verbs(Protocol):
         raise UnwrittenError
 
 
-# What pages and other clients ask for beside the verbs.
+# Routes of pages and other clients, beside the verbs.
 OVER_HTTP: Final = (
-    _row(Local.statement, Permission.READ, "POST /deployments/{identity}/statements", STATEMENT | SIGNATURES),
-    _row(Local.start_statement, Permission.START, "POST /deployments/{identity}/start-statement", {"tag": "rollout"}),
+    _row(Local.statement, Permission.READ, "POST /deployments/{deployment_id}/statements", STATEMENT | SIGNATURES),
+    _row(
+        Local.start_statement, Permission.START, "POST /deployments/{deployment_id}/start-statement", {"tag": "rollout"}
+    ),
     _row(Local.rearm_statement, Permission.READ, "POST /models/{model}/rearm/statements", STATEMENT | {"tag": "kill"}),
     _row(Local.adoption_statement, Permission.READ, "POST /models/{model}/adoptions/statements", ADOPTION),
     _row(Local.policy_statement, Permission.READ, "POST /policy/statements", OF_POLICY),
     _row(Local.propose, Permission.ENROL, "POST /proposals", PROPOSED),
     _row(Local.models, Permission.READ, "GET /models", {"tag": "models", "query": PAGED}),
     Row(Permission.READ, "GET", "/me", is_by_hand=True),
-    Row(Permission.READ, "GET", "/deployments/{identity}/editions/{edition}/{path}", is_by_hand=True),
+    Row(Permission.READ, "GET", "/deployments/{deployment_id}/editions/{edition}/{path}", is_by_hand=True),
     Row(Permission.MANAGE_CREDENTIALS, "POST", "/credentials", is_by_hand=True),
     Row(Permission.MANAGE_CREDENTIALS, "POST", "/credentials/options", is_by_hand=True),
     Row(Permission.READ_FLAGS, "GET", "/stream", is_by_hand=True),

@@ -1,9 +1,9 @@
-"""What a server has carried out in a process of its own: one request on standard input, one answer on standard output.
+"""Runs a server's verb in a process of its own: one request on standard input, one answer on standard output.
 
-The request is a JSON document with the verb, what it is about, and the settings of the installation. It comes on
-standard input, so that neither the command line nor the environment holds the database's password or the secret that
-says for whom the server asks. The answer is one line of JSON: the verb's document, or a problem with the code of the
-error. A process that ends without such a line has not answered.
+The request is a JSON document with the verb, its subject, and the settings of the installation. It comes on standard
+input, so that neither the command line nor the environment holds the database's password or the secret that proves
+the actor. The answer is one line of JSON: the verb's document, or a problem with the code of the error. A process
+that ends without such a line has not answered.
 """
 
 import json
@@ -50,30 +50,30 @@ class ChildRequest:
 
     @classmethod
     def read(cls, content: bytes) -> Self:
-        """The request in these bytes, which `to_json` made."""
+        """Decode a request from `to_json`."""
         return TypeAdapter(cls).validate_python(json.loads(content))
 
     def to_json(self) -> bytes:
-        """The request as bytes, without secrets that no verb of a child needs."""
-        known = replace(self.settings, oidc=None, webhook=None, pager=None, notifier=None, server=None, token=None)
-        said = TypeAdapter(ChildRequest).dump_python(replace(self, settings=known), mode="json")
-        return json.dumps(said).encode()  # in ASCII, since a path may hold what has no UTF-8
+        """The request as bytes, without secrets that a child does not need."""
+        settings = replace(self.settings, oidc=None, webhook=None, pager=None, notifier=None, server=None, token=None)
+        request = TypeAdapter(ChildRequest).dump_python(replace(self, settings=settings), mode="json")
+        return json.dumps(request).encode()  # in ASCII, since a path may have no UTF-8 form
 
 
 def carry_out(asked: ChildRequest) -> Document:
-    """The document of the verb; its files are in the folder `out` then."""
+    """Carry out the verb; return its document, and leave its files in `out`."""
     refuse_library_settings()
-    known = asked.settings
-    house = Installation(known, proof=ActorProof.AUTHENTICATED)
+    settings = asked.settings
+    house = Installation(settings, proof=ActorProof.AUTHENTICATED)
     house.refuse_open_home()
-    if not house.is_sent_for(known.actor):
+    if not house.is_sent_for(settings.actor):
         raise UnavailableError(
-            f"Expected the secret of the server that asks for {known.actor}, found one that was used or has expired. "
-            "Nothing was done; send the same request again."
+            f"Expected the secret of the server that asks for {settings.actor}, found one that was used or has "
+            "expired. Nothing was done; send the same request again."
         )
     people = house.record.people().by_name
-    may_locally(known.actor, PERMISSIONS[asked.verb], {name: person.duties for name, person in people.items()})
-    return _document(Local(house, known.actor), asked)
+    may_locally(settings.actor, PERMISSIONS[asked.verb], {name: person.duties for name, person in people.items()})
+    return _document(Local(house, settings.actor), asked)
 
 
 def _document(local: Local, asked: ChildRequest) -> Document:
@@ -99,21 +99,21 @@ def _document(local: Local, asked: ChildRequest) -> Document:
 def answer(content: bytes, stream: BinaryIO) -> None:
     """Carry out one request, and write its answer."""
     try:
-        said: dict[str, object] = {"document": carry_out(ChildRequest.read(content))}
+        reply: dict[str, object] = {"document": carry_out(ChildRequest.read(content))}
     except SignoffError as error:
-        guard = {"guard": found} if (found := getattr(error, "guard", None)) else {}
-        said = {"problem": {"code": error.code, "exit_code": error.exit_code, "message": str(error), **guard}}
-    stream.write(json.dumps(said, default=str).encode() + b"\n")
+        guard = {"guard": guarded} if (guarded := getattr(error, "guard", None)) else {}
+        reply = {"problem": {"code": error.code, "exit_code": error.exit_code, "message": str(error), **guard}}
+    stream.write(json.dumps(reply, default=str).encode() + b"\n")
     stream.flush()
 
 
 def read_answer(written: bytes) -> Document:
-    """The document of an answer. A problem is raised as the error that it tells of, and ValueError for nonsense."""
+    """The document of an answer. A problem is raised as its error, and an invalid answer as ValueError."""
     try:
-        found: Any = json.loads(written)
+        parsed: Any = json.loads(written)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    match found:
+    match parsed:
         case {"document": dict(document), **others} if not others and document:
             return document
         case {"problem": {"code": str(code), "message": str(message), **further}, **others} if not others:
@@ -124,7 +124,7 @@ def read_answer(written: bytes) -> Document:
 
 
 def main() -> None:
-    """Answer one request. Whatever a library prints goes to standard error, so that only the answer is an answer."""
+    """Answer one request. Output of libraries goes to standard error, so that standard output has only the answer."""
     with os.fdopen(os.dup(1), "wb") as stream:
         os.dup2(2, 1)
         answer(sys.stdin.buffer.read(), stream)

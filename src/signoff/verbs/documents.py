@@ -1,13 +1,13 @@
-"""What is answered to people and programs: plain documents, the same on the command line and over HTTP.
+"""The answers to people and programs: plain documents, the same on the command line and over HTTP.
 
-Each has a type, which is at once what the API's description says of it.
+Each document's type is also its schema in the API's description.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from signoff.app.assess import AssessedRelease, computed_lines, named_figures, refusals
 from signoff.app.credentials import Waiting
@@ -56,20 +56,20 @@ from signoff.rendering.judged import GateDocument, MetricDocument, gate_document
 from signoff.rendering.story import sentence
 from signoff.verbs.policy_documents import FloorDocument, floor_document
 
-# Any of them, as whoever prints it takes it.
+# Any document, as printers take it.
 Document = Mapping[str, object]
 FlagValues = dict[str, bool | int]
 
 
 class StatementDocument(TypedDict):
-    """What somebody would sign: the bytes in base64, and the same to read."""
+    """A statement to sign: its bytes in base64, and its text."""
 
     statement: str
     says: str
 
 
 class SignatureDocument(TypedDict):
-    """One person's decision as it was signed."""
+    """One person's signed decision."""
 
     person: str
     role: Role
@@ -84,7 +84,7 @@ class SignatureDocument(TypedDict):
 
 
 class ConditionDocument(TypedDict):
-    """A condition of an approval that is not met yet, and the phase that waits for it."""
+    """An open condition of an approval, and the phase that it blocks."""
 
     role: Role
     condition: str
@@ -97,7 +97,7 @@ def condition_document(condition: Condition) -> ConditionDocument:
 
 
 class BarredDocument(TypedDict):
-    """Somebody who may not sign for a release, and why."""
+    """A person with a conflict of interest for a release, and the reason."""
 
     name: str
     because: str
@@ -114,10 +114,10 @@ class FileDocument(TypedDict):
 
 
 class ArtifactsDocument(TypedDict):
-    """The registered version that a release is bound to: number, digest and every file; `words` say it, or why not.
+    """The registered version that a release is bound to: number, digest and files; `words` sum it up, or say why not.
 
-    `registered_again` are the numbers of later registrations under the same version. `changed_files` says which other
-    bytes were found under the approved number.
+    `registered_again` lists later registrations of the same version. `changed_files` lists files whose bytes under the
+    approved number differ.
     """
 
     bound: bool
@@ -132,7 +132,7 @@ class ArtifactsDocument(TypedDict):
 
 
 class DeploymentDocument(TypedDict):
-    """One release as it stands."""
+    """The present state of one release."""
 
     deployment: str
     model: str
@@ -176,7 +176,7 @@ class DeploymentDocument(TypedDict):
 
 
 class ShareDocument(TypedDict):
-    """What one version may do."""
+    """The share of one version."""
 
     state: str
     enabled: bool
@@ -185,7 +185,7 @@ class ShareDocument(TypedDict):
 
 
 class ReleaseDocument(DeploymentDocument):
-    """The same with the flags of its version, what its rehearsal lacks, and in which roles nobody can sign it."""
+    """The same with the flags of its version, the faults of its rehearsal, and the roles that nobody can sign in."""
 
     unrehearsed: list[str]
     cannot_sign: list[str]
@@ -196,7 +196,7 @@ class ReleaseDocument(DeploymentDocument):
 
 
 class RolledBackDocument(ReleaseDocument):
-    """The same after a rollback, and why its memo is still owed, where it is: a worker tries again."""
+    """The same after a rollback, with the reason if its memo is still owed; a worker tries again."""
 
     memo_owed_because: str | None
 
@@ -204,9 +204,9 @@ class RolledBackDocument(ReleaseDocument):
 class DeploymentsPage(TypedDict):
     """Releases by id, with the flags of their models; `next` is the `after` of the page that follows.
 
-    `flags` are those of a model's only version alive, and closed where several are; `versions` those of each version.
-    `registry` is what a worker last found in the model registry otherwise than on record, by model. `killed` are the
-    models that are killed, each with who killed it and why, whether or not there is a release of them.
+    `flags` are those of a model's only live version, and closed if several are live; `versions` has those of each.
+    `registry` has the differences that a worker last found between the model registry and the ledger, by model.
+    `killed` has every killed model, with who killed it and why, whether or not it has a release.
     """
 
     deployments: list[DeploymentDocument]
@@ -218,9 +218,9 @@ class DeploymentsPage(TypedDict):
     observing: bool
 
 
-def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
-    """One release as it stands by the flags of its model."""
-    now = trading(state, told)
+def deployment_document(state: Deployment, flags: Flags) -> DeploymentDocument:
+    """The present state of one release, by the flags of its model."""
+    now = trading(state, flags)
     return {
         "deployment": state.id,
         "model": state.model,
@@ -283,7 +283,7 @@ def _artifacts(state: Deployment) -> ArtifactsDocument:
 
 
 class GateSignedDocument(TypedDict):
-    """A gate as the ledger has it of the validation."""
+    """A gate's result in the ledger."""
 
     gate: str
     outcome: str
@@ -295,7 +295,7 @@ class GateSignedDocument(TypedDict):
 
 
 class ToSignDocument(TypedDict):
-    """What an approval is about to be a signature over; `memo` is where the memo lies, at a server its path there."""
+    """The content that an approval will sign; `memo` is the memo's path, at a server its URL path."""
 
     deployment: str
     model: str
@@ -309,7 +309,7 @@ class ToSignDocument(TypedDict):
 
 
 def to_sign_document(state: Deployment, results: Iterable[GateResult], memo: str | None) -> ToSignDocument:
-    """What an approval of this release is a signature over."""
+    """The content that an approval of this release signs."""
     return {
         "deployment": state.id,
         "model": state.model,
@@ -335,7 +335,7 @@ def to_sign_document(state: Deployment, results: Iterable[GateResult], memo: str
 
 
 def waits_for(state: Deployment, now: Trading) -> str:  # noqa: PLR0911 - one visible table
-    """What would move a release on, in a few words; empty where it waits for nothing."""
+    """The next act that a release waits for; empty if it waits for nothing."""
     match now.word:
         case "killed":
             return f"two people to arm it again: signoff rearm {state.model}"
@@ -369,21 +369,21 @@ def _in_phase(state: Deployment) -> str:
 
 
 def overriders(state: Deployment) -> str:
-    """How many different people must still take responsibility for blocked gates, and in which roles."""
+    """The number of people who must still override blocked gates, and their roles."""
     asked, signed = state.policy.approvals, {signature.person for signature in state.overrides}
     more = f"{max(asked.override_persons - len(signed), 0)} {'more ' if signed else ''}"
     return f"{more}of {', '.join(asked.override_roles)}"
 
 
 def silence_of(state: Deployment) -> str:
-    """For how long a release has been silent, what that did to its capital, and what it waits for."""
+    """The length of a release's silence, the cut of its capital, and what it waits for."""
     silent = f"silent for {in_sessions(state.silent_sessions)}: {'; '.join(state.concerns)}"
-    said = [state.cut if state.is_cut else "", silent if state.silent_sessions else "a person's resume"]
-    return "; ".join(part for part in said if part)
+    parts = [state.cut if state.is_cut else "", silent if state.silent_sessions else "a person's resume"]
+    return "; ".join(part for part in parts if part)
 
 
 def _way_back(state: Deployment) -> str:
-    """Which step a rollback is at, and how it goes on."""
+    """The present step of a rollback, and how it continues."""
     again = f"signoff rollout rollback {state.id}"
     step = None if state.rollback is None else state.rollback.stuck_at or state.rollback.next_step
     at = "its last step" if step is None else f"its step {step.value}"
@@ -396,7 +396,7 @@ def _way_back(state: Deployment) -> str:
 
 
 class FlagsDocument(TypedDict):
-    """The flags of one model: those of the version asked for, or of the only one alive, and every version's share.
+    """The flags of one model: those of the requested or the only live version, and every version's share.
 
     `revision` and `epoch` are the earlier names of `flags_revision` and `kill_count`.
     """
@@ -415,7 +415,7 @@ class FlagsDocument(TypedDict):
 
 
 def shares_document(flags: Flags) -> dict[str, ShareDocument]:
-    """Every version of a model with its share."""
+    """The share of each version of a model."""
     return {
         share.version: {
             "state": share.state,
@@ -428,7 +428,7 @@ def shares_document(flags: Flags) -> dict[str, ShareDocument]:
 
 
 def flags_document(flags: Flags) -> FlagsDocument:
-    """The flags of one model, as its versions have them."""
+    """The flags of one model, with its versions' shares."""
     return {
         "model": flags.model,
         "flags": dict(flags.as_keys()),
@@ -445,7 +445,7 @@ def flags_document(flags: Flags) -> FlagsDocument:
 
 
 class EventDocument(TypedDict):
-    """One event, with the sentence that tells it. `proof` is of the actor's name; an older Signoff recorded none."""
+    """One event, with its sentence. `proof` says how the actor's name was checked; an older Signoff recorded none."""
 
     at: str
     actor: str
@@ -457,7 +457,7 @@ class EventDocument(TypedDict):
 
 
 def event_document(recorded: Recorded) -> EventDocument:
-    """One event, with the sentence that tells it."""
+    """One event, with its sentence."""
     return {
         "at": recorded.at.isoformat(),
         "actor": recorded.actor,
@@ -479,8 +479,8 @@ class HistoryPage(TypedDict):
 class ReadingDocument(TypedDict):
     """One monitored figure: its value, its level against the thresholds in force, and the reason.
 
-    `word` is the level as people read it, where an unknown figure of old data is stale. It rests on `n` data where
-    `needed` are needed, the newest of them `age_days` old at the session.
+    `word` is the level for people, which calls an unknown figure of old data stale. The figure rests on `n` of `needed`
+    data, the newest `age_days` old at the session.
     """
 
     value: float | None
@@ -494,7 +494,7 @@ class ReadingDocument(TypedDict):
 
 
 class ObservedDocument(TypedDict):
-    """One session of monitoring; `interim` says how long it is open still, where it was looked at before its close."""
+    """One session of monitoring; `interim` says how long it is still open, if it was observed before its close."""
 
     deployment: str
     session: str
@@ -519,7 +519,7 @@ def observed_document(state: Deployment, observed: Observed) -> ObservedDocument
 
 
 class ReviewedDocument(TypedDict):
-    """The 30-day review. `result` is its one line: what was met, missed or not measured, or that it was rolled back."""
+    """The 30-day review. `result` sums it up: targets met, missed or not measured, or that it was rolled back."""
 
     deployment: str
     result: str
@@ -528,10 +528,10 @@ class ReviewedDocument(TypedDict):
     readings: dict[str, ReadingDocument]
 
 
-def reviewed_document(identity: str, reviewed: Reviewed, today: date) -> ReviewedDocument:
+def reviewed_document(deployment_id: str, reviewed: Reviewed, today: date) -> ReviewedDocument:
     """The 30-day review."""
     return {
-        "deployment": identity,
+        "deployment": deployment_id,
         "result": reviewed.ended or _result(reviewed),
         "targets_met": reviewed.targets_met,
         "notes": reviewed.notes,
@@ -540,7 +540,7 @@ def reviewed_document(identity: str, reviewed: Reviewed, today: date) -> Reviewe
 
 
 def _result(reviewed: Reviewed) -> str:
-    """Every target met, or which were missed and which nobody measured."""
+    """Every target met, or the targets that were missed or not measured."""
     if reviewed.targets_met:
         return "every target met"
     missed = [r.key for r in reviewed.readings if r.level == Level.CRITICAL]
@@ -552,8 +552,8 @@ def _result(reviewed: Reviewed) -> str:
 class RehearsedDocument(TypedDict):
     """A rehearsed rollback, step by step.
 
-    `venue` is the kind that was there. Without one the steps that it would answer for have no seconds, and `rto` says
-    so. `rehearsal_venue` is the weakest that the policy takes. `failed` names the step that could not be done.
+    `venue` is the kind of the venue. Without one, its steps have no seconds, and `rto` says so. `rehearsal_venue` is
+    the weakest kind that the policy accepts. `failed` names the step that failed.
     """
 
     model: str
@@ -598,9 +598,9 @@ def rehearsed_document(model: str, rehearsed: Rehearsed, policy: Policy) -> Rehe
 
 
 class StoppedDocument(TypedDict):
-    """A kill: what is in force now, what is still to be written down, and what the venue says is open.
+    """A kill: what is in force, what is not recorded yet, and what is open at the venue.
 
-    `venue` is null where nobody asked one. `left` is the same in words; a number that is null is unknown.
+    `venue` is null if no venue was asked. `left` is the same in words; a null number is unknown.
     """
 
     model: str
@@ -617,7 +617,7 @@ class StoppedDocument(TypedDict):
 
 
 def stopped_document(stopped: Stopped) -> StoppedDocument:
-    """A kill: what is in force now, what is still to be written down, and what the venue says is open."""
+    """A kill: what is in force, what is not recorded yet, and what is open at the venue."""
     model, left = stopped.kill.model, stopped.left
     return {
         "model": model,
@@ -635,10 +635,10 @@ def stopped_document(stopped: Stopped) -> StoppedDocument:
 
 
 class KilledDocument(StoppedDocument):
-    """A kill, and whether its model is known here: a slip of the keyboard shows.
+    """A kill, and whether its model is known, so that a typing error shows.
 
-    `known` is null where the record cannot be read. `nearest` are names on record that are like an unknown one, and
-    `models_known` is how many models are on record.
+    `known` is null if the ledger cannot be read. `nearest` are recorded names similar to an unknown one, and
+    `models_known` is the number of recorded models.
     """
 
     known: bool | None
@@ -646,20 +646,20 @@ class KilledDocument(StoppedDocument):
     models_known: int | None
 
 
-def killed_document(stopped: Stopped, found: Recognition) -> KilledDocument:
-    """A kill of one model, and what is known of its name."""
+def killed_document(stopped: Stopped, recognition: Recognition) -> KilledDocument:
+    """A kill of one model, and whether its name is known."""
     return {
         **stopped_document(stopped),
-        "known": found.is_known,
-        "nearest": list(found.nearest),
-        "models_known": found.models,
+        "known": recognition.is_known,
+        "nearest": list(recognition.nearest),
+        "models_known": recognition.models,
     }
 
 
 class StoppedManyDocument(TypedDict):
-    """A kill of a desk, or of everything where `desk` is null: a row for each model.
+    """A kill of a desk, or of all models if `desk` is null: a row for each model.
 
-    `complete` says that the record could be read, so that these are all. Where not, the others are stopped too.
+    `complete` says that the ledger could be read and the list is whole; otherwise unlisted models are stopped too.
     """
 
     kill: str
@@ -674,7 +674,7 @@ class StoppedManyDocument(TypedDict):
 
 
 def stopped_many_document(stopped: StoppedMany) -> StoppedManyDocument:
-    """A kill of a desk or of everything, model by model."""
+    """A kill of a desk or of all models, model by model."""
     return {
         "kill": stopped.kill.id,
         "desk": stopped.kill.desk or None,
@@ -712,7 +712,7 @@ def latch_document(latch: KillSwitchState) -> LatchDocument:
 
 
 class AnomalyDocument(TypedDict):
-    """One oddity of the paper period."""
+    """One anomaly of the paper period."""
 
     kind: str
     count: int
@@ -720,7 +720,7 @@ class AnomalyDocument(TypedDict):
 
 
 class PaperCheckDocument(TypedDict):
-    """One check of the paper period; `not_checked` says why it could not run, and is null where it ran."""
+    """One check of the paper period; `not_checked` is the reason why it could not run, else null."""
 
     name: str
     n: int
@@ -728,7 +728,7 @@ class PaperCheckDocument(TypedDict):
 
 
 class PaperDocument(TypedDict):
-    """What is odd about the paper period, what was checked, and what the author declares of it."""
+    """The paper period's anomalies, its checks, and its author's declarations."""
 
     says: str
     correlation_refused: str | None
@@ -738,7 +738,7 @@ class PaperDocument(TypedDict):
 
 
 class ReplayGapDocument(TypedDict):
-    """A run of decision dates that no replay could be drawn from."""
+    """A range of decision dates that no replay could cover."""
 
     first: str
     last: str
@@ -746,7 +746,7 @@ class ReplayGapDocument(TypedDict):
 
 
 class ReplayedDocument(TypedDict):
-    """Which part of the record was replayed: decision dates, and dates and symbols where the data name them."""
+    """The replayed part of the record: decision dates, and dates and symbols if the data name them."""
 
     says: str
     first: str | None
@@ -763,7 +763,7 @@ class ReplayedDocument(TypedDict):
 
 
 class AssessmentDocument(TypedDict):
-    """What `check` and `memo` found: every metric, every gate and every figure."""
+    """The findings of `check` and `memo`: every metric, every gate and every figure."""
 
     model: str
     version: str
@@ -794,10 +794,10 @@ class AssessmentDocument(TypedDict):
 def assessment_document(
     release: AssessedRelease, submit_refused: tuple[str, ...] = (), cannot_sign: tuple[str, ...] = ()
 ) -> AssessmentDocument:
-    """What `check` and `memo` found: every metric, every gate and every figure.
+    """The findings of `check` and `memo`: every metric, every gate and every figure.
 
-    `refused` is what both `memo` and `submit` refuse, `submit_refused` what `submit` refuses beside that,
-    and `cannot_sign` the roles that nobody enrolled could sign in.
+    `refused` are the refusals of both `memo` and `submit`, `submit_refused` those of `submit` alone, and `cannot_sign`
+    the roles that no enrolled person could sign in.
     """
     refused = refusals(release)
     assessment, dossier = release.assessment, release.inputs.dossier
@@ -830,29 +830,30 @@ def assessment_document(
 
 
 def _replayed(replay: PitEvidence | None) -> ReplayedDocument | None:
-    if replay is None or (found := replay.replayed) is None:
+    if replay is None or (range_replayed := replay.replayed) is None:
         return None
-    begin, end = found.record
+    begin, end = range_replayed.record
     return {
         "says": range_words(replay),
-        "first": None if found.first is None else found.first.isoformat(),
-        "last": None if found.last is None else found.last.isoformat(),
-        "dates": found.dates,
-        "of": found.of,
-        "pairs": found.pairs,
-        "of_pairs": found.of_pairs,
-        "share": found.share,
+        "first": None if range_replayed.first is None else range_replayed.first.isoformat(),
+        "last": None if range_replayed.last is None else range_replayed.last.isoformat(),
+        "dates": range_replayed.dates,
+        "of": range_replayed.of,
+        "pairs": range_replayed.pairs,
+        "of_pairs": range_replayed.of_pairs,
+        "share": range_replayed.share,
         "backtest": [begin.isoformat(), end.isoformat()],
-        "backtest_rows": found.record_dates,
+        "backtest_rows": range_replayed.record_dates,
         "missing": [
-            {"first": gap.first.isoformat(), "last": gap.last.isoformat(), "dates": gap.dates} for gap in found.gaps
+            {"first": gap.first.isoformat(), "last": gap.last.isoformat(), "dates": gap.dates}
+            for gap in range_replayed.gaps
         ],
-        "symbols": list(found.symbols),
+        "symbols": list(range_replayed.symbols),
     }
 
 
 def _inference(measured: BenchmarkSummary | None) -> str:
-    """Whether the dossier's benchmark counts, and why it does not."""
+    """The dossier's benchmark in words, or the reason why it does not count."""
     if measured is None:
         return "not measured: the dossier has no benchmark.json of signoff benchmark"
     return measured.words or f"not measured: benchmark.json does not count, {measured.refused}"
@@ -876,7 +877,7 @@ def _protection(release: AssessedRelease) -> Protection | None:
 
 
 class PersonDocument(TypedDict):
-    """Who may sign, who may do what, and whether the identity provider knows them."""
+    """A person: their signing roles, their access roles, and whether they are bound to the identity provider."""
 
     name: str
     roles: list[Role]
@@ -897,7 +898,7 @@ class PeoplePage(TypedDict):
 
 
 def person_document(person: Person, people: People) -> PersonDocument:
-    """One person as the record knows them."""
+    """One person in the ledger."""
     return {
         "name": person.name,
         "roles": list(person.roles),
@@ -912,7 +913,7 @@ def person_document(person: Person, people: People) -> PersonDocument:
 
 
 class ProposalDocument(TypedDict):
-    """A change that waits for a second person; `looks_like` are people whose names look like the one in it."""
+    """A change that waits for a second person; `looks_like` are people with similar names."""
 
     looks_like: list[str]
     proposal: str
@@ -929,13 +930,13 @@ class ConfirmedProposalDocument(ProposalDocument):
 
 
 class DeclinedProposalDocument(ProposalDocument):
-    """A change that was put away."""
+    """A change that was declined."""
 
     declined_by: str
 
 
 class ProposalsPage(TypedDict):
-    """Proposals by the moment at which they are over; `next` is the `after` of the page that follows."""
+    """Proposals by expiry; `next` is the `after` of the page that follows."""
 
     proposals: list[ProposalDocument]
     next: str | None
@@ -956,7 +957,7 @@ def proposal_document(proposal: Proposal, people: People) -> ProposalDocument:
 
 
 def looking_like(name: str, logins: tuple[str, ...], people: People) -> tuple[str, ...]:
-    """Who else is enrolled under a name that looks like this one."""
+    """Other people who are enrolled under similar names."""
     return look_alikes(name, logins, {person.name: person.known_as for person in people.by_name.values()})
 
 
@@ -966,18 +967,18 @@ def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
         case PersonEnrolled():
             roles = ", ".join(role.value for role in change.roles)
             known_as = f", known as {', '.join(change.logins)}" if change.logins else ""
-            made = f", which {change.key_made_by} made" if change.key_made_by else ""
-            made += ", in the place of the key in use" if change.replaces_key else ""
-            as_whom = roles or "nobody who approves"
-            return f"enrol {change.name} as {as_whom} with the key {change.key_id[:16]}…{made}{known_as}"
+            maker = f", which {change.key_made_by} made" if change.key_made_by else ""
+            maker += ", in the place of the key in use" if change.replaces_key else ""
+            as_whom = roles or "a person without a role"
+            return f"enrol {change.name} as {as_whom} with the key {change.key_id[:16]}…{maker}{known_as}"
         case DutiesGranted():
             return f"let {change.name} act as {', '.join(duty.value for duty in change.duties)}"
         case SubjectBound():
-            return f"let {change.subject} at {change.issuer} come in as {change.name}"
+            return f"let {change.subject} at {change.issuer} sign in as {change.name}"
 
 
 class CredentialDocument(TypedDict):
-    """An authenticator's credential, as its person tells it from others."""
+    """An authenticator's credential, with the label that its owner gave it."""
 
     id: str
     label: str
@@ -990,7 +991,7 @@ class CredentialDocument(TypedDict):
 
 
 def credential_document(credential: Credential) -> CredentialDocument:
-    """An authenticator's credential, as its person tells it from others."""
+    """An authenticator's credential, with the label that its owner gave it."""
     return {
         "id": credential.id,
         "label": credential.label,
@@ -1004,7 +1005,7 @@ def credential_document(credential: Credential) -> CredentialDocument:
 
 
 class WaitingCredentialDocument(CredentialDocument):
-    """The one that waits for its person's word, with what they would sign."""
+    """The credential that waits to be vouched for, with the statement to sign."""
 
     statement: str
 
@@ -1017,30 +1018,30 @@ class CredentialsDocument(TypedDict):
     waiting: WaitingCredentialDocument | None
 
 
-def credentials_document(name: str, held: Iterable[Credential], waiting: Waiting | None) -> CredentialsDocument:
-    """A person's authenticators, and the one that waits for their word with what they would sign."""
-    said: WaitingCredentialDocument | None = (
+def credentials_document(name: str, credentials: Iterable[Credential], waiting: Waiting | None) -> CredentialsDocument:
+    """A person's authenticators, and the one that waits to be vouched for with its statement."""
+    waiting_document: WaitingCredentialDocument | None = (
         None
         if waiting is None
         else {**credential_document(waiting.credential), "statement": encoded(waiting.statement)}
     )
-    return {"name": name, "credentials": [credential_document(c) for c in held], "waiting": said}
+    return {"name": name, "credentials": [credential_document(c) for c in credentials], "waiting": waiting_document}
 
 
-# Written this way because `for` is a word of the language.
+# Functional syntax, since `for` is a keyword.
 TokenDocument = TypedDict(
     "TokenDocument", {"id": str, "for": str, "is_machine": bool, "scopes": list[Permission], "expires_at": str}
 )
 
 
 class IssuedTokenDocument(TokenDocument):
-    """A token with its secret, which is told this once."""
+    """A token with its secret, which is shown only once."""
 
     token: str
 
 
 class TokensPage(TypedDict):
-    """Tokens by the moment at which they are over; `next` is the `after` of the page that follows."""
+    """Tokens by expiry; `next` is the `after` of the page that follows."""
 
     tokens: list[TokenDocument]
     next: str | None
@@ -1058,7 +1059,7 @@ def token_document(token: Token) -> TokenDocument:
 
 
 class EnrolledDocument(TypedDict):
-    """Somebody who may sign from now on; `looks_like` are the people enrolled under a name that looks like theirs."""
+    """A newly enrolled person; `looks_like` are enrolled people with similar names."""
 
     name: str
     roles: list[Role]
@@ -1070,14 +1071,14 @@ class EnrolledDocument(TypedDict):
 
 
 class DutiesDocument(TypedDict):
-    """What a person may do from now on."""
+    """A person's present access roles."""
 
     name: str
     duties: list[AccessRole]
 
 
 class BoundDocument(TypedDict):
-    """Somebody whom the identity provider lets in from now on."""
+    """A person who is now bound to the identity provider."""
 
     name: str
     issuer: str
@@ -1085,21 +1086,21 @@ class BoundDocument(TypedDict):
 
 
 class UnboundDocument(TypedDict):
-    """An identity of the provider that comes in no more."""
+    """An identity of the provider that can no longer sign in."""
 
     unbound: str
     issuer: str
 
 
 class InvitationDocument(TypedDict):
-    """A one-time way in."""
+    """A one-time sign-in link."""
 
     name: str
     secret: str
 
 
 class RevokedDocument(TypedDict):
-    """A token that is over."""
+    """A revoked token."""
 
     revoked: str
 

@@ -1,4 +1,4 @@
-"""Each verb carried out on this machine's installation. The catalogue says what each one does."""
+"""Carries out each verb on this machine's installation. The catalogue describes the verbs."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -102,7 +102,7 @@ log = logging.getLogger("signoff.verbs")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignAs:
-    """In which role somebody signs here, and with which key: the one in the home unless another is given."""
+    """The role and key of a person who signs here; the key in the home by default."""
 
     role: Role
     person: str | None = None
@@ -111,7 +111,7 @@ class SignAs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignPolicyAs:
-    """Who signs for the policy, in the first of their roles that has a say in it unless one is given."""
+    """The person who signs for the policy; by default in the first of their roles that has a say in it."""
 
     role: Role | None = None
     person: str | None = None
@@ -120,20 +120,20 @@ class SignPolicyAs:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Verbs over a house, in the name of `actor`. Signing verbs take a signatory, or a hand that finds one."""
+    """Verbs over an installation, in the name of `actor`. Signing verbs take a signatory or a `SignAs`."""
 
     house: Installation
     actor: str
 
-    def at(self, identity: str, revision: int | None) -> "Local":
+    def at(self, deployment_id: str, revision: int | None) -> "Local":
         if revision is None:
             return self
-        return Local(self.house.for_request(Caller(expected=Expectation(identity, revision))), self.actor)
+        return Local(self.house.for_request(Caller(expected=Expectation(deployment_id, revision))), self.actor)
 
     def people(self, *, after: str | None = None, limit: int | None = None) -> PeoplePage:
-        known = self.house.record.people()
-        shown, further = _page(known.by_name, after, limit)
-        return {"people": [person_document(person, known) for person in shown], "next": further}
+        people = self.house.record.people()
+        shown, further = _page(people.by_name, after, limit)
+        return {"people": [person_document(person, people) for person in shown], "next": further}
 
     def models(self, *, after: str | None = None, limit: int | None = None) -> ModelsPage:
         """Models a page at a time, by name."""
@@ -152,15 +152,15 @@ class Local:
             key_made_by=person.key_made_by,
             is_replacing=person.replaces_key,
         )
-        known = self.house.record.people().named(person.name)
+        enrolled = self.house.record.people().named(person.name)
         return {
             "name": person.name,
             "roles": list(person.roles),
             "key_id": person.key_id,
-            "key_made_by": known.key_made_by or None,
-            "key_replaced": known.key_replaced or None,
-            "logins": list(known.logins),
-            "looks_like": list(looking_like(person.name, known.logins, self.house.record.people())),
+            "key_made_by": enrolled.key_made_by or None,
+            "key_replaced": enrolled.key_replaced or None,
+            "logins": list(enrolled.logins),
+            "looks_like": list(looking_like(person.name, enrolled.logins, self.house.record.people())),
         }
 
     def grant(self, name: str, duties: tuple[AccessRole, ...]) -> DutiesDocument:
@@ -182,7 +182,7 @@ class Local:
         return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
 
     def propose(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> ProposalDocument:
-        """Propose to enrol somebody, to give them duties, or to let them sign in; asking again finds the open
+        """Propose to enrol a person, to give them duties, or to let them sign in; asking again finds the open
         proposal.
         """
         return self._proposal(propose(self.house.record, change, actor=self.actor))
@@ -223,8 +223,8 @@ class Local:
         return {**token_document(issued.token), "token": issued.secret}
 
     def tokens(self, of: str | None = None, *, after: str | None = None, limit: int | None = None) -> TokensPage:
-        known = {token.id: token for token in self.house.record.people().tokens.values() if of in {None, token.person}}
-        shown, further = _page(known, after, limit)
+        tokens = {token.id: token for token in self.house.record.people().tokens.values() if of in {None, token.person}}
+        shown, further = _page(tokens, after, limit)
         return {"tokens": [token_document(token) for token in shown], "next": further}
 
     def held_tokens(self, by: Principal, *, after: str | None = None, limit: int | None = None) -> TokensPage:
@@ -253,9 +253,9 @@ class Local:
         return assessment_document(release), self.house.publisher.publish(release, None).files
 
     def credentials(self) -> CredentialsDocument:
-        known, kept = self.house.record.people().by_name.get(self.actor), self.house.authenticators
-        held = () if known is None else known.credentials
-        return credentials_document(self.actor, held, kept.waiting(self.actor))
+        person, authenticators = self.house.record.people().by_name.get(self.actor), self.house.authenticators
+        credentials = () if person is None else person.credentials
+        return credentials_document(self.actor, credentials, authenticators.waiting(self.actor))
 
     def vouch(self, key_id: str, key: Path | None = None) -> CredentialsDocument:
         waiting = self.house.authenticators.waiting(self.actor)
@@ -264,7 +264,7 @@ class Local:
         return self.vouch_with(signer.sign_statement(checked_vouching(statement, self.actor, key_id)))
 
     def vouch_with(self, envelope: str) -> CredentialsDocument:
-        """Let the authenticator that waits count, by an envelope that its person signed."""
+        """Vouch for the waiting authenticator by an envelope that its owner signed."""
         self.house.authenticators.vouch(self.actor, envelope)
         return self.credentials()
 
@@ -279,18 +279,18 @@ class Local:
         self.house.anchor()
         return self._released(state)
 
-    def override(self, identity: str, signing: SignAs | SigningPerson, *, reason: str) -> ReleaseDocument:
-        self.house.approvals.refuse_overriding_role(identity, signing.role)
-        return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
+    def override(self, deployment_id: str, signing: SignAs | SigningPerson, *, reason: str) -> ReleaseDocument:
+        self.house.approvals.refuse_overriding_role(deployment_id, signing.role)
+        return self._released(self.house.approvals.override(deployment_id, self._signatory(signing), reason=reason))
 
-    def to_sign(self, identity: str) -> ToSignDocument:
-        state = self.house.record.deployment(identity)
+    def to_sign(self, deployment_id: str) -> ToSignDocument:
+        state = self.house.record.deployment(deployment_id)
         memo, results = self.house.approvals.to_sign(state)
         return to_sign_document(state, results, None if memo is None else str(memo))
 
     def approve(
         self,
-        identity: str,
+        deployment_id: str,
         signing: SignAs | SigningPerson,
         *,
         conditions: tuple[str, ...] = (),
@@ -298,15 +298,19 @@ class Local:
     ) -> ReleaseDocument:
         signatory = self._signatory(signing)
         return self._released(
-            self.house.approvals.approve(identity, signatory, conditions=conditions, manifest=manifest)
+            self.house.approvals.approve(deployment_id, signatory, conditions=conditions, manifest=manifest)
         )
 
-    def reject(self, identity: str, signing: SignAs | SigningPerson, *, reason: str) -> ReleaseDocument:
-        return self._released(self.house.approvals.reject(identity, self._signatory(signing), reason=reason))
+    def reject(self, deployment_id: str, signing: SignAs | SigningPerson, *, reason: str) -> ReleaseDocument:
+        return self._released(self.house.approvals.reject(deployment_id, self._signatory(signing), reason=reason))
 
-    def meet(self, identity: str, signing: SignAs | SigningPerson, *, condition: str, note: str) -> ReleaseDocument:
+    def meet(
+        self, deployment_id: str, signing: SignAs | SigningPerson, *, condition: str, note: str
+    ) -> ReleaseDocument:
         person = signing.person or self.house.signatory(signing.role).person
-        state = self.house.approvals.meet(identity, person=person, role=signing.role, condition=condition, note=note)
+        state = self.house.approvals.meet(
+            deployment_id, person=person, role=signing.role, condition=condition, note=note
+        )
         return self._released(state)
 
     def adopt(
@@ -320,7 +324,7 @@ class Local:
     def countersign(
         self, model: str, version: str, signing: SigningPerson, *, reason: str
     ) -> ReleaseDocument | CountersignedDocument:
-        """One person's signature for recording a live version; the last one that is needed records it."""
+        """One person's signature for recording a live version; the last needed signature records it."""
         adoption = self._adoption(model, version, reason)
         state = countersign(self.house.record, self.house.shelf, adoption, signing, self.house.registry)
         if state is None:
@@ -328,22 +332,22 @@ class Local:
         return self._released(state)
 
     def adoption_statement(self, model: str, version: str, role: Role, *, reason: str) -> bytes:
-        """What you would sign to record a version that was live before Signoff came."""
+        """The statement to sign to record a version that was live before Signoff came."""
         adoption = self._adoption(model, version, reason)
         return adoption_statement(self.house.record, adoption, person=self.actor, role=role)
 
     def statement(
-        self, identity: str, role: Role, verdict: Vote, *, conditions: tuple[str, ...] = (), reason: str = ""
+        self, deployment_id: str, role: Role, verdict: Vote, *, conditions: tuple[str, ...] = (), reason: str = ""
     ) -> bytes:
-        """What you would sign: the statement, to be put into an envelope with your own key and presented."""
+        """The statement to sign, which you put into an envelope with your own key and present."""
         if verdict not in ON_A_RELEASE:
             raise BadInputError(f"Expected a verdict on a release, found {verdict.value!r}.")
         return self.house.approvals.statement(
-            identity, person=self.actor, role=role, verdict=verdict, conditions=conditions, reason=reason
+            deployment_id, person=self.actor, role=role, verdict=verdict, conditions=conditions, reason=reason
         )
 
     def rearm_statement(self, model: str, role: Role, *, reason: str) -> bytes:
-        """What you would sign to arm a killed model again."""
+        """The statement to sign to arm a killed model again."""
         return self.house.kill_switch.statement(model, person=self.actor, role=role, reason=reason)
 
     def policy_statement(self, act: str, role: Role, *, text: str, proposal: str | None) -> bytes:
@@ -356,78 +360,78 @@ class Local:
             raise BadInputError("Expected `proposal`, the id of the policy that is to be confirmed; found none.")
         return policies.confirmation_statement(proposal, person=self.actor, role=role)
 
-    def start(self, identity: str, key: Path | None = None) -> ReleaseDocument:
-        """Enter shadow; who starts it signs section 12 where their key is at hand.
+    def start(self, deployment_id: str, key: Path | None = None) -> ReleaseDocument:
+        """Enter shadow; the person who starts it signs section 12 if their key is here.
 
-        The notices that are due go out now.
+        The due notices are sent now.
         """
         signer = None
         if self.is_at_hand(key):
             signer = KeyFile.load(key or self.house.key_path(self.actor))
         try:
-            state = self.house.rollout.start(identity, actor=self.actor, signer=signer)
+            state = self.house.rollout.start(deployment_id, actor=self.actor, signer=signer)
         except SignoffError:
-            self._tell_in_time(self._tell)  # a start that waits for the notices lets them out
+            self._tell_in_time(self._tell)  # only a start that waits for its notices sends them
             raise
         return self._started(state)
 
-    def start_presented(self, identity: str, *, envelope: str | None = None) -> ReleaseDocument:
-        """The same for one who signed elsewhere, or not at all."""
+    def start_presented(self, deployment_id: str, *, envelope: str | None = None) -> ReleaseDocument:
+        """The same with a signature made elsewhere, or without one."""
         signer = None if envelope is None else Presented(envelope)
-        return self._started(self.house.rollout.start(identity, actor=self.actor, signer=signer))
+        return self._started(self.house.rollout.start(deployment_id, actor=self.actor, signer=signer))
 
     def _started(self, state: Deployment) -> ReleaseDocument:
-        """A release that has just started: T=0 goes out at T=0."""
+        """A release that has just started; its T=0 notices are sent at once."""
         self._tell_in_time(self._tell)
         return self._released(state)
 
     def is_at_hand(self, key: Path | None) -> bool:
-        """Whether the actor can sign here: a key was named, or they are enrolled and their key lies in the home."""
+        """Whether the actor can sign here: a key was named, or the home has the key of their enrolment."""
         if key is not None:
             return True
         if not self.house.is_there or not (path := self.house.key_path(self.actor)).is_file():
             return False
-        known = self.house.record.people().by_name.get(self.actor)
-        return known is not None and known.key_id == KeyFile.load(path).key_id
+        person = self.house.record.people().by_name.get(self.actor)
+        return person is not None and person.key_id == KeyFile.load(path).key_id
 
-    def start_statement(self, identity: str) -> bytes:
-        """What you would sign under section 12 to start this rollout, to be presented with the start."""
-        return deployer_prepared(self.house.record, self.house.record.deployment(identity), self.actor)
+    def start_statement(self, deployment_id: str) -> bytes:
+        """The statement to sign under section 12, to be presented with the start of this rollout."""
+        return deployer_prepared(self.house.record, self.house.record.deployment(deployment_id), self.actor)
 
-    def mark_done(self, identity: str, item: str, *, note: str) -> ReleaseDocument:
+    def mark_done(self, deployment_id: str, item: str, *, note: str) -> ReleaseDocument:
         record, actor = self.house.record, self.actor
         record.people().named(actor)
-        told = record.decide(
-            identity, lambda state: decisions.notices.mark_done(state, item, actor, note), actor=actor, verb="done"
+        after = record.decide(
+            deployment_id, lambda state: decisions.notices.mark_done(state, item, actor, note), actor=actor, verb="done"
         )
-        return self._released(told)
+        return self._released(after)
 
-    def living_memo(self, identity: str) -> tuple[ReleaseDocument, str, tuple[str, ...] | None, dict[str, bytes]]:
+    def living_memo(self, deployment_id: str) -> tuple[ReleaseDocument, str, tuple[str, ...] | None, dict[str, bytes]]:
         approvals = self.house.approvals
-        state = self.house.record.deployment(identity)
+        state = self.house.record.deployment(deployment_id)
         files = approvals.living_memo(state)
         editions = dict(state.editions)
         signed = next((e for e in (APPROVED, SUBMITTED) if e in editions), None)
-        where = "" if signed is None else str(self.house.releases.folder(identity, signed) / "deployment_memo.pdf")
+        where = "" if signed is None else str(self.house.releases.folder(deployment_id, signed) / "deployment_memo.pdf")
         return self._released(state), where, approvals.altered(state), files
 
-    def advance(self, identity: str) -> ReleaseDocument:
-        return self._released(self.house.rollout.advance(identity, actor=self.actor))
+    def advance(self, deployment_id: str) -> ReleaseDocument:
+        return self._released(self.house.rollout.advance(deployment_id, actor=self.actor))
 
-    def pause(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
-        return self._released(self.house.rollout.pause(identity, reason, note, actor=self.actor))
+    def pause(self, deployment_id: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
+        return self._released(self.house.rollout.pause(deployment_id, reason, note, actor=self.actor))
 
-    def resume(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
-        return self._released(self.house.rollout.resume(identity, reason, note, actor=self.actor))
+    def resume(self, deployment_id: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
+        return self._released(self.house.rollout.resume(deployment_id, reason, note, actor=self.actor))
 
-    def rollback(self, identity: str, occasion: RollbackCause, *, reason: str) -> RolledBackDocument:
-        """Go back to the previous version now. What is left to tell or to anchor then, a worker does and reports."""
+    def rollback(self, deployment_id: str, occasion: RollbackCause, *, reason: str) -> RolledBackDocument:
+        """Go back to the previous version now. A worker does and reports what remains to be sent or anchored."""
         way_back = self.house.rollback
-        way_back.start(identity, occasion, "person", reason, actor=self.actor)
-        return self._taken_back(way_back.take_back(identity, actor=self.actor))
+        way_back.start(deployment_id, occasion, "person", reason, actor=self.actor)
+        return self._taken_back(way_back.take_back(deployment_id, actor=self.actor))
 
-    def attest_flat(self, identity: str, *, reason: str) -> RolledBackDocument:
-        return self._taken_back(self.house.rollback.take_on_trust(identity, reason, actor=self.actor))
+    def attest_flat(self, deployment_id: str, *, reason: str) -> RolledBackDocument:
+        return self._taken_back(self.house.rollback.take_on_trust(deployment_id, reason, actor=self.actor))
 
     def _taken_back(self, state: Deployment) -> RolledBackDocument:
         owed = self.house.rollback.tell(state, actor=self.actor)
@@ -437,14 +441,12 @@ class Local:
     def _tell_in_time(self, tell: Callable[[], None]) -> None:
         telling = Thread(target=tell, daemon=True)
         telling.start()
-        telling.join(TELLING_S)  # nobody who asks for a rollback or a start waits long for a messenger
+        telling.join(TELLING_S)  # a slow messenger must not delay a rollback or a start
 
     def _tell(self) -> None:
-        """Send what is due."""
         self._carefully(self.house.deliver_notices)
 
     def _tell_and_anchor(self) -> None:
-        """Send what is due, and anchor."""
         self._carefully(self.house.deliver_notices, self.house.anchor)
 
     def _carefully(self, *acts: Callable[[], object]) -> None:
@@ -457,11 +459,11 @@ class Local:
                 log.warning("left to the worker", exc_info=error)
 
     def kill(self, model: str, *, reason: str) -> KilledDocument:
-        """Stop trading a model now; then say whether it is known here, unless the record takes too long to tell."""
+        """Stop trading a model now; then say whether it is known here, if the ledger answers in time."""
         switch = self.house.kill_switch
         stopped = switch.kill(model, reason=reason, actor=self.actor)
-        found = answer_within(lambda: switch.record.recognised(model), RECOGNISED_S)
-        return killed_document(stopped, found or Recognition())
+        recognition = answer_within(lambda: switch.record.recognised(model), RECOGNISED_S)
+        return killed_document(stopped, recognition or Recognition())
 
     def kill_many(self, *, reason: str, desk: str | None = None) -> StoppedManyDocument:
         return stopped_many_document(self.house.kill_switch.kill_many(reason=reason, actor=self.actor, desk=desk))
@@ -480,9 +482,9 @@ class Local:
             policy, undertakings = planned[-1].policy, planned[-1].undertakings
             registered = planned[-1].registered_model
         else:
-            known = near(model, house.record.models())
+            nearest = near(model, house.record.models())
             raise NotFoundError(
-                f"Expected a release of {model} on record or --dossier DIR, found neither; models on record: {known}."
+                f"Expected a release of {model} on record or --dossier DIR, found neither; models on record: {nearest}."
             )
         result = rehearse(
             house.record,
@@ -495,22 +497,22 @@ class Local:
         )
         return rehearsed_document(model, result, policy)
 
-    def observe(self, identity: str, session: date | None = None) -> ObservedDocument:
-        model = self.house.record.deployment(identity).model
-        state, observed = self.house.watch(model).observe(identity, session, actor=self.actor)
+    def observe(self, deployment_id: str, session: date | None = None) -> ObservedDocument:
+        model = self.house.record.deployment(deployment_id).model
+        state, observed = self.house.watch(model).observe(deployment_id, session, actor=self.actor)
         return observed_document(state, observed)
 
-    def not_held(self, identity: str, session: date, *, reason: str) -> ReleaseDocument:
-        watch = self.house.watch(self.house.record.deployment(identity).model)
-        return self._released(watch.declare_not_held(identity, session, reason, actor=self.actor))
+    def not_held(self, deployment_id: str, session: date, *, reason: str) -> ReleaseDocument:
+        watch = self.house.watch(self.house.record.deployment(deployment_id).model)
+        return self._released(watch.declare_not_held(deployment_id, session, reason, actor=self.actor))
 
-    def review(self, identity: str, *, notes: str) -> ReviewedDocument:
-        model = self.house.record.deployment(identity).model
-        result = review(self.house.record, self.house.watch(model), identity, notes=notes, actor=self.actor)
-        return reviewed_document(identity, result, self.house.clock.now().date())
+    def review(self, deployment_id: str, *, notes: str) -> ReviewedDocument:
+        model = self.house.record.deployment(deployment_id).model
+        result = review(self.house.record, self.house.watch(model), deployment_id, notes=notes, actor=self.actor)
+        return reviewed_document(deployment_id, result, self.house.clock.now().date())
 
-    def deployment(self, identity: str) -> ReleaseDocument:
-        return self._released(self.house.record.deployment(identity))
+    def deployment(self, deployment_id: str) -> ReleaseDocument:
+        return self._released(self.house.record.deployment(deployment_id))
 
     def deployments(
         self,
@@ -522,19 +524,19 @@ class Local:
     ) -> DeploymentsPage:
         page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
         shown = page[:limit]
-        told = self.house.flags_of(sorted({d.model for d in shown}))
+        flags_by_model = self.house.flags_of(sorted({d.model for d in shown}))
         return {
-            "deployments": [deployment_document(d, told[d.model]) for d in shown],
-            "flags": {model: dict(flags.as_keys()) for model, flags in told.items()},
-            "versions": {model: shares_document(flags) for model, flags in told.items()},
-            "registry": {model: list(texts) for model, texts in self._registry().items() if model in told},
+            "deployments": [deployment_document(d, flags_by_model[d.model]) for d in shown],
+            "flags": {model: dict(flags.as_keys()) for model, flags in flags_by_model.items()},
+            "versions": {model: shares_document(flags) for model, flags in flags_by_model.items()},
+            "registry": {model: list(texts) for model, texts in self._registry().items() if model in flags_by_model},
             "killed": {name: why for name, why in self._killed().items() if model in {None, name}},
             "next": shown[-1].id if len(page) > limit else None,
             "observing": self.house.is_observing(),
         }
 
     def _killed(self) -> dict[str, str]:
-        """By the record, and by the kills of single models that it does not hold yet."""
+        """The killed models in the ledger, and those of single kills that it does not have yet."""
         pending = {
             kill.model: f"{kill.actor}: {kill.reason}" for kill in self.house.kills.pending() if not kill.is_wide
         }
@@ -544,13 +546,13 @@ class Local:
         return standing(self.house.shelf, self.house.clock.now())
 
     def flags(self, model: str, *, version: str | None = None) -> FlagsDocument:
-        told = self.house.flags_of((model,))[model]
-        return flags_document(told if version is None else told.for_version(version))
+        flags = self.house.flags_of((model,))[model]
+        return flags_document(flags if version is None else flags.for_version(version))
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> HistoryPage:
-        """What happened to a model or one release, in the ledger's order, after the event with this number in it.
+        """The history of a model or one release, in the ledger's order, after the event with this number.
 
-        `next` is the number of the last event told, where there are more.
+        `next` is the number of the last event returned, if there are more.
         """
         record = self.house.record
         page = record.told(record.streams_of(name), after=after, limit=None if limit is None else limit + 1)
@@ -560,9 +562,9 @@ class Local:
             "next": shown[-1][0] if len(page) > len(shown) else None,
         }
 
-    def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> ReleaseDocument:
+    def post_mortem(self, deployment_id: str, *, notes: str, root_cause: str = "") -> ReleaseDocument:
         procedure = self.house.rollback
-        return self._released(procedure.hold_post_mortem(identity, notes, actor=self.actor, root_cause=root_cause))
+        return self._released(procedure.hold_post_mortem(deployment_id, notes, actor=self.actor, root_cause=root_cause))
 
     def export(self) -> dict[str, bytes]:
         return self.house.export()
@@ -585,21 +587,21 @@ class Local:
     def propose_policy_text(
         self, name: Path, text: bytes, signing: SignPolicyAs | SigningPerson
     ) -> PolicyProposalDocument:
-        """The same from the file's bytes; `name` is what messages call them."""
+        """The same from the file's bytes; `name` names them in messages."""
         policy = parse_policy(name, text).value
         proposal = self.house.policies.propose(policy, self._policy_signatory(signing, Permission.PROPOSE_POLICY))
         return policy_proposal_document(proposal, self.house.policies.standing())
 
     def confirm_policy(self, proposal: str | None, signing: SignPolicyAs | SigningPerson) -> PolicyDocument:
         policies = self.house.policies
-        identity = proposal or only_open([known.id for known in policies.standing().proposals])
-        policies.confirm(identity, self._policy_signatory(signing, Permission.CONFIRM_POLICY))
+        proposal_id = proposal or only_open([open_proposal.id for open_proposal in policies.standing().proposals])
+        policies.confirm(proposal_id, self._policy_signatory(signing, Permission.CONFIRM_POLICY))
         return self.policy()
 
     def decline_policy(self, proposal: str) -> DeclinedPolicyDocument:
-        standing = self.house.policies.standing()
+        status = self.house.policies.standing()
         declined = self.house.policies.decline(proposal, actor=self.actor)
-        return {**policy_proposal_document(declined, standing), "declined_by": self.actor}
+        return {**policy_proposal_document(declined, status), "declined_by": self.actor}
 
     def _policy_signatory(self, signing: SignPolicyAs | SigningPerson, verb: Permission) -> SigningPerson:
         if isinstance(signing, SigningPerson):
@@ -629,16 +631,16 @@ class Local:
         }
 
 
-def _page(known: Mapping[str, T], after: str | None, limit: int | None) -> tuple[list[T], str | None]:
-    """So many of these by their names, after the last one of the page before; and the `after` of the page to come."""
-    names = sorted(name for name in known if after is None or name > after)
+def _page(by_name: Mapping[str, T], after: str | None, limit: int | None) -> tuple[list[T], str | None]:
+    """A page of these by name after the last page, and the `after` of the next page."""
+    names = sorted(name for name in by_name if after is None or name > after)
     shown = names[:limit]
-    return [known[name] for name in shown], shown[-1] if len(shown) < len(names) else None
+    return [by_name[name] for name in shown], shown[-1] if len(shown) < len(names) else None
 
 
-def policy_role(person: str, held: Iterable[Role], verb: Permission) -> Role:
+def policy_role(person: str, roles_held: Iterable[Role], verb: Permission) -> Role:
     """The first role of a person that has a say in the policy."""
-    roles = tuple(held)
+    roles = tuple(roles_held)
     able = next((role for role in roles if may_sign(role, verb)), None)
     if able is None:
         listed = ", ".join(role.value for role in roles) or "no role"
@@ -650,20 +652,20 @@ def policy_role(person: str, held: Iterable[Role], verb: Permission) -> Role:
 
 
 def only_open(proposals: list[str]) -> str:
-    """The proposal that is meant where none is named: the only one."""
+    """The only open proposal; refused if there are none or several."""
     if len(proposals) != 1:
-        found = ", ".join(proposals) or "none"
+        listed = ", ".join(proposals) or "none"
         raise BadInputError(
-            f"Expected the id of a policy proposal, since there is not exactly one; open are: {found}. `signoff policy "
-            "show` says what each would change."
+            f"Expected the id of a policy proposal, since there is not exactly one; open are: {listed}. `signoff "
+            "policy show` says what each would change."
         )
     return proposals[0]
 
 
 def checked_vouching(statement: bytes, person: str, key_id: str) -> bytes:
-    """What a person is about to vouch for, which must be their own authenticator with the key id that they were shown.
+    """Refuse a statement unless it vouches for this person's own authenticator with the key id that they saw.
 
-    An operator could put another one in its place; the person saw the key id in the browser that made it.
+    An operator could substitute another one; the person saw the key id in the browser that created it.
     """
     if len(key_id) < LEAST_KEY_ID:
         raise BadInputError(

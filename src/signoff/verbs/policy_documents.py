@@ -1,9 +1,9 @@
-"""What is answered of the installation's policy: the one in force, what waits, and what a proposal would change."""
+"""Documents about the installation's policy: the one in force, open proposals, and their differences."""
 
 import json
 from collections.abc import Iterable
 
-from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from signoff.app.policy import PolicyStatus
 from signoff.domain.events import Recorded
@@ -16,7 +16,7 @@ Versions = Iterable[tuple[Recorded, PolicyProposal]]
 
 
 class FloorDocument(TypedDict):
-    """The policy that something was held to, and whether two people confirmed it for the installation."""
+    """The policy that a release is held to, and whether two people confirmed it for the installation."""
 
     says: str
     origin: Origin
@@ -38,7 +38,7 @@ class DifferenceDocument(TypedDict):
 
 
 class PolicyProposalDocument(TypedDict):
-    """A policy that waits for a second person. `content` is what both people sign, as canonical JSON."""
+    """A policy that waits for a second person. `content` is the canonical JSON that both people sign."""
 
     proposal: str
     name: str
@@ -55,7 +55,7 @@ class PolicyProposalDocument(TypedDict):
 
 
 class PolicyVersionDocument(TypedDict):
-    """A version of the policy that was in force from a moment on."""
+    """A version of the policy, and when it came into force."""
 
     number: int
     name: str
@@ -67,10 +67,10 @@ class PolicyVersionDocument(TypedDict):
 
 
 class PolicyDocument(FloorDocument):
-    """The policy in force, what waits for a second person, and every version so far.
+    """The policy in force, the open proposals, and every version so far.
 
-    `next_number` and `replaces` are what a proposal of now is signed with. `unknown_figures` says what the order gate
-    does while a figure is unknown.
+    `next_number` and `replaces` belong to the signed subject of a new proposal. `unknown_figures` says what the
+    order gate does while a figure is unknown.
     """
 
     confirmed_at: str | None
@@ -83,7 +83,7 @@ class PolicyDocument(FloorDocument):
 
 
 class DeclinedPolicyDocument(PolicyProposalDocument):
-    """A proposed policy that was put away."""
+    """A proposed policy that was declined."""
 
     declined_by: str
 
@@ -102,9 +102,9 @@ def floor_document(floor: Floor) -> FloorDocument:
     }
 
 
-def policy_document(standing: PolicyStatus, versions: Versions) -> PolicyDocument:
-    """Everything that there is to know of the installation's policy."""
-    in_force, state = standing.in_force, standing.state
+def policy_document(status: PolicyStatus, versions: Versions) -> PolicyDocument:
+    """The whole state of the installation's policy."""
+    in_force, state = status.in_force, status.state
     return {
         **floor_document(in_force.floor),
         "confirmed_at": None if in_force.confirmed_at is None else in_force.confirmed_at.isoformat(),
@@ -112,27 +112,27 @@ def policy_document(standing: PolicyStatus, versions: Versions) -> PolicyDocumen
         "policy": json.loads(in_force.content),
         "next_number": state.number + 1,
         "replaces": state.digest,
-        "proposals": [policy_proposal_document(proposal, standing) for proposal in standing.proposals],
-        "versions": [_version(number, *told) for number, told in enumerate(versions, start=1)],
+        "proposals": [policy_proposal_document(proposal, status) for proposal in status.proposals],
+        "versions": [_version(number, *version) for number, version in enumerate(versions, start=1)],
     }
 
 
-def policy_proposal_document(proposal: PolicyProposal, standing: PolicyStatus) -> PolicyProposalDocument:
-    """A proposed policy, against the one in force."""
+def policy_proposal_document(proposal: PolicyProposal, status: PolicyStatus) -> PolicyProposalDocument:
+    """A proposed policy, compared with the one in force."""
     proposed = read_content(proposal.content)
     return {
         "proposal": proposal.id,
         "name": proposed.name,
         "version": proposed.version,
-        "number": standing.state.number + 1,
-        "replaces": standing.state.digest,
+        "number": status.state.number + 1,
+        "replaces": status.state.digest,
         "digest": content_digest(proposal.content),
         "content": proposal.content,
         "proposed_by": proposal.proposed_by,
         "role": proposal.signature.role,
         "signed_at": proposal.signature.signed_at.isoformat(),
         "expires_at": proposal.expires_at.isoformat(),
-        "differences": difference_documents(standing.in_force, proposed),
+        "differences": difference_documents(status.in_force, proposed),
     }
 
 

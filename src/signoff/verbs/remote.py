@@ -1,7 +1,7 @@
-"""Each verb asked of a server. Private keys stay here: people sign on their own machine what the server would record.
+"""Asks a server for each verb. Private keys stay here: people sign on their own machine what the server will record.
 
-What is about to be signed comes from the server and is checked before it is signed: the statement must name the
-person, role, verdict and release that were asked for, and nothing else.
+The server supplies the statement to sign, and it is checked first: it must name exactly the person, role, verdict and
+release that were requested.
 """
 
 import base64
@@ -51,7 +51,7 @@ ZIPPED: Final = {"content-type": "application/zip"}
 class Remote(Verbs):
     """Verbs over HTTP. `keys` finds the private key of a person on this machine.
 
-    `expected` is the revision at which whoever asks saw the release; what was decided on an older one is refused.
+    `expected` is the revision that the caller saw; a decision on an older one is refused.
     """
 
     client: Any
@@ -69,16 +69,16 @@ class Remote(Verbs):
         headers = {"authorization": f"Bearer {token}"}
         return cls(_httpx().Client(base_url=url.rstrip("/") + "/api/v1", headers=headers, timeout=SECONDS), keys)
 
-    def at(self, identity: str, revision: int | None) -> "Remote":  # noqa: ARG002 - the paths name the release
+    def at(self, deployment_id: str, revision: int | None) -> "Remote":  # noqa: ARG002 - the paths name the release
         return replace(self, expected=revision)
 
-    def ask(self, row: Row, /, **given: object) -> Document:
-        """Ask for a verb by its row: an argument goes where the path names it, else into the query or the body."""
-        told: dict[str, Any] = to_jsonable_python(given)
-        path = row.path.format(**{name: _part(str(told.pop(name))) for name in row.named_in_path})
+    def ask(self, row: Row, /, **arguments: object) -> Document:
+        """Ask for a verb by its row: an argument goes into the path, the query or the body."""
+        values: dict[str, Any] = to_jsonable_python(arguments)
+        path = row.path.format(**{name: _part(str(values.pop(name))) for name in row.named_in_path})
         if row.listed is not None:
             return self._every(path, row.listed)
-        how = {"json": told} if row.method == "POST" else {"params": told}
+        how = {"json": values} if row.method == "POST" else {"params": values}
         return self._send(row.method, path, is_named=row.is_repeatable, **how)
 
     def enrol(self, person: PersonEnrolled) -> Document:
@@ -91,18 +91,18 @@ class Remote(Verbs):
         return self._proposed(SubjectBound(name=name, issuer=issuer, subject=subject))
 
     def _proposed(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> Document:
-        told = {
+        document = {
             field.name: value for field in fields(change) if (value := getattr(change, field.name)) != field.default
         }
-        return self._post("/proposals", {"change": to_jsonable_python(told | {"kind": change.kind})})
+        return self._post("/proposals", {"change": to_jsonable_python(document | {"kind": change.kind})})
 
     def invite(self, name: str) -> Document:
-        """Refused: only who owns the installation lets the first administrator in."""
+        """Refused: only the owner of the installation can invite the first administrator."""
         raise RefusedError(f"Run `signoff accounts bootstrap` for {name} at the installation itself, without --server.")
 
     def vouch(self, key_id: str, key: Path | None = None) -> Document:
-        found = self.credentials()
-        name, waiting = str(found["name"]), found["waiting"]
+        credentials = self.credentials()
+        name, waiting = str(credentials["name"]), credentials["waiting"]
         statement = base64.b64decode(str(waiting["statement"])) if isinstance(waiting, dict) else b""
         signer = KeyFile.load(key or self.keys(name))
         envelope = signer.sign_statement(checked_vouching(statement, name, key_id))
@@ -129,50 +129,49 @@ class Remote(Verbs):
         return document, files
 
     def _packed(self, path: str, folder: Path, policy: Path | None, progress: Progress) -> Any:  # noqa: ANN401 - the client's
-        """The answer to a folder that is sent."""
         progress("packing the folder", 0, 2)
         content = pack(folder, policy)
         progress("assessing on the server", 1, 2)
         return self._answered("POST", path, content=content, headers=ZIPPED)
 
     def propose_policy(self, file: Path, signing: SignPolicyAs) -> Document:
-        """Sign for another policy, from its file. What is signed is computed here, from the file itself."""
-        located, standing = load_policy(file), self.policy()
-        number, replaces = int(str(standing["next_number"])), str(standing["replaces"])
+        """Sign for another policy, from its file. The statement is computed here, from the file itself."""
+        located, policy = load_policy(file), self.policy()
+        number, replaces = int(str(policy["next_number"])), str(policy["replaces"])
         subject = subject_of(number, replaces, content_of(located.value))
-        said = {"text": located.content.decode("utf-8-sig")}
-        role, envelope = self._policy_envelope("propose", said, Vote.PROPOSE_POLICY, subject, signing)
-        return self._post("/policy/proposals", {**said, "role": role.value, "envelope": envelope})
+        content = {"text": located.content.decode("utf-8-sig")}
+        role, envelope = self._policy_envelope("propose", content, Vote.PROPOSE_POLICY, subject, signing)
+        return self._post("/policy/proposals", {**content, "role": role.value, "envelope": envelope})
 
     def confirm_policy(self, proposal: str | None, signing: SignPolicyAs) -> Document:
-        """Sign a proposed policy as the second person. Its id is computed here, from the policy that was proposed."""
-        waiting = {str(known["proposal"]): known for known in _listed(self.policy(), "proposals")}
-        identity = proposal or only_open(list(waiting))
-        if (known := waiting.get(identity)) is None:
-            found = ", ".join(waiting) or "none"
-            raise NotFoundError(f"Expected a policy proposal that is open, found {identity!r}; open are: {found}.")
-        subject = subject_of(int(known["number"]), str(known["replaces"]), str(known["content"]))
-        if not subject.startswith(identity):
+        """Sign a proposed policy as the second person. Its id is computed here, from the proposed policy."""
+        waiting = {str(row["proposal"]): row for row in _listed(self.policy(), "proposals")}
+        proposal_id = proposal or only_open(list(waiting))
+        if (row := waiting.get(proposal_id)) is None:
+            listed = ", ".join(waiting) or "none"
+            raise NotFoundError(f"Expected a policy proposal that is open, found {proposal_id!r}; open are: {listed}.")
+        subject = subject_of(int(row["number"]), str(row["replaces"]), str(row["content"]))
+        if not subject.startswith(proposal_id):
             raise TamperedError(
-                f"The server shows another policy than the one that was proposed as {identity}; nothing was signed. "
+                f"The server shows another policy than the one that was proposed as {proposal_id}; nothing was signed. "
                 "Tell the operators."
             )
-        said = {"proposal": identity}
-        role, envelope = self._policy_envelope("confirm", said, Vote.CONFIRM_POLICY, subject, signing)
-        path = f"/policy/proposals/{_part(identity)}/confirm"
+        content = {"proposal": proposal_id}
+        role, envelope = self._policy_envelope("confirm", content, Vote.CONFIRM_POLICY, subject, signing)
+        path = f"/policy/proposals/{_part(proposal_id)}/confirm"
         return self._post(path, {"role": role.value, "envelope": envelope})
 
     def _policy_envelope(
-        self, act: str, said: Mapping[str, object], verdict: Vote, subject: str, signing: SignPolicyAs
+        self, act: str, policy_content: Mapping[str, object], verdict: Vote, subject: str, signing: SignPolicyAs
     ) -> tuple[Role, str]:
-        """The role and the envelope of a signature for the policy, over nothing but this subject."""
+        """The role and the envelope of a signature for the policy, over exactly this subject."""
         me = self._get("/me")
-        held = tuple(Role(str(role)) for role in _listed(me, "roles"))
-        role = signing.role or policy_role(str(me["name"]), held, Permission(verdict.value))
+        roles = tuple(Role(str(role)) for role in _listed(me, "roles"))
+        role = signing.role or policy_role(str(me["name"]), roles, Permission(verdict.value))
         hand = SignAs(role=role, person=signing.person, key=signing.key)
         key = self._key(hand)
-        asked = {**said, "role": role.value, "act": act}
-        content = self._statement("/policy/statements", hand, verdict, identity="policy", asked=asked)
+        asked = {**policy_content, "role": role.value, "act": act}
+        content = self._statement("/policy/statements", hand, verdict, deployment_id="policy", asked=asked)
         if read_statement(content).subject != subject:
             raise TamperedError(
                 "The server asks for a signature over another policy than this one; nothing was signed. Another policy "
@@ -180,28 +179,28 @@ class Remote(Verbs):
             )
         return role, key.sign_statement(content)
 
-    def override(self, identity: str, signing: SignAs, *, reason: str) -> Document:
-        return self._signed(identity, signing, Vote.OVERRIDE, "overrides", reason=reason)
+    def override(self, deployment_id: str, signing: SignAs, *, reason: str) -> Document:
+        return self._signed(deployment_id, signing, Vote.OVERRIDE, "overrides", reason=reason)
 
-    def to_sign(self, identity: str) -> Document:
-        """What an approval is about to be a signature over; a server of before tells less."""
+    def to_sign(self, deployment_id: str) -> Document:
+        """The content that an approval will sign; an older server returns less."""
         try:
-            return self._get(f"/deployments/{_part(identity)}/to-sign")
+            return self._get(f"/deployments/{_part(deployment_id)}/to-sign")
         except NotFoundError:
-            return {**self.deployment(identity), "memo": None, "gates": [], "overridden_by": []}
+            return {**self.deployment(deployment_id), "memo": None, "gates": [], "overridden_by": []}
 
     def approve(
-        self, identity: str, signing: SignAs, *, conditions: tuple[str, ...] = (), manifest: str | None = None
+        self, deployment_id: str, signing: SignAs, *, conditions: tuple[str, ...] = (), manifest: str | None = None
     ) -> Document:
         verdict = Vote.CONDITIONAL if conditions else Vote.APPROVE
-        return self._signed(identity, signing, verdict, "approvals", conditions=conditions, subject=manifest)
+        return self._signed(deployment_id, signing, verdict, "approvals", conditions=conditions, subject=manifest)
 
-    def reject(self, identity: str, signing: SignAs, *, reason: str) -> Document:
-        return self._signed(identity, signing, Vote.REJECT, "rejections", reason=reason)
+    def reject(self, deployment_id: str, signing: SignAs, *, reason: str) -> Document:
+        return self._signed(deployment_id, signing, Vote.REJECT, "rejections", reason=reason)
 
-    def meet(self, identity: str, signing: SignAs, *, condition: str, note: str) -> Document:
-        said = {"role": signing.role.value, "condition": condition, "note": note}
-        return self._post(f"/deployments/{_part(identity)}/conditions", said)
+    def meet(self, deployment_id: str, signing: SignAs, *, condition: str, note: str) -> Document:
+        body = {"role": signing.role.value, "condition": condition, "note": note}
+        return self._post(f"/deployments/{_part(deployment_id)}/conditions", body)
 
     def adopt(self, model: str, version: str, signing: tuple[SignAs, ...], *, reason: str) -> Document:
         if len(signing) != 1:
@@ -211,20 +210,20 @@ class Remote(Verbs):
             )
         (hand,), path = signing, f"/models/{_part(model)}/adoptions"
         key = self._key(hand)
-        said = {"version": version, "role": hand.role.value, "reason": reason}
-        statement = self._statement(f"{path}/statements", hand, Vote.ADOPT, reason=reason, asked=said)
-        return self._post(path, said | {"envelope": key.sign_statement(statement)})
+        body = {"version": version, "role": hand.role.value, "reason": reason}
+        statement = self._statement(f"{path}/statements", hand, Vote.ADOPT, reason=reason, asked=body)
+        return self._post(path, body | {"envelope": key.sign_statement(statement)})
 
-    def start(self, identity: str, key: Path | None = None) -> Document:
-        path, name = f"/deployments/{_part(identity)}", str(self._get("/me")["name"])
-        held = key or self.keys(name)
-        if key is None and not held.is_file():
+    def start(self, deployment_id: str, key: Path | None = None) -> Document:
+        path, name = f"/deployments/{_part(deployment_id)}", str(self._get("/me")["name"])
+        key_path = key or self.keys(name)
+        if key is None and not key_path.is_file():
             return self._post(f"{path}/start", {})
         content = base64.b64decode(str(self._post(f"{path}/start-statement", {})["statement"]))
-        shown = self.deployment(identity)
+        shown = self.deployment(deployment_id)
         expected = deployer_statement(
             manifest=str(shown["manifest"]),
-            deployment=identity,
+            deployment=deployment_id,
             model=str(shown["model"]),
             version=str(shown["version"]),
             person=name,
@@ -232,21 +231,21 @@ class Remote(Verbs):
         )
         if content != expected:
             raise TamperedError(
-                f"The server asks for a signature over something else than the start of {identity}; nothing was "
+                f"The server asks for a signature over something else than the start of {deployment_id}; nothing was "
                 "signed. Tell the operators."
             )
-        return self._post(f"{path}/start", {"envelope": KeyFile.load(held).sign_statement(content)})
+        return self._post(f"{path}/start", {"envelope": KeyFile.load(key_path).sign_statement(content)})
 
-    def living_memo(self, identity: str) -> tuple[Document, str, tuple[str, ...] | None, dict[str, bytes]]:
-        """The memo with what happened since it was signed; where the signed one lies at the server, and what of it was
-        altered there: None of an older server, which does not compare it.
+    def living_memo(self, deployment_id: str) -> tuple[Document, str, tuple[str, ...] | None, dict[str, bytes]]:
+        """The living memo; the signed memo's place at the server, and its altered files: None if an older server does
+        not compare them.
         """
-        answer = self._answered("GET", f"/deployments/{_part(identity)}/living-memo", timeout=LONG)
+        answer = self._answered("GET", f"/deployments/{_part(deployment_id)}/living-memo", timeout=LONG)
         files = _unzipped(answer.content)
         document: Document = json.loads(files.pop("answer.json"))
         editions = _listed(document, "editions")
         signed = next((edition for edition in ("approved", "submitted") if edition in editions), None)
-        path = f"/deployments/{_part(identity)}/editions/{signed}/deployment_memo.pdf"
+        path = f"/deployments/{_part(deployment_id)}/editions/{signed}/deployment_memo.pdf"
         altered = tuple(_listed(document, "altered")) if "altered" in document else None
         return document, "" if signed is None else f"{str(self.client.base_url).rstrip('/')}{path}", altered, files
 
@@ -265,15 +264,15 @@ class Remote(Verbs):
         return self._send("POST", f"/models/{_part(model)}/rehearsals", content=content, headers=ZIPPED)
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
-        """What happened to a model or one release; page after page until there is no more, or enough."""
-        told: list[object] = []
+        """The history of a model or one release; page after page to its end, or to the limit."""
+        events: list[object] = []
         position: int | None = after
-        while position is not None and (limit is None or len(told) < limit):
-            wanted = PAGE if limit is None else min(PAGE, limit - len(told))
+        while position is not None and (limit is None or len(events) < limit):
+            wanted = PAGE if limit is None else min(PAGE, limit - len(events))
             page = self._get(f"/history/{_part(name)}", {"after": position, "limit": wanted})
-            told += page["history"] if isinstance(page["history"], list) else []
+            events += page["history"] if isinstance(page["history"], list) else []
             position = page["next"] if isinstance(page["next"], int) else None
-        return {"history": told, "next": position}
+        return {"history": events, "next": position}
 
     def export(self) -> dict[str, bytes]:
         return _unzipped(self._answered("GET", "/export", timeout=LONG).content)
@@ -283,7 +282,7 @@ class Remote(Verbs):
 
     def _signed(
         self,
-        identity: str,
+        deployment_id: str,
         signing: SignAs,
         verdict: Vote,
         kind: str,
@@ -292,19 +291,19 @@ class Remote(Verbs):
         reason: str = "",
         subject: str | None = None,
     ) -> Document:
-        path = f"/deployments/{_part(identity)}"
+        path = f"/deployments/{_part(deployment_id)}"
         person = self._signs_as(signing)
         statement = self._statement(
-            f"{path}/statements", signing, verdict, identity=identity, conditions=conditions, reason=reason
+            f"{path}/statements", signing, verdict, deployment_id=deployment_id, conditions=conditions, reason=reason
         )
         if subject is not None and read_statement(statement).subject != subject:
             raise TamperedError(
                 f"The server asks for a signature over {read_statement(statement).subject[:12]}…, and showed "
                 f"{subject[:12]}…; nothing was signed. Look at the memo again, then repeat the command."
             )
-        said = {"role": signing.role.value, "conditions": list(conditions), "reason": reason}
-        key = KeyFile.load(signing.key or self.keys(person))  # once the server says that this role may sign
-        return self._post(f"{path}/{kind}", said | {"envelope": key.sign_statement(statement)})
+        body = {"role": signing.role.value, "conditions": list(conditions), "reason": reason}
+        key = KeyFile.load(signing.key or self.keys(person))  # after the server confirmed that this role may sign
+        return self._post(f"{path}/{kind}", body | {"envelope": key.sign_statement(statement)})
 
     def _key(self, signing: SignAs) -> KeyFile:
         return KeyFile.load(signing.key or self.keys(self._signs_as(signing)))
@@ -321,12 +320,12 @@ class Remote(Verbs):
         signing: SignAs,
         verdict: Vote,
         *,
-        identity: str | None = None,
+        deployment_id: str | None = None,
         conditions: tuple[str, ...] = (),
         reason: str = "",
         asked: Mapping[str, object] | None = None,
     ) -> bytes:
-        """What the server would record, which must be what was asked for."""
+        """The statement that the server would record; TamperedError unless it is the requested one."""
         asked = asked or {
             "role": signing.role.value,
             "verdict": verdict.value,
@@ -334,11 +333,11 @@ class Remote(Verbs):
             "reason": reason,
         }
         content = base64.b64decode(str(self._post(path, asked)["statement"]))
-        said = read_statement(content)
+        read = read_statement(content)
         expected = (signing.role, verdict, conditions, reason)
-        if (said.role, said.verdict, said.conditions, said.reason) != expected or identity not in {
+        if (read.role, read.verdict, read.conditions, read.reason) != expected or deployment_id not in {
             None,
-            said.deployment,
+            read.deployment,
         }:
             raise TamperedError(
                 f"The server asks for a signature over something else than {verdict.value} as {signing.role.value}; "
@@ -352,8 +351,8 @@ class Remote(Verbs):
         after: object = None
         while True:
             page = self._get(path, {"limit": PAGE} if after is None else {"limit": PAGE, "after": after})
-            found, after = page[key], page["next"]
-            listed += found if isinstance(found, list) else []
+            rows, after = page[key], page["next"]
+            listed += rows if isinstance(rows, list) else []
             if after is None:
                 return {key: listed, "next": None}
 
@@ -367,7 +366,7 @@ class Remote(Verbs):
         return _document(self._answered(method, path, **how))
 
     def _answered(self, method: str, path: str, *, is_named: bool = True, **how: Any) -> Any:  # noqa: ANN401
-        """The answer to a request, which carries a name of its own unless its answer is not kept to be given again."""
+        """The answer to a request, which gets an idempotency key unless its answer must not be stored."""
         headers = dict(how.pop("headers", {}))
         if method == "POST" and is_named:
             headers[IDEMPOTENCY_KEY] = uuid4().hex
@@ -387,9 +386,9 @@ class Remote(Verbs):
         raise _error(answer.status_code, answer.content)
 
     def _asked(self, method: str, path: str, *, headers: dict[str, str], **how: Any) -> Any:  # noqa: ANN401
-        """The answer; asked once more when the connection broke before there was one, and the name says it is the same.
+        """The answer; if the connection breaks first, a request with a key is sent once more.
 
-        A time limit that passed is no broken connection: the request may still be carried out.
+        A timeout is not a broken connection: the request may still be carried out.
         """
         httpx = _httpx()
         try:
@@ -404,18 +403,18 @@ _: type[Verbs] = Remote
 
 
 def _document(answer: Any) -> Document:  # noqa: ANN401 - the client's
-    found = answer.json()
-    assert isinstance(found, dict)
-    return found
+    document = answer.json()
+    assert isinstance(document, dict)
+    return document
 
 
 def _listed(document: Document, key: str) -> list[Any]:
-    found = document[key]
-    return found if isinstance(found, list) else []
+    value = document[key]
+    return value if isinstance(value, list) else []
 
 
 def _part(name: str) -> str:
-    """A name as one part of a path, whatever is in it."""
+    """A name, escaped as one part of a path."""
     return quote(name, safe="")
 
 
@@ -426,13 +425,12 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
 
 
 def _error(status: int, content: bytes) -> SignoffError:
-    """Our own error behind a problem document."""
     try:
-        said = json.loads(content)
-        detail, kind = str(said["detail"]), str(said.get("type", "")).rpartition(":")[2]
+        body = json.loads(content)
+        detail, kind = str(body["detail"]), str(body.get("type", "")).rpartition(":")[2]
     except (ValueError, KeyError, TypeError):
         return UnavailableError(f"The server answered {status} with something that is no problem document.")
-    return error_of(kind, detail, guard=said.get("guard"), unknown=UnavailableError if status >= 500 else RefusedError)
+    return error_of(kind, detail, guard=body.get("guard"), unknown=UnavailableError if status >= 500 else RefusedError)
 
 
 def _httpx() -> ModuleType:

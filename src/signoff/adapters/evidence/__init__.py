@@ -1,1 +1,1 @@
-"""Evidence from files: parsed and checked once, here, and trusted everywhere else."""
+"""Evidence from files: parsed and checked once here, and trusted elsewhere."""

@@ -1,7 +1,7 @@
-"""Whether the files of one release speak of the same time and the same symbols.
+"""Checks that the files of one release cover the same time and the same symbols.
 
-Trials have exactly the backtest's dates, since they are compared row by row. Two files that describe the same thing
-share at least half of their days; what follows from another (positions, paper returns) may not lie outside it.
+Trials have exactly the backtest's dates, since they are compared row by row. Two files of the same kind share at
+least half of their days; positions and paper returns may not lie outside of the period of their source.
 """
 
 from pathlib import Path
@@ -17,11 +17,11 @@ from signoff.domain.sampling import Sampling, inferred
 SHARED: Final = 0.5
 SIDE: Final = 0.1
 UNLIKE: Final = 50.0
-"""How many times larger the typical return of one table may be than that of another: percentages are a hundred."""
+"""The largest ratio of the typical returns of two tables; percentages are a hundred times fractions."""
 
 
 def refuse_disagreement(folder: Path, evidence: Evidence) -> None:
-    """Refuse files that belong to different runs, naming both periods."""
+    """Refuse files of different runs, and name both periods."""
     backtest = evidence.backtest
     first, last = backtest.period
     period = f"the period of the backtest ({first} to {last})"
@@ -41,8 +41,8 @@ def refuse_disagreement(folder: Path, evidence: Evidence) -> None:
     _refuse_predictions(folder, evidence, period)
     if evidence.paper is not None and evidence.paper_returns is not None:
         traded = _days(evidence.paper.timestamps)
-        said = f"the period of {evidence.paper.source.name} ({traded[0]} to {traded[-1]})"
-        _overlap(folder, evidence.paper_returns.source, evidence.paper_returns.dates, traded, said)
+        trading_period = f"the period of {evidence.paper.source.name} ({traded[0]} to {traded[-1]})"
+        _overlap(folder, evidence.paper_returns.source, evidence.paper_returns.dates, traded, trading_period)
 
 
 def _refuse_two_units(folder: Path, evidence: Evidence) -> None:
@@ -89,7 +89,7 @@ def refuse_no_probabilities(folder: Path, evidence: Evidence, kind: PredictionKi
 def refuse_probable_probabilities(
     folder: Path, evidence: Evidence, kind: PredictionKind, neutral: float | None
 ) -> None:
-    """Ask whether scores that are never negative and lie about a half are probabilities: their sign says nothing."""
+    """Ask whether scores that are never negative and centre on a half are probabilities, whose sign means nothing."""
     if kind is PredictionKind.PROBABILITY or neutral is not None:
         return
     for part in (evidence.predictions, evidence.predictions_previous):
@@ -120,12 +120,12 @@ def _refuse_predictions(folder: Path, evidence: Evidence, period: str) -> None:
     _overlap(folder, evidence.predictions.source, days, evidence.backtest.dates, period)
     if evidence.predictions_previous is not None:
         previous = evidence.predictions_previous
-        said = f"the period of {evidence.predictions.source.name} ({days[0]} to {days[-1]})"
-        _share(folder, previous.source, _days(previous.timestamps), days, said)
+        predicted_period = f"the period of {evidence.predictions.source.name} ({days[0]} to {days[-1]})"
+        _share(folder, previous.source, _days(previous.timestamps), days, predicted_period)
     symbols = evidence.predictions.symbols
-    known = set((symbols.distinct if isinstance(symbols, CodedSymbols) else np.unique(symbols)).tolist())
+    predicted = set((symbols.distinct if isinstance(symbols, CodedSymbols) else np.unique(symbols)).tolist())
     for part in (evidence.paper, evidence.positions):
-        strangers = [] if part is None else sorted(set(np.unique(part.symbols).tolist()) - known)
+        strangers = [] if part is None else sorted(set(np.unique(part.symbols).tolist()) - predicted)
         if part is not None and strangers:
             raise BadInputError(
                 f"{folder}: {part.source.name} names {', '.join(strangers)}, which predictions never does. Every "
@@ -134,10 +134,10 @@ def _refuse_predictions(folder: Path, evidence: Evidence, period: str) -> None:
 
 
 def _share(folder: Path, source: Source, own: Days, other: Days, period: str, *, of_own: bool = False) -> None:
-    """Refuse days that are mostly not among the others' (or, `of_own`, mostly strangers to them)."""
-    mine, theirs = np.unique(own), np.unique(other)
-    shared = np.intersect1d(mine, theirs).size
-    if shared < SHARED * (mine.size if of_own else theirs.size):
+    """Refuse days that share too few with the others' days (with `of_own`, too few of their own)."""
+    mine, others = np.unique(own), np.unique(other)
+    shared = np.intersect1d(mine, others).size
+    if shared < SHARED * (mine.size if of_own else others.size):
         raise BadInputError(
             f"{folder / source.name}: expected days from {period}, found {mine[0]} to {mine[-1]}; {shared} dates are "
             "shared. Run it again over the same period."
@@ -159,7 +159,7 @@ def _first(own: Days, other: Days) -> str:
 
 
 def _of_two_frequencies(own: Days, other: Days) -> str:
-    """That two tables have rows of different frequencies, which are not comparable row by row."""
+    """The remark that two tables have different frequencies, which cannot be compared row by row."""
     read = [inferred(dates) for dates in (own, other)]
     names = [one.frequency.value for one in read if isinstance(one, Sampling)]
     if len(set(names)) < 2:

@@ -19,9 +19,9 @@ CONTINUED: Final = 0xFFFFFFFF
 SCHEMA, DICTIONARY, BATCH = 1, 2, 3
 
 
-def extent_of_arrow(content: bytes, said: str) -> Extent:
+def extent_of_arrow(content: bytes, where: str) -> Extent:
     """The columns, values and unpacked bytes of an Arrow file or stream. ValueError where it is malformed."""
-    walk = _ArrowWalk(content, said)
+    walk = _ArrowWalk(content, where)
     try:
         if content.startswith(MARK):
             walk.file()
@@ -82,8 +82,8 @@ class _Table:
 class _ArrowWalk:
     """A walk over the batches of one file, and the totals so far."""
 
-    def __init__(self, content: bytes, said: str) -> None:
-        self._content, self._said = content, said
+    def __init__(self, content: bytes, where: str) -> None:
+        self._content, self._where = content, where
         self.columns = self.values = self.unpacked = 0
         self._batches = self._described = self._schemas = 0
 
@@ -134,13 +134,13 @@ class _ArrowWalk:
         if self._schemas > 1:
             raise ValueError("it has more than one schema")
         self.columns = schema.vector(1, 4)[1]
-        refuse_vast(Extent(columns=self.columns), self._said)
+        refuse_vast(Extent(columns=self.columns), self._where)
         self._go_down(schema, 1, 0, [0])
 
     def _go_down(self, holder: _Table, field: int, depth: int, seen: list[int]) -> None:
         if depth > MAX_DEPTH or seen[0] > 2 * MAX_COLUMNS:
             raise BadInputError(
-                f"{self._said}: expected plain columns, found some nested more than {MAX_DEPTH} deep. Remove them."
+                f"{self._where}: expected plain columns, found some nested more than {MAX_DEPTH} deep. Remove them."
             )
         for child in holder.tables(field):
             seen[0] += 1
@@ -150,7 +150,7 @@ class _ArrowWalk:
         self._batches += 1
         if self._batches > MAX_BATCHES:
             raise BadInputError(
-                f"{self._said}: expected at most {MAX_BATCHES:,} batches, found more. Write it in fewer."
+                f"{self._where}: expected at most {MAX_BATCHES:,} batches, found more. Write it in fewer."
             )
         at, count = batch.vector(1, 16)
         self._describe(count)
@@ -158,7 +158,7 @@ class _ArrowWalk:
         if (lengths < 0).any():
             raise ValueError("one of its columns has a negative length")
         self.values += max(int(lengths.astype(np.float64).sum()), batch.number(0, "q"))
-        refuse_vast(Extent(values=self.values), self._said)
+        refuse_vast(Extent(values=self.values), self._where)
         at, count = batch.vector(2, 16)
         self._describe(count)
         is_packed = batch.table(3) is not None

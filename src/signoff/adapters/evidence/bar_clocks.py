@@ -1,7 +1,6 @@
-"""The bars of a table by the clock that they follow, and the days on which fewer of them are no gap.
+"""Counts the bars of a table by their clock, and finds the days on which fewer bars are no gap.
 
-An exchange publishes its early closes. Where every day trades, a change of clocks takes an hour from the days of a zone
-that has one.
+An exchange publishes its early closes. On a market that never closes, a clock change takes an hour from a day.
 """
 
 from collections.abc import Mapping
@@ -20,21 +19,21 @@ from signoff.domain.evidence import Returns
 from signoff.domain.sampling import EVERY_DAY, WEEKDAYS
 
 CLOCKS: Final = ("America/New_York", "Europe/London", "Australia/Sydney")
-"""Zones that change their clocks on different days: bars of other zones in UTC change with one of these or never."""
+"""Zones that change their clocks on different days; other zones change with one of these or never."""
 A_MINUTE: Final = 60_000_000
 A_DAY: Final = 1440
 _NO_EXCHANGE: Final = frozenset({"", EVERY_DAY, WEEKDAYS})
 
 
 def bars_of(rows: RowTimes) -> Bars | None:
-    """The rows of a table that carry times; None where they are days."""
+    """The bars of rows with times; None for rows of whole days."""
     if rows.instants is None:
         return None
     return Bars(days=rows.days, instants=rows.instants, zone=rows.zone)
 
 
 def counted_bars(table: Returns, calendar: str) -> BarCount | None:
-    """The bars of the days that a table is judged by, None where its rows are days."""
+    """The bars of the days of a table; None for rows of whole days."""
     bars = table.bars
     if bars is None or table.dates.size == 0:
         return None
@@ -55,18 +54,18 @@ def counted_bars(table: Returns, calendar: str) -> BarCount | None:
 
 
 def _minutes(instants: Whole) -> Whole:
-    found: Whole = instants // A_MINUTE % A_DAY
-    return found
+    minutes: Whole = instants // A_MINUTE % A_DAY
+    return minutes
 
 
 def _clock(instants: Whole, zone: str) -> Whole:
-    """What a clock of the zone shows at each instant."""
+    """The local time of the zone at each instant."""
     times = pl.Series(instants).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
     return _minutes(times.dt.replace_time_zone(None).to_physical().to_numpy().astype(np.int64))
 
 
 def _open_share(calendar: str, first: date, last: date) -> Mapping[np.datetime64, float]:
-    """How much of the longest session each session is open."""
+    """The length of each session as a share of the longest."""
     if calendar in _NO_EXCHANGE:
         return {}
     sessions = ExchangeCalendar().minutes(calendar, first, last)
@@ -75,7 +74,7 @@ def _open_share(calendar: str, first: date, last: date) -> Mapping[np.datetime64
 
 
 def _lost_hours(zone: str, first: date, last: date) -> Mapping[np.datetime64, float]:
-    """The days of a zone that are shorter than 24 hours, and by how many."""
+    """The days of a zone that are shorter than 24 hours, and by how much."""
     if not zone or zone in UTC_NAMES:
         return {}
     own = ZoneInfo(zone)

@@ -1,7 +1,7 @@
-"""The file that `signoff benchmark` writes and a dossier carries: what was measured, with a digest over it.
+"""The file that `signoff benchmark` writes for a dossier: the measurements, with a digest over them.
 
-A file that was changed since it was written is refused. Its digest shows a slip, and is no signature: like all evidence
-the file is signed with the dossier, by the people who stand for it.
+A file that was changed since is refused. The digest detects slips and is not a signature: like all evidence, the file
+is signed with the dossier.
 """
 
 import json
@@ -24,13 +24,13 @@ _PARSED: Final = TypeAdapter(Benchmark)
 
 def benchmark_json(measured: Benchmark) -> bytes:
     """The file's content."""
-    said = _PARSED.dump_python(measured, mode="json")
-    whole = {"format": FORMAT, "measured": said, "sha256": digest(canonical(said))}
+    figures = _PARSED.dump_python(measured, mode="json")
+    whole = {"format": FORMAT, "measured": figures, "sha256": digest(canonical(figures))}
     return json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
 def read_benchmark(path: Path, folder: Path) -> tuple[Benchmark, bytes, Source] | None:
-    """What a file of the folder says, with its bytes; None where there is no such file."""
+    """The benchmark in a file of the folder, with its bytes; None without the file."""
     if not (path.exists() or path.is_symlink()):
         return None
     try:
@@ -42,13 +42,13 @@ def read_benchmark(path: Path, folder: Path) -> tuple[Benchmark, bytes, Source] 
 
 
 def parse_benchmark(content: bytes, where: str) -> Benchmark:
-    """A benchmark from its file's content; refused unless it is one as it was written."""
+    """A benchmark from its file's content; refused if the content was changed."""
     again = "Measure again with `signoff benchmark`"
     try:
         whole = json.loads(content)
-        said, sealed = whole["measured"], whole["sha256"]
+        figures, sealed = whole["measured"], whole["sha256"]
         is_ours = whole["format"] == FORMAT and set(whole) == {"format", "measured", "sha256"}
-        is_as_written = digest(canonical(said)) == sealed
+        is_as_written = digest(canonical(figures)) == sealed
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{where}: expected a file of `signoff benchmark` ({FORMAT}), found another text. {again}, or move it away."
@@ -61,7 +61,7 @@ def parse_benchmark(content: bytes, where: str) -> Benchmark:
             f"(digest {str(sealed)[:12]}…). {again}."
         )
     try:
-        return _PARSED.validate_json(json.dumps(said))
+        return _PARSED.validate_json(json.dumps(figures))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "measured"

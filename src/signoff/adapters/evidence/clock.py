@@ -1,8 +1,8 @@
-"""From a column of dates or times to the day that each row belongs to, and to its place in time.
+"""Assigns the rows of a column of dates or times to their days, and orders them in time.
 
-A time belongs to the day that its own zone, or the offset written beside it, says. Order is that of instants, so an
-hour that a clock repeats in autumn is in order. Midnights of another zone are often stored in UTC, where they lie on
-the day before: they are recognised, and asked about where UTC's own days are as likely.
+A time belongs to the day of its own zone or of the offset written beside it. Instants give the order, so an hour that
+a clock repeats in autumn is in order. Midnights of another zone are often stored in UTC, where they fall on the day
+before: these are recognised, and asked about if UTC's own days are as likely.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ ZONES: Final = (
     *("Asia/Dubai", "Asia/Karachi", "Asia/Kolkata", "Asia/Dhaka", "Asia/Bangkok", "Asia/Shanghai", "Asia/Tokyo"),
     *("Australia/Brisbane", "Australia/Sydney", "Pacific/Auckland"),
 )
-"""One zone for each course of midnights on the day before in UTC; others share the days of one of these."""
+"""One zone for each set of UTC dates that midnights can have; other zones share the days of one of these."""
 DAY_US: Final = 86_400_000_000
 A_UNIT: Final = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 MOST_TIMES: Final = 3
@@ -38,7 +38,7 @@ Refuse = Callable[[str], NoReturn]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowTimes:
-    """The day of every row, its instant in microseconds (None where rows are whole days), and whose days these are."""
+    """The day of every row, its instant in microseconds (None for whole days), and the zone of the days."""
 
     days: Days
     instants: NDArray[np.int64] | None = None
@@ -47,12 +47,12 @@ class RowTimes:
 
     @property
     def order(self) -> NDArray[np.int64]:
-        """What has to be in order."""
+        """The values that must be in order: instants, else days."""
         return self.days.astype(np.int64) if self.instants is None else self.instants
 
 
 def known_zone(name: str, key: str = "") -> ZoneInfo:
-    """A zone by its name; `key` says where it was named."""
+    """A zone by its name; `key` names its setting in messages."""
     where = f"{key}: expected" if key else "Expected"
     try:
         return ZoneInfo(name)
@@ -63,7 +63,7 @@ def known_zone(name: str, key: str = "") -> ZoneInfo:
 
 
 def within_years(column: pl.Series, refuse: Refuse) -> None:
-    """Refuse days and times outside of 1900 to 2261, whatever calendar could still name them."""
+    """Refuse days and times outside of 1900 to 2261."""
     if column.dtype == pl.Date:
         days = column.to_physical().cast(pl.Int64)
     elif isinstance(column.dtype, pl.Datetime):
@@ -87,7 +87,7 @@ def _unit(column: pl.Series) -> str:
 
 
 def moments(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> RowTimes:
-    """The days and instants of a column of days or times without nulls; `key` is what settles the zone."""
+    """The days and instants of a column of days or times without nulls; `key` names the setting of the zone."""
     within_years(column, refuse)
     if column.dtype == pl.Date:
         return RowTimes(column.to_numpy().astype("datetime64[D]"))
@@ -108,7 +108,7 @@ def moments(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> Ro
 
 
 def texts_to_times(column: pl.Series, refuse: Refuse) -> tuple[pl.Series, Days | None]:
-    """ISO days and times as a column of such, and the days as they are written where each has an offset.
+    """Parse ISO days and times; return also the days as written if each has an offset.
 
     With offsets the column is in UTC. A text that is neither is refused by its row.
     """
@@ -138,20 +138,20 @@ def texts_to_times(column: pl.Series, refuse: Refuse) -> tuple[pl.Series, Days |
 
 
 def moments_of_texts(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> RowTimes:
-    """As `moments`, of ISO texts: an offset beside a time says whose day it is."""
+    """As `moments`, for ISO texts; an offset beside a time decides its day."""
     times, written = texts_to_times(column, refuse)
     if written is not None and zone is None:
         return as_written(times, written, refuse)
-    found = moments(times, zone, key, refuse)
+    of_rows = moments(times, zone, key, refuse)
     if written is None:
-        return found
+        return of_rows
     if zone is not None:
-        _refuse_other_days(written, found.days, "the offsets", zone, key, refuse)
-    return found
+        _refuse_other_days(written, of_rows.days, "the offsets", zone, key, refuse)
+    return of_rows
 
 
 def as_written(times: pl.Series, written: Days, refuse: Refuse) -> RowTimes:
-    """The days that offsets say, in the order of their instants."""
+    """The days by their offsets, and their instants."""
     within_years(times, refuse)
     return RowTimes(written, _us(times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)))
 
@@ -166,7 +166,7 @@ def _unzoned(column: pl.Series, zone: str | None, key: str, refuse: Refuse) -> R
 
 
 def _instants_of(column: pl.Series, zone: str, refuse: Refuse) -> NDArray[np.int64]:
-    """The instants of a zone's clock; an hour that it shows twice is the second where the first would go back."""
+    """The instants of a zone's clock; a repeated hour is its second pass if the first would go back."""
     first, second = (
         column.dt.replace_time_zone(zone, ambiguous=which, non_existent="null")
         .dt.convert_time_zone("UTC")
@@ -177,15 +177,15 @@ def _instants_of(column: pl.Series, zone: str, refuse: Refuse) -> NDArray[np.int
         row = int(gone[0])
         refuse(f"row {row + 1}: expected a time that {zone} has, found {column[row]}, which its clocks leave out")
     early, late = _us(first), _us(second)
-    found = early.copy()
+    instants = early.copy()
     for row in np.flatnonzero(early != late).tolist():
-        if row and found[row] <= found[row - 1]:
-            found[row] = late[row]
-    return found
+        if row and instants[row] <= instants[row - 1]:
+            instants[row] = late[row]
+    return instants
 
 
 def _of_utc(column: pl.Series, instants: NDArray[np.int64], key: str, refuse: Refuse) -> RowTimes:
-    """The days of times in UTC: UTC's own, unless the times are another zone's midnights."""
+    """The days of times in UTC: UTC's own, unless the times are midnights of another zone."""
     own = instants.astype("datetime64[us]").astype("datetime64[D]")
     clocks = np.unique(instants % DAY_US)
     if clocks.size > MOST_TIMES or (clocks == 0).all():
@@ -217,19 +217,19 @@ def _is_of_weekdays(days: Days) -> bool:
     return bool(np.mean((days.astype(np.int64) + 3) % 7 > 4) <= RARE)
 
 
-def _refuse_other_days(own: Days, named: Days, said: str, zone: str, key: str, refuse: Refuse) -> None:
+def _refuse_other_days(own: Days, named: Days, source: str, zone: str, key: str, refuse: Refuse) -> None:
     other = np.flatnonzero(own != named)
     if other.size:
         row = int(other[0])
         refuse(
-            f"row {row + 1}: expected days of {zone}, as {key} says, found {own[row]} by {said}, which is {named[row]} "
-            f"in {zone}. Correct {key}, or the file"
+            f"row {row + 1}: expected days of {zone}, as {key} says, found {own[row]} by {source}, which is "
+            f"{named[row]} in {zone}. Correct {key}, or the file"
         )
 
 
 def _days(column: pl.Series) -> Days:
-    found: Days = column.dt.date().to_numpy().astype("datetime64[D]")
-    return found
+    days: Days = column.dt.date().to_numpy().astype("datetime64[D]")
+    return days
 
 
 def _us(column: pl.Series) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The columns that somebody meant: names in one form of Unicode, without the index that pandas wrote along.
+"""Normalises column names to one form of Unicode, and drops the index that pandas wrote.
 
 `Größe` has two encodings that look alike (NFC and NFD; macOS writes the second). Names are compared in NFC.
 """
@@ -17,12 +17,12 @@ _UNNAMED: Final = re.compile(r"(?:|Unnamed: \d+|_duplicated_\d+)")
 LABELS: Final = ("date", "timestamp")
 
 
-def meant_columns(frame: pl.DataFrame, said: str) -> pl.DataFrame:
+def meant_columns(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     """The table with its names in NFC, without row numbers and without columns that have neither name nor content.
 
-    A first column without a name that holds dates is the column `date`, where the table has no other label.
+    A first column without a name that has dates becomes `date`, if the table has no other label.
     """
-    frame = _in_one_form(frame, said)
+    frame = _in_one_form(frame, where)
     unnamed = [name for name in frame.columns if _UNNAMED.fullmatch(name) or name == PANDAS_INDEX]
     is_labelled = any(label in frame.columns for label in LABELS)
     for name in unnamed:
@@ -34,7 +34,7 @@ def meant_columns(frame: pl.DataFrame, said: str) -> pl.DataFrame:
         else:
             place = frame.columns.index(name) + 1
             raise BadInputError(
-                f"{said}: column {place}: expected a name in the header, found none above {column.drop_nulls()[0]}. "
+                f"{where}: column {place}: expected a name in the header, found none above {column.drop_nulls()[0]}. "
                 "Name the column, or remove it. Nothing was written."
             )
     return frame
@@ -45,14 +45,14 @@ def in_one_form(texts: pl.Series) -> pl.Series:
     return texts.str.strip_chars().str.normalize("NFC")
 
 
-def _in_one_form(frame: pl.DataFrame, said: str) -> pl.DataFrame:
+def _in_one_form(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     names = in_one_form(pl.Series(frame.columns, dtype=pl.String)).to_list()
     if names == frame.columns:
         return frame
     twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if twice:
         raise BadInputError(
-            f"{said}: expected every column once, found {', '.join(twice)} twice: the names differ only in spaces or "
+            f"{where}: expected every column once, found {', '.join(twice)} twice: the names differ only in spaces or "
             "in how Unicode writes an accent. Rename or remove one. Nothing was written."
         )
     unnamed = iter(range(len(names)))

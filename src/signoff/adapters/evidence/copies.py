@@ -1,6 +1,6 @@
-"""Columns that repeat another one: realised returns that are the predictions, a benchmark that is the backtest.
+"""Refuses columns that repeat another: realised returns equal to predictions, a benchmark equal to the backtest.
 
-Whatever compares a column with its own copy finds perfect agreement, and no statistic can tell it from skill.
+A column agrees perfectly with its own copy, and no statistic can tell that from skill.
 """
 
 from pathlib import Path
@@ -14,12 +14,12 @@ from signoff.domain.evidence import Evidence, Floats, Predictions, Returns
 FEWEST: Final = 10
 SHARE: Final = 0.99
 MANY: Final = 100_000
-"""The most predictions that are compared, evenly spaced: a copy shows on every row."""
+"""The most predictions to compare, evenly spaced; a copy shows on every row."""
 WITHIN: Final = 1e-9
 
 
 def refuse_copies(folder: Path, evidence: Evidence) -> None:
-    """Refuse columns that repeat another one, naming both."""
+    """Refuse columns that repeat another one, and name both."""
     for predictions in (evidence.predictions, evidence.predictions_previous):
         if predictions is not None:
             _refuse_realized(folder, predictions)
@@ -40,13 +40,13 @@ def refuse_copies(folder: Path, evidence: Evidence) -> None:
 
 def _refuse_realized(folder: Path, predictions: Predictions) -> None:
     step = max(1, predictions.prediction.size // MANY)
-    said, came = predictions.prediction[::step], predictions.realized[::step]
-    moved = said != 0
+    predicted, came = predictions.prediction[::step], predictions.realized[::step]
+    moved = predicted != 0
     if moved.sum() < FEWEST:
         return
-    ratio = came[moved] / said[moved]
+    ratio = came[moved] / predicted[moved]
     multiple = float(np.median(ratio))
-    if multiple == 0 or not np.ptp(said[moved]) > 0:
+    if multiple == 0 or not np.ptp(predicted[moved]) > 0:
         return
     if float(np.mean(np.abs(ratio - multiple) <= 1e-6 * abs(multiple))) >= SHARE:
         times = "" if abs(multiple - 1) <= WITHIN else f" times {multiple:.4g}".replace("-", "−")
@@ -57,8 +57,8 @@ def _refuse_realized(folder: Path, predictions: Predictions) -> None:
 
 
 def _on_shared(one: Returns, other: Returns) -> tuple[Floats, Floats]:
-    _, mine, theirs = np.intersect1d(one.dates, other.dates, return_indices=True)
-    return one.returns[mine], other.returns[theirs]
+    _, mine, others = np.intersect1d(one.dates, other.dates, return_indices=True)
+    return one.returns[mine], other.returns[others]
 
 
 def _equal(one: Floats, other: Floats) -> bool:

@@ -1,7 +1,7 @@
-"""A CSV as the world writes it: its encoding, its line ends and its separator, each told from the file itself.
+"""Decodes a CSV: its encoding, its line ends and its separator, each detected from the file itself.
 
-Spreadsheets of half of the world write semicolons, since the comma is their decimal mark; Windows writes UTF-16, old
-Macs end lines with a carriage return. All of that is read. What cannot be told from the file is refused with its place.
+Spreadsheets in many countries write semicolons, since the comma is their decimal mark; Windows writes UTF-16, old
+Macs end lines with a carriage return. All of these are read. Anything ambiguous is refused with its place.
 """
 
 import codecs
@@ -29,28 +29,28 @@ _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 @dataclass(frozen=True, slots=True)
 class CsvText:
-    """UTF-8 with line feeds, the separator of its columns, and the line on which the header stands."""
+    """UTF-8 with line feeds, the separator of its columns, and the line number of the header."""
 
     content: bytes
     separator: str
     header_line: int = 1
 
 
-def csv_text(content: bytes, said: str) -> CsvText:
+def csv_text(content: bytes, where: str) -> CsvText:
     """The text of a CSV, unless it is another kind of file or its encoding is unknown."""
     if (kind := kind_of(content)) is not None:
-        raise BadInputError(f"{said}: expected a CSV, found {kind[0]}. {kind[1]}. Nothing was written.")
-    content = _line_feeds(_utf8(content, said), said)
-    told = _told_separator(content)
-    if told is not None:
+        raise BadInputError(f"{where}: expected a CSV, found {kind[0]}. {kind[1]}. Nothing was written.")
+    content = _line_feeds(_utf8(content, where), where)
+    declared = _told_separator(content)
+    if declared is not None:
         content = content[content.find(b"\n") + 1 :] if b"\n" in content else b""
-    first = 2 if told is not None else 1
-    _refuse_title(content, first, said)
-    return CsvText(content, told or _separator(content, said), first)
+    first = 2 if declared is not None else 1
+    _refuse_title(content, first, where)
+    return CsvText(content, declared or _separator(content, where), first)
 
 
 def first_ragged(text: CsvText) -> tuple[int, int, int] | None:
-    """The first line with another number of fields than the header: its number, its fields, the header's."""
+    """The first line whose number of fields differs from the header's: its number, its fields, the header's."""
     rows = csv.reader(io.TextIOWrapper(io.BytesIO(text.content), "utf-8", newline=""), delimiter=text.separator)
     header = len(next(rows, []))
     for row in rows:
@@ -59,22 +59,22 @@ def first_ragged(text: CsvText) -> tuple[int, int, int] | None:
     return None
 
 
-def _utf8(content: bytes, said: str) -> bytes:
+def _utf8(content: bytes, where: str) -> bytes:
     if content.startswith(_UTF32):
-        raise BadInputError(f"{said}: expected UTF-8 text, found UTF-32. Save it as UTF-8. Nothing was written.")
+        raise BadInputError(f"{where}: expected UTF-8 text, found UTF-32. Save it as UTF-8. Nothing was written.")
     content = content.removeprefix(codecs.BOM_UTF8)
     for mark, encoding in _UTF16:
         if content.startswith(mark):
-            return _from_utf16(content[len(mark) :], encoding, said)
+            return _from_utf16(content[len(mark) :], encoding, where)
     head = content[:_LOOKED]
     evens, odds = head[::2].count(0), head[1::2].count(0)
     if (evens + odds) * 3 > len(head) and min(evens, odds) * 20 <= max(evens, odds):
-        return _from_utf16(content, "utf-16-le" if odds > evens else "utf-16-be", said)
-    _refuse_other_text(content, said)
+        return _from_utf16(content, "utf-16-le" if odds > evens else "utf-16-be", where)
+    _refuse_other_text(content, where)
     return content
 
 
-def _from_utf16(content: bytes, encoding: str, said: str) -> bytes:
+def _from_utf16(content: bytes, encoding: str, where: str) -> bytes:
     decoder, text = codecs.getincrementaldecoder(encoding)(), io.BytesIO()
     try:
         for at in range(0, len(content), PIECE):
@@ -82,14 +82,14 @@ def _from_utf16(content: bytes, encoding: str, said: str) -> bytes:
         decoder.decode(b"", final=True)
     except UnicodeError as error:
         raise BadInputError(
-            f"{said}: expected whole UTF-16 text, as its beginning says, found text that breaks off. It may be "
+            f"{where}: expected whole UTF-16 text, as its beginning says, found text that breaks off. It may be "
             "truncated; save it as UTF-8. Nothing was written."
         ) from error
     return text.getvalue()
 
 
-def _refuse_other_text(content: bytes, said: str) -> None:
-    """Refuse what is no UTF-8, a piece at a time: the text itself is never held beside its bytes."""
+def _refuse_other_text(content: bytes, where: str) -> None:
+    """Refuse other encodings than UTF-8, checking piece by piece to save memory."""
     if content.isascii():
         return
     decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(content)
@@ -103,12 +103,12 @@ def _refuse_other_text(content: bytes, said: str) -> None:
         place = at - len(decoder.getstate()[0]) + error.start
         line = content.count(b"\n", 0, place) + 1
         raise BadInputError(
-            f"{said}: expected UTF-8 text, found byte {place} (line {line}) to be none; it reads like another "
+            f"{where}: expected UTF-8 text, found byte {place} (line {line}) to be none; it reads like another "
             "encoding, such as Windows-1252. Save it as UTF-8. Nothing was written."
         ) from error
 
 
-def _line_feeds(content: bytes, said: str) -> bytes:
+def _line_feeds(content: bytes, where: str) -> bytes:
     """Lines that end in LF or CRLF; a carriage return alone, or twice before a line feed, ends a line too."""
     if b"\r\r\n" in content:
         content = content.replace(b"\r\r\n", b"\n")
@@ -117,35 +117,35 @@ def _line_feeds(content: bytes, said: str) -> bytes:
         return content
     if b'"' in content and b"\n" in content:
         raise BadInputError(
-            f"{said}: expected one kind of line end, found carriage returns alone beside line feeds. Save it with line "
-            "feeds. Nothing was written."
+            f"{where}: expected one kind of line end, found carriage returns alone beside line feeds. Save it with "
+            "line feeds. Nothing was written."
         )
     return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _told_separator(content: bytes) -> str | None:
-    """The separator that a first line `sep=;` tells Excel."""
+    """The separator in a first line `sep=;`, which Excel reads."""
     first = content[:16].partition(b"\n")[0].strip().strip(b'"')
     if first[:4].lower() != b"sep=" or len(first) > 5:
         return None
-    told = first[4:].decode("ascii", "replace") or "\t"
-    return told if told in SEPARATORS else None
+    declared = first[4:].decode("ascii", "replace") or "\t"
+    return declared if declared in SEPARATORS else None
 
 
-def _separator(content: bytes, said: str) -> str:
-    """The separator that gives every row as many fields as the header; of several, the one that comes first."""
+def _separator(content: bytes, where: str) -> str:
+    """The first separator that gives every row as many fields as the header."""
     lines = _head(content)
     rows = {mark: _rows(lines, mark) for mark in SEPARATORS}
     possible = [mark for mark in SEPARATORS if rows[mark] and len(rows[mark][0]) > 1]
     possible.sort(key=lambda mark: len(rows[mark][0][0]))
     even = [mark for mark in possible if len({len(row) for row in rows[mark]}) == 1]
     if not possible and len(lines) > 1:
-        _refuse_no_separator(lines, rows, said)
+        _refuse_no_separator(lines, rows, where)
     return (even or possible or [","])[0]
 
 
-def _refuse_title(content: bytes, first: int, said: str) -> None:
-    """Name the line of the header where a title stands above it."""
+def _refuse_title(content: bytes, first: int, where: str) -> None:
+    """Refuse a title above the header, and name the header's line."""
     lines = _head(content)
     for mark in SEPARATORS:
         try:
@@ -155,13 +155,13 @@ def _refuse_title(content: bytes, first: int, said: str) -> None:
         if place is not None:
             at = next(n for n, line in enumerate(lines) if line.strip())
             raise BadInputError(
-                f"{said}: line {first + at} ({lines[at].strip()[:60]!r}) looks like a title: the header seems to be in "
-                f"line {first + place}. Remove the lines above the header. Nothing was written."
+                f"{where}: line {first + at} ({lines[at].strip()[:60]!r}) looks like a title: the header seems to be "
+                f"in line {first + place}. Remove the lines above the header. Nothing was written."
             )
 
 
 def _head(content: bytes) -> list[str]:
-    """The first whole lines; the first one in any case."""
+    """The first whole lines, at least one."""
     lines = content[:_LOOKED].decode("utf-8", "replace").split("\n")
     if len(lines) == 1:
         return [content[:_LONGEST].partition(b"\n")[0].decode("utf-8", "replace")]
@@ -175,25 +175,25 @@ def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
         return []
 
 
-def _refuse_no_separator(lines: Sequence[str], rows: Mapping[str, list[list[str]]], said: str) -> None:
+def _refuse_no_separator(lines: Sequence[str], rows: Mapping[str, list[list[str]]], where: str) -> None:
     """Refuse a header of one column above rows of several."""
     for mark in SEPARATORS:
         wide = max((len(row) for row in rows[mark]), default=0)
         if wide > 1:
             raise BadInputError(
-                f"{said}: expected the names of the columns on line 1, found {lines[0].strip()[:60]!r}, and {wide} "
+                f"{where}: expected the names of the columns on line 1, found {lines[0].strip()[:60]!r}, and {wide} "
                 f"fields separated by {NAMED[mark]} below it. Remove the lines above the header, and name every "
                 "column. Nothing was written."
             )
     if all(len(line.split()) > 1 for line in lines if line.strip()):
         raise BadInputError(
-            f"{said}: expected columns separated by commas, semicolons or tabs, found {lines[0].strip()[:60]!r}, "
+            f"{where}: expected columns separated by commas, semicolons or tabs, found {lines[0].strip()[:60]!r}, "
             "separated by spaces. Write it as CSV. Nothing was written."
         )
 
 
 def counted_lines(content: bytes) -> tuple[int, int]:
-    """How many lines there are, and how long the longest is."""
+    """The number of lines, and the length of the longest."""
     whole = np.frombuffer(content, np.uint8)
     count, longest, last = 0, 0, -1
     for at in range(0, whole.size, PIECE):

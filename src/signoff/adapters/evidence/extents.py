@@ -1,7 +1,7 @@
-"""How large a table may become, whatever few bytes it is packed into.
+"""Limits the unpacked size of a table, however small its file.
 
-A table of evidence holds dates, names and numbers. So its values are limited in number, and what it unpacks to is
-limited by how many values there are: a few bytes for each, and some room for small tables.
+A table of evidence has dates, names and numbers. So the number of its values is limited, and its unpacked size is
+limited by that number: a few bytes for each, and some room for small tables.
 """
 
 from dataclasses import dataclass
@@ -19,31 +19,31 @@ MAX_DEPTH: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """What a file unpacks to, as its own structure says."""
+    """The unpacked size of a file, computed from its structure."""
 
     columns: int = 0
     values: int = 0
     unpacked: int = 0
 
 
-def refuse_vast(extent: Extent, said: str) -> None:
-    """Refuse a table that is larger than evidence is; what is counted so far may be given too."""
+def refuse_vast(extent: Extent, where: str) -> None:
+    """Refuse a table that is too large for evidence; counts so far may be given too."""
     if extent.columns > MAX_COLUMNS:
         raise BadInputError(
-            f"{said}: expected at most {MAX_COLUMNS:,} columns, found {extent.columns:,}. Write a column for each "
+            f"{where}: expected at most {MAX_COLUMNS:,} columns, found {extent.columns:,}. Write a column for each "
             "configuration and no more."
         )
     if extent.values > MAX_VALUES:
         raise BadInputError(
-            f"{said}: expected at most {MAX_VALUES:,} values, found {extent.values:,} or more. Thin the table out."
+            f"{where}: expected at most {MAX_VALUES:,} values, found {extent.values:,} or more. Thin the table out."
         )
 
 
-def refuse_fat(extent: Extent, said: str) -> None:
-    """Refuse a table whose values are not the size of dates, names and numbers."""
+def refuse_fat(extent: Extent, where: str) -> None:
+    """Refuse a table whose values are too large for dates, names and numbers."""
     most = ROOM + PER_VALUE * extent.values
     if extent.unpacked > most:
         raise BadInputError(
-            f"{said}: expected {extent.values:,} values to unpack to at most {most:,} bytes, found "
+            f"{where}: expected {extent.values:,} values to unpack to at most {most:,} bytes, found "
             f"{extent.unpacked:,}. Is one of its cells no date, name or number? Remove it and write the table again."
         )

@@ -1,4 +1,4 @@
-"""True returns beyond what is usual, as a dossier declares them, held against the rows that are there."""
+"""Compares the true extreme returns that a dossier declares with the rows of its tables."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def is_same(value: float, one: ExtremeReturn) -> bool:
 
 
 def nearly_declared(day: date, value: float, symbol: str | None, declared: Iterable[ExtremeReturn]) -> str:
-    """In what the declarations differ from the row that was found; empty where none comes near."""
+    """The differences between the row and the nearest declaration; empty if none is near."""
     for one in declared:
         parts = [
             *([f"the date {one.date}"] if one.date != day else []),
@@ -50,17 +50,17 @@ def nearly_declared(day: date, value: float, symbol: str | None, declared: Itera
     return ""
 
 
-def unmatched(held: Sequence[Held], declared: EvidenceDeclaration) -> str | None:
-    """The first declaration that no table has a row for, what was found, and what to write; None where all have one."""
+def unmatched(tables: Sequence[Held], declared: EvidenceDeclaration) -> str | None:
+    """The first declaration without a row, what was found, and what to write; None if all have one."""
     largest = 100.0 if declared.return_unit is ReturnUnit.PERCENT else 1.0
     for place, one in enumerate(declared.extreme_returns):
-        on_day = sorted(_rows(one.date, held), key=lambda row: -abs(row.value))
+        on_day = sorted(_rows(one.date, tables), key=lambda row: -abs(row.value))
         if any(_has(one, row) for row in on_day):
             continue
         near = next((row for row in on_day if is_same(row.value, one) or row.value > largest), None)
-        near = near or next((row for row in _rows(None, held, largest) if is_same(row.value, one)), None)
-        said = f"the date {one.date}, the value {one.value:.12g}" + (f", the symbol {one.symbol}" if one.symbol else "")
-        return f"{KEY}, line {place + 1}: expected a row for what it declares ({said}), found {_found(near, on_day)}"
+        near = near or next((row for row in _rows(None, tables, largest) if is_same(row.value, one)), None)
+        text = f"the date {one.date}, the value {one.value:.12g}" + (f", the symbol {one.symbol}" if one.symbol else "")
+        return f"{KEY}, line {place + 1}: expected a row for what it declares ({text}), found {_found(near, on_day)}"
     return None
 
 
@@ -82,9 +82,9 @@ def _found(near: _Row | None, on_day: Sequence[_Row]) -> str:
     return "no row of that date in any table. Correct its date, or remove the line"
 
 
-def _rows(day: date | None, held: Sequence[Held], largest: float = 0.0) -> Iterator[_Row]:
-    """Every return of a day, or every one above the largest that needs no declaration."""
-    for file, days, frame in held:
+def _rows(day: date | None, tables: Sequence[Held], largest: float = 0.0) -> Iterator[_Row]:
+    """Every return of a day, or every one above the largest undeclared size."""
+    for file, days, frame in tables:
         symbols = frame["symbol"] if "symbol" in frame.columns else None
         for column in frame.columns:
             if column == "date" or not frame[column].dtype.is_numeric():

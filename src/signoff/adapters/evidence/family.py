@@ -1,7 +1,7 @@
-"""The family of trials from tracked runs: every configuration that was tried, each with the returns that it logged.
+"""Builds the family of trials from tracked runs: every configuration tried, each with its logged returns.
 
-Overfitting shows only against **all** that was tried. So a run that failed, still runs, was deleted or logged no
-returns is never left out in silence: the family is refused, and every such run is listed with what is wrong.
+Overfitting shows only against **all** configurations tried. So a run that failed, still runs, was deleted or logged
+no returns is never silently left out: the family is refused, and each such run is listed with its fault.
 """
 
 from collections import Counter
@@ -40,7 +40,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FamilyTable:
-    """The T by N table as Parquet, who is in it, and which failed run was run again as which member."""
+    """The T by N table as Parquet, its members, and each failed run with the member that repeated it."""
 
     content: bytes
     members: tuple[Member, ...]
@@ -48,13 +48,13 @@ class FamilyTable:
 
 
 def leaves(runs: Sequence[TrackedRun]) -> tuple[TrackedRun, ...]:
-    """The runs that no other was started under: a parent groups configurations, and is none itself."""
+    """The runs without children; a parent groups configurations and is not one."""
     parents = {run.parent for run in runs}
     return tuple(run for run in runs if run.id not in parents)
 
 
 def family_of(tried: Sequence[TrackedRun], runs: Runs) -> FamilyTable:
-    """The whole family, or a refusal that lists every run that is not whole."""
+    """The whole family, or a refusal that lists every incomplete run."""
     if not tried:
         raise BadInputError("expected the runs of every configuration tried, found no run. Name the run they began in.")
     names = Counter(run.name for run in tried)
@@ -78,7 +78,7 @@ def family_of(tried: Sequence[TrackedRun], runs: Runs) -> FamilyTable:
 
 
 def _look(run: TrackedRun, column: str, runs: Runs) -> Member | TrackedRun | str:
-    """A member of the family, a failure that may have been run again, or what is wrong with the run."""
+    """A member of the family, a failed run that may have been repeated, or the fault of the run."""
     state = _unfinished(run)
     if state is not None:
         return f"{_said(run)} {state}"
@@ -94,7 +94,7 @@ def _look(run: TrackedRun, column: str, runs: Runs) -> Member | TrackedRun | str
 
 
 def _unfinished(run: TrackedRun) -> str | None:
-    """Why a run cannot have said all that it had to say."""
+    """The reason why a run is incomplete; None if it is complete."""
     if run.is_deleted:
         return "was deleted; restore it"
     if run.status is RunStatus.RUNNING:
@@ -105,7 +105,7 @@ def _unfinished(run: TrackedRun) -> str | None:
 
 
 def _gaps(tried: Sequence[TrackedRun]) -> Iterator[str]:
-    """Optuna numbers its trials from 0, each study for itself: a number without a run is a trial that is missing."""
+    """The missing trial numbers: Optuna numbers each study's trials from 0."""
     numbers = [number for run in tried if (number := _number_of_trial(run)) is not None]
     if len(numbers) == len(tried) and len(set(numbers)) == len(numbers):
         missing = sorted(set(range(max(numbers) + 1)) - set(numbers))
@@ -113,7 +113,7 @@ def _gaps(tried: Sequence[TrackedRun]) -> Iterator[str]:
 
 
 def _number_of_trial(run: TrackedRun) -> int | None:
-    """The number that Optuna's callback (`number`) or MLflow's storage for Optuna (`numbers`) tagged a trial with."""
+    """The trial number, as tagged by Optuna's callback (`number`) or MLflow's storage for Optuna (`numbers`)."""
     for mark, tag in (("datetime_start", "number"), ("param_directions", "numbers")):
         if mark in run.tags and (text := run.tags.get(tag, "")).isdecimal():
             return int(text)
@@ -123,7 +123,7 @@ def _number_of_trial(run: TrackedRun) -> int | None:
 def _run_again(
     failed: Sequence[TrackedRun], members: Sequence[Member]
 ) -> tuple[tuple[tuple[TrackedRun, TrackedRun], ...], list[str]]:
-    """Failures that left no returns, each with the member of the very same parameters; and those that have none."""
+    """Failed runs paired with the members of the same parameters; and the problems of those without one."""
     made_good, problems = [], []
     for run in failed:
         again = next((m.run for m in members if run.parameters and m.run.parameters == run.parameters), None)
@@ -149,7 +149,7 @@ def _member(run: TrackedRun, column: str, artifact: str, runs: Runs) -> Member:
 
 
 def _odd_dates(members: Sequence[Member]) -> Iterator[str]:
-    """The members whose days are not those that most of the family has."""
+    """The members whose days differ from those of most members."""
     if not members:
         return
     shared = Counter(member.dates.tobytes() for member in members).most_common(1)[0][0]

@@ -1,8 +1,7 @@
-"""Numbers as people write them: decimal commas, thousands separators, percent and currency signs, brackets for minus.
+"""Reads numbers as people write them: decimal commas, thousands separators, percent and currency signs, brackets.
 
-One file has one decimal mark. A cell proves it where it can be read in one way only: `0,012`, `1.234,5`, `12,5`. Where
-no cell proves it, `1,234` may be a thousand or a little more than one, and the file is refused until somebody says
-which.
+One file has one decimal mark. A cell proves it if it reads in only one way: `0,012`, `1.234,5`, `12,5`. Without
+proof, `1,234` may be a thousand or a little more than one, and the file is refused until the user says which.
 """
 
 import re
@@ -38,20 +37,20 @@ class _Place:
         return f"{self.text!r} (row {self.row + 1}, column {self.column})"
 
 
-def plain_figures(frame: pl.DataFrame, said: str, decimal: Decimal | None, *, is_point_usual: bool) -> pl.DataFrame:
-    """The texts of a table with every column of figures as a programming language writes them.
+def plain_figures(frame: pl.DataFrame, where: str, decimal: Decimal | None, *, is_point_usual: bool) -> pl.DataFrame:
+    """The texts of a table, with figures in the notation of a programming language.
 
-    `decimal` is the mark that somebody stated for a file that does not prove it. `is_point_usual` says that
-    the file's own form (commas between columns) makes a point the decimal mark unless a cell proves otherwise.
+    `decimal` is the mark that the user states for a file that does not prove it. `is_point_usual` says that commas
+    between columns make a point the decimal mark, unless a cell proves otherwise.
     """
     bare = {name: _bare(frame[name]) for name in frame.columns if _is_of_figures(frame[name])}
-    mark = _mark_of(bare, said, decimal, is_point_usual=is_point_usual)
-    columns = [_plain(frame[name], texts, mark, said) for name, texts in bare.items()]
+    mark = _mark_of(bare, where, decimal, is_point_usual=is_point_usual)
+    columns = [_plain(frame[name], texts, mark, where) for name, texts in bare.items()]
     return frame.with_columns(columns) if columns else frame
 
 
 def has_odd_figures(frame: pl.DataFrame) -> bool:
-    """Whether a column of texts holds figures that a programming language would not read."""
+    """Whether a column of texts has figures that a programming language would not read."""
     return any(_is_of_figures(column) and _odd(column).any() for column in frame.iter_columns())
 
 
@@ -64,7 +63,7 @@ def _is_missing(column: pl.Series) -> pl.Series:
 
 
 def _is_of_figures(column: pl.Series) -> bool:
-    """Whether every filled cell has the look of a figure; dates such as 31.12.2020 do not count."""
+    """Whether every filled cell looks like a figure; dates such as 31.12.2020 do not."""
     if column.dtype != pl.String:
         return False
     filled = column.filter(column.is_not_null() & ~_is_missing(column))
@@ -81,11 +80,11 @@ def _bare(column: pl.Series) -> pl.Series:
     return texts.str.replace_all(_SPACES, " ").str.replace_all(_APOSTROPHES, "'")
 
 
-def _mark_of(bare: Mapping[str, pl.Series], said: str, decimal: Decimal | None, *, is_point_usual: bool) -> Decimal:
+def _mark_of(bare: Mapping[str, pl.Series], where: str, decimal: Decimal | None, *, is_point_usual: bool) -> Decimal:
     comma, point, either = _first(bare, _proof(",")), _first(bare, _proof(".")), _first(bare, r"^[1-9]\d{0,2},\d{3}$")
     if comma is not None and point is not None:
         raise BadInputError(
-            f"{said}: expected one decimal mark in the whole file, found {comma.words} with a comma and {point.words} "
+            f"{where}: expected one decimal mark in the whole file, found {comma.words} with a comma and {point.words} "
             "with a point. Write all figures alike. Nothing was written."
         )
     if comma is not None or point is not None:
@@ -98,7 +97,7 @@ def _mark_of(bare: Mapping[str, pl.Series], said: str, decimal: Decimal | None, 
         return "point"
     text = either.text
     raise BadInputError(
-        f"{said}: row {either.row + 1}, column {either.column}: expected a figure that reads in one way, found "
+        f"{where}: row {either.row + 1}, column {either.column}: expected a figure that reads in one way, found "
         f"{text!r}, which is {re.sub(r'[.,]', '', text)} or {text.replace(',', '.')}; no cell of the file shows which "
         "mark is the decimal one. Write figures with a decimal point and no thousands separator, or convert the file "
         "with `signoff import` and --decimal point or --decimal comma. Nothing was written."
@@ -106,7 +105,7 @@ def _mark_of(bare: Mapping[str, pl.Series], said: str, decimal: Decimal | None, 
 
 
 def _proof(mark: str) -> str:
-    """Texts that can be read only with this decimal mark."""
+    """The pattern of texts that can be read only with this decimal mark."""
     other = r"\." if mark == "," else ","
     own = re.escape(mark)
     return "|".join(
@@ -123,20 +122,20 @@ def _proof(mark: str) -> str:
 
 
 def _first(bare: Mapping[str, pl.Series], pattern: str) -> _Place | None:
-    found: Iterator[_Place] = (
+    places: Iterator[_Place] = (
         _Place(name, row, texts[row])
         for name, texts in bare.items()
         if (row := _at(texts.str.contains(pattern).fill_null(value=False))) is not None
     )
-    return next(found, None)
+    return next(places, None)
 
 
-def _at(found: pl.Series) -> int | None:
-    return found.arg_max() if found.any() else None
+def _at(matches: pl.Series) -> int | None:
+    return matches.arg_max() if matches.any() else None
 
 
-def _plain(column: pl.Series, bare: pl.Series, decimal: Decimal, said: str) -> pl.Series:
-    """One column with points for decimals and nothing else between digits."""
+def _plain(column: pl.Series, bare: pl.Series, decimal: Decimal, where: str) -> pl.Series:
+    """One column with decimal points and no separators between digits."""
     mark, group = _MARKS[decimal], _MARKS["comma" if decimal == "point" else "point"]
     own, other = re.escape(mark), re.escape(group)
     shape = rf"^(?:\d+|\d{{1,3}}(?:{other}\d{{3}})+|\d{{1,3}}(?: \d{{3}})+|\d{{1,3}}(?:'\d{{3}})+)?(?:{own}\d*)?e?$"
@@ -145,12 +144,12 @@ def _plain(column: pl.Series, bare: pl.Series, decimal: Decimal, said: str) -> p
     if wrong.any():
         row = int(wrong.arg_true()[0])
         raise BadInputError(
-            f"{said}: row {row + 1}, column {column.name}: expected a figure with a decimal {decimal}, as in the rest "
+            f"{where}: row {row + 1}, column {column.name}: expected a figure with a decimal {decimal}, as in the rest "
             f"of the file, found {column[row]!r}. Correct the cell. Nothing was written."
         )
     texts = column.str.strip_chars()
     percent = texts.str.ends_with("%") | texts.str.ends_with("%)")
-    _refuse_mixed(column, percent.fill_null(value=False), missing, said)
+    _refuse_mixed(column, percent.fill_null(value=False), missing, where)
     is_negative = texts.str.contains(r"^\(|^\s*[$€£¥]?\s*[\-−]")
     exponent = texts.str.extract(r"([eE][+\-]?\d+)\s*%?\)?$").fill_null("")
     digits = bare.str.replace(r"e$", "").str.replace_all(rf"[ '{other}]", "").str.replace(own, ".")
@@ -164,11 +163,11 @@ def _plain(column: pl.Series, bare: pl.Series, decimal: Decimal, said: str) -> p
     return shown.alias(column.name)
 
 
-def _refuse_mixed(column: pl.Series, percent: pl.Series, missing: pl.Series, said: str) -> None:
+def _refuse_mixed(column: pl.Series, percent: pl.Series, missing: pl.Series, where: str) -> None:
     bare = ~percent & ~missing
     if percent.any() and bare.any():
         row = int(bare.arg_true()[0])
         raise BadInputError(
-            f"{said}: row {row + 1}, column {column.name}: expected a percent sign as on the other rows, found "
+            f"{where}: row {row + 1}, column {column.name}: expected a percent sign as on the other rows, found "
             f"{column[row]!r}. Write the whole column in percent, or none of it. Nothing was written."
         )

@@ -1,4 +1,4 @@
-"""Which file of a dossier folder holds which part of the evidence; a file that almost does is never passed over."""
+"""Finds the files of evidence in a dossier folder; a nearly matching name is refused and never ignored."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ _ALIKE: Final = _WORKBOOKS | {".ipc", ".pq", ".tsv", ".txt", ".parquet.gz", ".cs
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """A table of evidence, and every file that it rests on, by its name in what is signed."""
+    """A table of evidence, and every file that it rests on, by its name in the manifest."""
 
     table: EvidenceTable
     files: Mapping[str, bytes]
@@ -43,7 +43,7 @@ class FoundTable:
 
 
 def find_tables(folder: Path, runs: Runs | None, *, is_kept: bool = False) -> dict[str, FoundTable]:
-    """Every table of evidence by its name; in a folder that Signoff keeps, pointers are read as they were fetched."""
+    """Every table of evidence by its name; in a stored submission, pointers are read as they were fetched."""
     _refuse_almost(folder)
     if not is_kept and (folder / FETCHED).exists():
         raise BadInputError(
@@ -55,24 +55,24 @@ def find_tables(folder: Path, runs: Runs | None, *, is_kept: bool = False) -> di
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    """The file of this name with one of the known suffixes; two of them are refused."""
+    """The file of this name with a known suffix; two are refused."""
     named = [folder / f"{name}{suffix}" for suffix in (*SUFFIXES, LINK)]
-    found = [path for path in named if path.exists() or path.is_symlink()]
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
+    present = [path for path in named if path.exists() or path.is_symlink()]
+    if len(present) > 1:
+        names = " and ".join(path.name for path in present)
         raise BadInputError(f"{folder}: expected one file of evidence named {name}, found {names}. Remove one.")
-    return found[0] if found else None
+    return present[0] if present else None
 
 
 def _refuse_almost(folder: Path) -> None:
-    """`Trials.parquet` or `trials.ipc` would read as "not provided", which nobody meant."""
+    """Refuse names such as `Trials.parquet` or `trials.ipc`, which would be ignored as "not provided"."""
     for path in sorted(folder.iterdir()):
         stem, dot, suffix = path.name.lower().partition(".")
         if stem not in TABLES or not dot:
             continue
         is_known = f".{suffix}" in {*SUFFIXES, LINK}
         if (is_known and path.name != path.name.lower()) or f".{suffix}" in _ALIKE:
-            wanted = " or ".join(f"{stem}{known}" for known in SUFFIXES)
+            wanted = " or ".join(f"{stem}{ending}" for ending in SUFFIXES)
             if f".{suffix}" in _WORKBOOKS:
                 raise BadInputError(
                     f"{path}: expected {wanted}, found a workbook. Convert returns and trials with `signoff import "
@@ -95,9 +95,9 @@ def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> Foun
 
 
 def _note_of(path: Path, table: EvidenceTable) -> tuple[dict[str, bytes], Costs | None]:
-    """The note that `signoff import` wrote beside a table, which must still be the table that it wrote.
+    """The note of `signoff import` beside a table; refused if the table changed since.
 
-    The second value is what it says of costs, None where it says nothing.
+    The second value is its statement about costs; None without one.
     """
     note = path.with_name(f"{path.name.partition('.')[0]}{NOTE}")
     if not (note.exists() or note.is_symlink()):
@@ -105,12 +105,12 @@ def _note_of(path: Path, table: EvidenceTable) -> tuple[dict[str, bytes], Costs 
     content = read_bytes(note, note.parent)
     try:
         read = json.loads(content)
-        said, costs = read["table_sha256"], _costs(read, table)
+        noted, costs = read["table_sha256"], _costs(read, table)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{note}: expected the note of `signoff import`, found another text. Import again."
         ) from error
-    if said != table.source.sha256:
+    if noted != table.source.sha256:
         raise BadInputError(
             f"{path}: expected the table that {note.name} was written for, found one that was changed since. Import it "
             "again, or remove the note if the table is no longer the imported one."
@@ -119,7 +119,7 @@ def _note_of(path: Path, table: EvidenceTable) -> tuple[dict[str, bytes], Costs 
 
 
 def _costs(note: Mapping[str, object], table: EvidenceTable) -> Costs | None:
-    """What an import of trades recorded: the fees that it took, or that it found none. Fees of 0 say nothing."""
+    """The costs that an import of trades recorded: fees or no fees. Fees of 0 show neither."""
     notes = note.get("notes")
     if note.get("format") != "trades" or not isinstance(notes, list):
         return None

@@ -1,7 +1,7 @@
 """The bytes of a file as a table: Parquet, CSV, compressed CSV, Arrow (file and stream) and Feather.
 
-What is truncated is seen from the file's own marks before a reader is started. Whatever else makes the reader panic is
-an error like any other, and what it prints on the way stays off the desk's terminal.
+A truncated file is detected by its own end marks before a reader starts. A reader's panic becomes an ordinary error,
+and its output stays off the terminal.
 """
 
 import csv
@@ -32,9 +32,9 @@ from signoff.domain.errors import BadInputError
 T = TypeVar("T")
 SUFFIXES: Final = (".parquet", ".csv", ".arrow", ".feather", ".csv.gz")
 MAX_BYTES: Final = 2_000_000_000
-# A csv.gz of honest figures shrinks to a tenth; a hundredth is already more than repetition explains.
+# A csv.gz of figures shrinks to about a tenth; less than a hundredth is not evidence.
 MAX_RATIO: Final = 100
-# A line holds as many values as there are trials; a text is a name or a time.
+# A line has one value per trial; a text is a name or a time.
 MAX_LINE: Final = 4 << 20
 MAX_TEXT: Final = 4096
 PIECE: Final = 4 << 20
@@ -49,13 +49,13 @@ _ALONE: Final = Lock()
 
 
 def suffix_of(name: str) -> str:
-    """The suffix that says how to read a file; `.csv.gz` is one suffix."""
+    """The suffix that decides how a file is read; `.csv.gz` is one suffix."""
     return next((suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """What a file does not say of itself, and somebody said instead."""
+    """Facts that a file does not show and a person stated."""
 
     decimal: Decimal | None = None
     dates: Order | None = None
@@ -68,67 +68,67 @@ NO_HINTS: Final = Hints()
 
 @dataclass(frozen=True, slots=True)
 class LocatedTable:
-    """A table, and the line of its first row where every row is one line of a text."""
+    """A table, and the line of its first row if every row is one line of text."""
 
     frame: pl.DataFrame
     first_line: int | None = None
 
 
-def frame_of(content: bytes, suffix: str, said: str) -> pl.DataFrame:
-    """The table in these bytes; `said` is what messages call it."""
-    return read_frame(content, suffix, said).frame
+def frame_of(content: bytes, suffix: str, where: str) -> pl.DataFrame:
+    """The table in these bytes; `where` names it in messages."""
+    return read_frame(content, suffix, where).frame
 
 
 def read_frame(
-    content: bytes, suffix: str, said: str, hints: Hints = NO_HINTS, *, is_coded: bool = False
+    content: bytes, suffix: str, where: str, hints: Hints = NO_HINTS, *, is_coded: bool = False
 ) -> LocatedTable:
-    """The table in these bytes, and where its rows stand.
+    """The table in these bytes, and the line of its first row.
 
-    `is_coded` allows names as categories, in which a long table is smaller than in texts.
+    `is_coded` allows names as categories, which are smaller than texts in a long table.
     """
     try:
         if suffix in _MARKS:
-            return LocatedTable(_binary_frame(content, suffix, said, is_coded=is_coded))
-        return _csv_table(unpacked(content, said) if suffix == ".csv.gz" else content, said, hints)
+            return LocatedTable(_binary_frame(content, suffix, where, is_coded=is_coded))
+        return _csv_table(unpacked(content, where) if suffix == ".csv.gz" else content, where, hints)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, EOFError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0][:160]
         raise BadInputError(
-            f"{said}: expected a whole {suffix[1:]} file, found one that cannot be read ({reason}). "
+            f"{where}: expected a whole {suffix[1:]} file, found one that cannot be read ({reason}). "
             f"{'It may be truncated; write' if _may_be_cut(suffix, reason) else 'Write'} it again. Nothing was written."
         ) from error
 
 
-def _binary_frame(content: bytes, suffix: str, said: str, *, is_coded: bool = False) -> pl.DataFrame:
+def _binary_frame(content: bytes, suffix: str, where: str, *, is_coded: bool = False) -> pl.DataFrame:
     if suffix == ".arrow" and content.startswith(STREAM):
         if not content.endswith(STREAM_END):
             raise ValueError("its end is missing")
-        _refuse_vast(extent_of_arrow(content, said), said)
-        return _plain(_quietly(lambda: pl.read_ipc_stream(content)), said)
+        _refuse_vast(extent_of_arrow(content, where), where)
+        return _plain(_quietly(lambda: pl.read_ipc_stream(content)), where)
     first, last = _MARKS[suffix]
     if not content.startswith(first):
-        _refuse_other_kind(content, suffix, said)
+        _refuse_other_kind(content, suffix, where)
     if not content.endswith(last) or len(content) < len(first) + len(last) + 4:
         raise ValueError("its end is missing")
     if suffix == ".parquet":
-        extent = extent_of_parquet(content, said)
-        _refuse_vast(extent, said)
+        extent = extent_of_parquet(content, where)
+        _refuse_vast(extent, where)
         schema = _quietly(lambda: pl.read_parquet_schema(BytesIO(content)))
-        _refuse_odd(schema, said)
+        _refuse_odd(schema, where)
         if is_coded and extent.values > MANY_VALUES and len(schema) <= FEW_COLUMNS:
-            return _tall_frame(content, schema, said)
-        return _plain(_quietly(lambda: pl.read_parquet(content)), said)
-    _refuse_vast(extent_of_arrow(content, said), said)
-    return _plain(_quietly(lambda: pl.read_ipc(content)), said)
+            return _tall_frame(content, schema, where)
+        return _plain(_quietly(lambda: pl.read_parquet(content)), where)
+    _refuse_vast(extent_of_arrow(content, where), where)
+    return _plain(_quietly(lambda: pl.read_ipc(content)), where)
 
 
-def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], said: str) -> pl.DataFrame:
-    """A long table, a column at a time: each is one piece of memory, and names are places in the list of them.
+def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], where: str) -> pl.DataFrame:
+    """A long table, read a column at a time: each is one block of memory, and names are codes.
 
-    Names come first: the room that their texts took is free again when the numbers need it.
+    Names come first, so that the memory of their texts is free when the numbers are read.
     """
     columns = {}
     for name in sorted(schema, key=lambda name: name not in NAMES):
-        column = _plain(_quietly(partial(pl.read_parquet, content, columns=[name])), said)[name]
+        column = _plain(_quietly(partial(pl.read_parquet, content, columns=[name])), where)[name]
         if name in NAMES and column.dtype == pl.String:
             column = column.cast(pl.Enum(column.drop_nulls().unique(maintain_order=True)))
         columns[name] = column.rechunk()
@@ -136,48 +136,48 @@ def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], said: str) ->
 
 
 def _may_be_cut(suffix: str, reason: str) -> bool:
-    """Whether the end of the file is what fails; a CSV shows nothing of its end."""
+    """Whether the file may be truncated; a CSV does not show its end."""
     return suffix != ".csv" and "encrypt" not in reason.lower()
 
 
-def _refuse_other_kind(content: bytes, suffix: str, said: str) -> NoReturn:
+def _refuse_other_kind(content: bytes, suffix: str, where: str) -> NoReturn:
     kind, remedy = kind_of(content) or (
         ("a text, such as a CSV", "Name it .csv if it is one")
         if is_text(content)
         else ("other content", "Write it again")
     )
-    raise BadInputError(f"{said}: expected a {suffix[1:]} file, found {kind}. {remedy}. Nothing was written.")
+    raise BadInputError(f"{where}: expected a {suffix[1:]} file, found {kind}. {remedy}. Nothing was written.")
 
 
-def _refuse_vast(extent: Extent, said: str) -> None:
-    refuse_vast(extent, said)
-    refuse_fat(extent, said)
+def _refuse_vast(extent: Extent, where: str) -> None:
+    refuse_vast(extent, where)
+    refuse_fat(extent, where)
 
 
-def _refuse_odd(schema: Mapping[str, pl.DataType], said: str) -> None:
-    """An array of fixed width takes room for each of its places also where it is empty."""
+def _refuse_odd(schema: Mapping[str, pl.DataType], where: str) -> None:
+    """Refuse fixed-size arrays, which take memory even for empty rows."""
     odd = [name for name, kind in schema.items() if "Array(" in str(kind)]
     if odd:
         raise BadInputError(
-            f"{said}: column {odd[0][:60]}: expected dates, names or numbers, found arrays. Remove the column."
+            f"{where}: column {odd[0][:60]}: expected dates, names or numbers, found arrays. Remove the column."
         )
 
 
-def _plain(frame: pl.DataFrame, said: str) -> pl.DataFrame:
-    """The table, unless one of its texts is too long to be a name: where texts are spread out, each takes as much."""
+def _plain(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """The table; refused if a text is too long for a name, since an array reserves that size for each row."""
     for column in frame.iter_columns():
         if column.dtype == pl.String and column.len() and (longest := column.str.len_bytes().max()) is not None:
             assert isinstance(longest, int)
             if longest > MAX_TEXT:
                 row = int((column.str.len_bytes() > MAX_TEXT).arg_true()[0]) + 1
                 raise BadInputError(
-                    f"{said}: row {row}, column {column.name[:60]}: expected at most {MAX_TEXT:,} bytes of text, found "
-                    f"{longest:,}. Remove it, or move it out of the table."
+                    f"{where}: row {row}, column {column.name[:60]}: expected at most {MAX_TEXT:,} bytes of text, "
+                    f"found {longest:,}. Remove it, or move it out of the table."
                 )
     return frame
 
 
-def unpacked(content: bytes, said: str) -> bytes:
+def unpacked(content: bytes, where: str) -> bytes:
     most = min(MAX_BYTES, ROOM + MAX_RATIO * len(content))
     text = BytesIO()
     with gzip.GzipFile(fileobj=BytesIO(content)) as packed:
@@ -186,7 +186,7 @@ def unpacked(content: bytes, said: str) -> bytes:
                 text.write(piece)
                 if text.tell() > most:
                     raise BadInputError(
-                        f"{said}: expected {len(content):,} bytes to unpack to at most {most:,}, found more. No table "
+                        f"{where}: expected {len(content):,} bytes to unpack to at most {most:,}, found more. No table "
                         "of dates, names and numbers does: thin it out, or write Parquet."
                     )
         except zlib.error as error:
@@ -194,30 +194,30 @@ def unpacked(content: bytes, said: str) -> bytes:
     return text.getvalue()
 
 
-def _csv_table(content: bytes, said: str, hints: Hints) -> LocatedTable:
-    text = csv_text(content, said)
+def _csv_table(content: bytes, where: str, hints: Hints) -> LocatedTable:
+    text = csv_text(content, where)
     first = text.content[: MAX_LINE + 1].partition(b"\n")[0]
     lines, longest = counted_lines(text.content)
     if longest > MAX_LINE:
         raise BadInputError(
-            f"{said}: expected lines of at most {MAX_LINE:,} bytes, found one of {longest:,}. Is one of its cells no "
+            f"{where}: expected lines of at most {MAX_LINE:,} bytes, found one of {longest:,}. Is one of its cells no "
             "date, name or number?"
         )
     header = _header(first, text.separator)
     twice = sorted(name for name, count in Counter(header).items() if count > 1 and name)
-    refuse_vast(Extent(columns=len(header)), said)
+    refuse_vast(Extent(columns=len(header)), where)
     if twice:
         raise BadInputError(
-            f"{said}: expected every column once, found {', '.join(twice)} twice. Rename or remove one."
+            f"{where}: expected every column once, found {', '.join(twice)} twice. Rename or remove one."
         )
-    _refuse_vast(Extent(columns=len(header), values=lines * len(header), unpacked=len(text.content)), said)
-    frame = _csv_frame(text, said, hints)
-    return LocatedTable(_plain(frame, said), text.header_line + 1 if lines == frame.height + 1 else None)
+    _refuse_vast(Extent(columns=len(header), values=lines * len(header), unpacked=len(text.content)), where)
+    frame = _csv_frame(text, where, hints)
+    return LocatedTable(_plain(frame, where), text.header_line + 1 if lines == frame.height + 1 else None)
 
 
-def usual_csv(content: bytes, frame: pl.DataFrame, said: str) -> bytes:
-    """A CSV as any reader reads it: its own text where commas separate it, else its table written again."""
-    text = csv_text(content, said)
+def usual_csv(content: bytes, frame: pl.DataFrame, where: str) -> bytes:
+    """The CSV for any reader: its own text if commas separate it, else the table written again."""
+    text = csv_text(content, where)
     return text.content if text.separator == "," else frame.write_csv().encode()
 
 
@@ -225,20 +225,20 @@ def _header(first: bytes, separator: str) -> list[str]:
     return next(csv.reader(first.decode().splitlines(), delimiter=separator), [])
 
 
-def _csv_frame(text: CsvText, said: str, hints: Hints) -> pl.DataFrame:
-    """The table, its figures read as the file writes them."""
+def _csv_frame(text: CsvText, where: str, hints: Hints) -> pl.DataFrame:
+    """The table, with figures read in the file's own notation."""
     if text.separator == ",":
-        frame = _without_blank(_read_csv(text, said))
+        frame = _without_blank(_read_csv(text, where))
         if hints.decimal is None and not has_odd_figures(frame.select(pl.exclude(NAMES))):
             return frame
-    texts = _without_blank(_read_csv(text, said, infer_schema=False))
+    texts = _without_blank(_read_csv(text, where, infer_schema=False))
     named = [name for name in texts.columns if name not in NAMES]
-    plain = plain_figures(texts.select(named), said, hints.decimal, is_point_usual=text.separator != ";")
+    plain = plain_figures(texts.select(named), where, hints.decimal, is_point_usual=text.separator != ";")
     usual = CsvText(texts.with_columns(plain.get_columns()).write_csv().encode(), ",")
-    return _read_csv(usual, said)
+    return _read_csv(usual, where)
 
 
-def _read_csv(text: CsvText, said: str, *, infer_schema: bool = True) -> pl.DataFrame:
+def _read_csv(text: CsvText, where: str, *, infer_schema: bool = True) -> pl.DataFrame:
     header = _header(text.content[: MAX_LINE + 1].partition(b"\n")[0], text.separator)
     names = {name: pl.String for name in header if name.strip() in NAMES}
     if infer_schema and (frame := _as_its_head(text, names)) is not None:
@@ -252,14 +252,14 @@ def _read_csv(text: CsvText, said: str, *, infer_schema: bool = True) -> pl.Data
             schema_overrides=names,
         )
     except pl.exceptions.ComputeError:
-        _refuse_ragged(text, said)
+        _refuse_ragged(text, where)
         raise
 
 
 def _as_its_head(text: CsvText, names: Mapping[str, type[pl.DataType]]) -> pl.DataFrame | None:
-    """The table with the kinds that its first rows have; None where another row says another kind.
+    """The table with column types taken from its first rows; None if another row contradicts them.
 
-    Telling the kinds from every row takes longer than reading them. A column that is empty at first has no kind yet.
+    Inferring types from every row takes longer than reading. A column that begins empty has no type yet.
     """
     try:
         frame = pl.read_csv(text.content, separator=text.separator, infer_schema_length=HEAD, schema_overrides=names)
@@ -269,22 +269,21 @@ def _as_its_head(text: CsvText, names: Mapping[str, type[pl.DataType]]) -> pl.Da
     return None if any(column.null_count() == column.len() for column in texts.iter_columns()) else frame
 
 
-def _refuse_ragged(text: CsvText, said: str) -> None:
+def _refuse_ragged(text: CsvText, where: str) -> None:
     if (ragged := first_ragged(text)) is not None:
-        line, found, wanted = ragged
+        line, fields, wanted = ragged
         hint = (
             " Figures with decimal commas need semicolons or tabs between the columns."
-            if text.separator == "," and found > wanted
+            if text.separator == "," and fields > wanted
             else ""
         )
         raise BadInputError(
-            f"{said}: line {line}: expected {wanted} fields separated by {NAMED[text.separator]}, as in the header, "
-            f"found {found}. Write every row with the same columns.{hint} Nothing was written."
+            f"{where}: line {line}: expected {wanted} fields separated by {NAMED[text.separator]}, as in the header, "
+            f"found {fields}. Write every row with the same columns.{hint} Nothing was written."
         )
 
 
 def _without_blank(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows that hold anything."""
     if not frame.width or not frame.height or not frame[:, 0].null_count():
         return frame
     return frame.filter(~pl.all_horizontal(pl.all().is_null()))
@@ -297,7 +296,7 @@ def _quietly(read: Callable[[], T]) -> T:
 
 @contextmanager
 def _panic_unheard() -> Iterator[None]:
-    """Keep what a panicking reader prints off standard error; anything else that was printed meanwhile is passed on."""
+    """Keep a panicking reader's output off standard error, and pass on any other output."""
     try:
         own = os.dup(2)
     except OSError:

@@ -1,4 +1,4 @@
-"""What a file really is, by its first bytes: a workbook that is named `.csv` is not a truncated CSV."""
+"""Detects the kind of a file by its first bytes: a workbook named `.csv` is not a truncated CSV."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ _LOOKED: Final = 512
 
 
 def kind_of(content: bytes) -> tuple[str, str] | None:
-    """What these bytes begin as, and what to do about it; None for text and for what is unknown."""
+    """The kind that these bytes begin as, and advice; None for text and unknown kinds."""
     for beginning, kind, remedy in _BEGINNINGS:
         if content.startswith(beginning):
             return kind, remedy
@@ -48,7 +48,7 @@ def kind_of(content: bytes) -> tuple[str, str] | None:
 
 
 def suffix_by_content(content: bytes) -> str:
-    """The suffix of the kind of table that these bytes are; empty for texts and for what is no table."""
+    """The suffix for the kind of table in these bytes; empty for texts and other kinds."""
     if content[:1] == b"\x80" and content[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
         return ".pkl"
     return next((suffix for beginning, suffix in _SUFFIXES if content.startswith(beginning)), "")

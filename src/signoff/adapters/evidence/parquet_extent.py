@@ -20,7 +20,7 @@ FRONT_CODED: Final = 7
 _LIST, _STRUCT = 9, 12
 
 
-def extent_of_parquet(content: bytes, said: str) -> Extent:
+def extent_of_parquet(content: bytes, where: str) -> Extent:
     """The columns, values and unpacked bytes of a Parquet file. ValueError where it is malformed."""
     (length,) = struct.unpack_from("<I", content, len(content) - TAIL)
     start = len(content) - TAIL - length
@@ -28,10 +28,10 @@ def extent_of_parquet(content: bytes, said: str) -> Extent:
         raise ValueError("its footer is larger than the file")
     if length > MAX_FOOTER:
         raise BadInputError(
-            f"{said}: expected a footer of at most {MAX_FOOTER:,} bytes, found {length:,}. Thin it out."
+            f"{where}: expected a footer of at most {MAX_FOOTER:,} bytes, found {length:,}. Thin it out."
         )
     try:
-        return _ParquetWalk(content, said).footer(start, len(content) - TAIL)
+        return _ParquetWalk(content, where).footer(start, len(content) - TAIL)
     except IndexError as error:
         raise ValueError("its footer or a page breaks off") from error
 
@@ -46,19 +46,19 @@ class _Thrift:
 
     def number(self) -> int:
         """A signed number, as a zigzag varint."""
-        found = self.varint()
-        return (found >> 1) ^ -(found & 1)
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
 
     def varint(self) -> int:
-        found = shift = 0
+        value = shift = 0
         while True:
             if self.at >= self.end or shift > 63:
                 raise ValueError("a number in it breaks off")
             byte = self.data[self.at]
             self.at += 1
-            found |= (byte & 0x7F) << shift
+            value |= (byte & 0x7F) << shift
             if byte < 0x80:
-                return found
+                return value
             shift += 7
 
     def fields(self) -> Iterator[tuple[int, int]]:
@@ -113,8 +113,8 @@ class _Thrift:
 class _ParquetWalk:
     """A walk over footer and pages of one file, and the totals so far."""
 
-    def __init__(self, content: bytes, said: str) -> None:
-        self._content, self._said = content, said
+    def __init__(self, content: bytes, where: str) -> None:
+        self._content, self._where = content, where
         self._columns = self._rows = self._values = self._unpacked = self._pages = self._followed = 0
 
     def footer(self, start: int, end: int) -> Extent:
@@ -139,7 +139,7 @@ class _ParquetWalk:
         The first element of the schema is the table itself.
         """
         count, _ = thrift.items()
-        refuse_vast(Extent(columns=count - 1), self._said)
+        refuse_vast(Extent(columns=count - 1), self._where)
         self._columns, open_groups = count - 1, list[int]()
         for _ in range(count):
             width = children = 0
@@ -151,7 +151,7 @@ class _ParquetWalk:
                 else:
                     thrift.skip(kind)
             if not 0 <= width <= MAX_WIDTH or not 0 <= children <= MAX_COLUMNS:
-                raise BadInputError(f"{self._said}: expected columns of dates, names and numbers, found wider ones.")
+                raise BadInputError(f"{self._where}: expected columns of dates, names and numbers, found wider ones.")
             while open_groups and open_groups[-1] == 0:
                 open_groups.pop()
             if open_groups:
@@ -159,7 +159,7 @@ class _ParquetWalk:
             open_groups.append(children)
             if len(open_groups) > MAX_DEPTH:
                 raise BadInputError(
-                    f"{self._said}: expected plain columns, found some nested more than {MAX_DEPTH} deep. Remove them."
+                    f"{self._where}: expected plain columns, found some nested more than {MAX_DEPTH} deep. Remove them."
                 )
 
     def _row_group(self, thrift: _Thrift) -> None:
@@ -175,7 +175,7 @@ class _ParquetWalk:
 
     def _count_rows(self, rows: int) -> None:
         self._rows = max(self._rows, rows)
-        refuse_vast(Extent(values=self._rows * max(self._columns, 1)), self._said)
+        refuse_vast(Extent(values=self._rows * max(self._columns, 1)), self._where)
 
     def _chunk(self, thrift: _Thrift) -> None:
         """Count the pages of one column in one row group."""
@@ -226,7 +226,7 @@ class _ParquetWalk:
                 self._data_page(thrift, of_encoding=2 if field == 5 else 4)
             else:
                 thrift.skip(kind)
-        refuse_vast(Extent(values=self._values), self._said)
+        refuse_vast(Extent(values=self._values), self._where)
         return packed
 
     def _data_page(self, thrift: _Thrift, *, of_encoding: int) -> None:
@@ -235,8 +235,8 @@ class _ParquetWalk:
                 self._values += max(thrift.number(), 0)
             elif field == of_encoding and thrift.number() == FRONT_CODED:
                 raise BadInputError(
-                    f"{self._said}: expected plain or dictionary-encoded columns, found one in DELTA_BYTE_ARRAY, whose "
-                    "size shows only once it is unpacked. Write the table again without that encoding."
+                    f"{self._where}: expected plain or dictionary-encoded columns, found one in DELTA_BYTE_ARRAY, "
+                    "whose size shows only once it is unpacked. Write the table again without that encoding."
                 )
             elif field != of_encoding:
                 thrift.skip(kind)

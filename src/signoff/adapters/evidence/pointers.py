@@ -1,11 +1,11 @@
-"""What a `.link` file points at in the experiment tracker, fetched once and kept with the submission.
+"""Resolves a `.link` file in the experiment tracker: the target is fetched once and kept with the submission.
 
     mlflow:RUN_ID/path/to/table.parquet [sha256:DIGEST]
     mlflow-children:RUN_ID
     mlflow-experiment:NAME
 
-The first is one file of one run. The others are a family of trials: every run that was started under RUN_ID, or every
-run of an experiment.
+The first names one file of one run. The others name a family of trials: every run started under RUN_ID, or every run
+of an experiment.
 """
 
 import json
@@ -32,7 +32,7 @@ _FAMILY: Final = re.compile(r"mlflow-(?P<kind>children|experiment):(?P<of>\S.*)"
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A table from the tracker, and the files that freeze it: its bytes, and where they came from."""
+    """A table from the tracker, and the files that freeze it: its bytes and its origin."""
 
     table: EvidenceTable
     files: Mapping[str, bytes]
@@ -40,7 +40,7 @@ class Fetched:
 
 
 def fetch(link: Path, text: bytes, runs: Runs | None) -> Fetched:
-    """What a pointer names, as it is now."""
+    """Fetch the present target of a pointer."""
     pointer = text[:2000].decode(errors="replace").strip()
     one, family = _FILE.fullmatch(pointer), _FAMILY.fullmatch(pointer)
     is_table = one is not None and ".." not in one["path"].split("/") and suffix_of(one["path"]) != ""
@@ -65,31 +65,31 @@ def fetch(link: Path, text: bytes, runs: Runs | None) -> Fetched:
 
 
 def kept(link: Path) -> Fetched:
-    """What was fetched when the release was submitted, from the files that froze it."""
+    """The table as fetched at submission, from the files that froze it."""
     folder = link.parent / FETCHED
-    found = [path for suffix in SUFFIXES if (path := folder / f"{link.stem}{suffix}").is_file()]
+    tables = [path for suffix in SUFFIXES if (path := folder / f"{link.stem}{suffix}").is_file()]
     note = folder / f"{link.stem}.json"
-    if len(found) != 1 or not note.is_file():
+    if len(tables) != 1 or not note.is_file():
         raise BadInputError(
             f"{folder}: expected the table that {link.name} named when it was submitted, found none. Submit it again."
         )
-    content = read_bytes(found[0], link.parent)
-    name = f"{FETCHED}/{found[0].name}"
+    content = read_bytes(tables[0], link.parent)
+    name = f"{FETCHED}/{tables[0].name}"
     noted = read_bytes(note, link.parent)
     files = {name: content, f"{FETCHED}/{note.name}": noted}
-    return Fetched(table_of(content, name, str(found[0])), files, _tracked(link.stem, note, noted))
+    return Fetched(table_of(content, name, str(tables[0])), files, _tracked(link.stem, note, noted))
 
 
 def _one(link: Path, runs: Runs, match: re.Match[str]) -> Fetched:
     content = runs.content(match["run"], match["path"], limit=MAX_BYTES)
-    found = digest(content)
-    if match["sha"] is not None and match["sha"] != found:
-        raise BadInputError(f"expected the sha256 {match['sha']}, found {found}. It is no longer what was pointed at.")
+    sha256 = digest(content)
+    if match["sha"] is not None and match["sha"] != sha256:
+        raise BadInputError(f"expected the sha256 {match['sha']}, found {sha256}. It is no longer what was pointed at.")
     name = f"{FETCHED}/{link.stem}{suffix_of(match['path'])}"
-    run = {"run": match["run"], "artifact": match["path"], "sha256": found, "users": [*runs.run(match["run"]).users]}
-    note = {"table": found, "runs": [run]}
-    said = f"{link.name} ({match['path']} of run {match['run']})"
-    return _frozen(link, content, name, said, note)
+    run = {"run": match["run"], "artifact": match["path"], "sha256": sha256, "users": [*runs.run(match["run"]).users]}
+    note = {"table": sha256, "runs": [run]}
+    where = f"{link.name} ({match['path']} of run {match['run']})"
+    return _frozen(link, content, name, where, note)
 
 
 def _family(link: Path, runs: Runs, kind: str, of: str) -> Fetched:
@@ -116,20 +116,20 @@ def _family(link: Path, runs: Runs, kind: str, of: str) -> Fetched:
     return _frozen(link, family.content, f"{FETCHED}/{link.stem}.parquet", f"{link.name} ({kind} of {of})", note)
 
 
-def _frozen(link: Path, content: bytes, name: str, said: str, note: Mapping[str, object]) -> Fetched:
+def _frozen(link: Path, content: bytes, name: str, shown: str, note: Mapping[str, object]) -> Fetched:
     where, noted = f"{FETCHED}/{link.stem}.json", canonical(dict(note))
     files = {name: content, where: noted}
-    return Fetched(table_of(content, name, said), files, _tracked(link.stem, Path(where), noted))
+    return Fetched(table_of(content, name, shown), files, _tracked(link.stem, Path(where), noted))
 
 
 def _tracked(name: str, where: Path, note: bytes) -> TrackedTable:
-    """Whose runs a table came from, by its note; one that an older Signoff wrote names nobody."""
+    """The runs and users of a table, by its note; notes of an older Signoff name no users."""
     try:
-        said = json.loads(note)
-        makers = [run.get("users", []) for run in (*said["runs"], *said.get("run_again", []))]
-        ids = tuple(str(run["run"]) for run in said["runs"])
+        fetched = json.loads(note)
+        makers = [run.get("users", []) for run in (*fetched["runs"], *fetched.get("run_again", []))]
+        ids = tuple(str(run["run"]) for run in fetched["runs"])
         users = Counter(str(user) for run in makers for user in run)
-        ids = tuple(str(run["run"]) for run in said["runs"])
+        ids = tuple(str(run["run"]) for run in fetched["runs"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInputError(
             f"{where}: expected the note of what was fetched, found another text. Submit again."

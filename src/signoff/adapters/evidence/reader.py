@@ -1,4 +1,4 @@
-"""A dossier folder as one reading: declarations, measurements, and the exact bytes behind them."""
+"""Reads a dossier folder: its declarations, its measurements, and their exact bytes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -51,20 +51,20 @@ IN_FORCE: Final = Path("policy in force")
 MOST_NAMED: Final = 5
 HOLDING_RETURNS: Final = ("backtest", "backtest_previous", "trials", "paper_returns", "stress", "asset_returns")
 MOST_TRIALS: Final = 25_000_000
-"""Returns of a family: some copies of 8 bytes each are worked on at a time, which is a gigabyte."""
+"""The most returns of a family: several copies of 8 bytes each take about a gigabyte."""
 POLICY_BESIDE: Final = f"{POLICY} beside the dossier"
 LINKED_BYTES: Final = 1_000_000
 _NOTHING_DECLARED: Final = EvidenceDeclaration()
 BAR: Final = ("bar_low", "bar_high")
 MODEL_OF: Final = ("version", "run_id")
-"""Columns by which a paper log says which model predicted."""
+"""Columns of a paper log that name the model that predicted."""
 
 
 class FolderReader:
     """Reads folders as the how-to describes them.
 
-    `runs` answers what a pointer names. Folders beneath `keep` are submissions that Signoff keeps: there a pointer is
-    read as it was fetched then, whatever the tracker says today.
+    `runs` fetches what a pointer names. Folders beneath `keep` are stored submissions: their pointers are read as they
+    were fetched at submission, whatever the tracker has today.
     """
 
     def __init__(self, runs: Runs | None = None, *, keep: Path | None = None) -> None:
@@ -79,7 +79,7 @@ class FolderReader:
         *,
         is_submission: bool = False,
     ) -> Inputs:
-        """Parse and check everything; nothing is kept when anything is wrong."""
+        """Parse and check everything; one fault refuses the whole folder."""
         with one_reading():
             return self._read(folder, policy, in_force, is_submission=is_submission)
 
@@ -93,17 +93,17 @@ class FolderReader:
             )
         is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
         dossier = load_dossier(folder, is_kept=is_kept)
-        given = _given(folder, policy)
-        if is_submission or given is None:
-            standing = in_force()
-            for brought in (given, _given(folder, None) if is_submission else None):
-                if brought is not None:
-                    _refuse_another(folder, brought, standing)
-            given, floor = _located(standing), standing.floor
+        policy_file = _given(folder, policy)
+        if is_submission or policy_file is None:
+            installed = in_force()
+            for other in (policy_file, _given(folder, None) if is_submission else None):
+                if other is not None:
+                    _refuse_another(folder, other, installed)
+            policy_file, floor = _located(installed), installed.floor
         else:
-            floor = _trial(given, POLICY_BESIDE if policy is None else str(policy))
-        effective = effective_policy(given, dossier)
-        files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
+            floor = _trial(policy_file, POLICY_BESIDE if policy is None else str(policy))
+        effective = effective_policy(policy_file, dossier)
+        files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: policy_file.content}
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
         evidence = _evidence(folder, tables, reports, dossier.value.evidence)
         refuse_low_rate(folder, dossier.value.evidence, effective.gates)
@@ -113,8 +113,8 @@ class FolderReader:
         validation = dossier.value.validation
         refuse_no_probabilities(folder, evidence, validation.prediction)
         refuse_probable_probabilities(folder, evidence, validation.prediction, validation.score_neutral)
-        for found in tables.values():
-            files |= found.files
+        for table in tables.values():
+            files |= table.files
         files |= reports.files
         _take_inputs(folder, dossier.value, files)
         if (lock := dossier.value.infrastructure.lock) is not None:
@@ -130,34 +130,34 @@ class FolderReader:
         )
 
 
-def _given(folder: Path, given: Path | None) -> Located[Policy] | None:
-    """The policy file that came along, None where there is none."""
-    path = given or folder / POLICY
-    if given is None and not (path.exists() or path.is_symlink()):
+def _given(folder: Path, named: Path | None) -> Located[Policy] | None:
+    """The policy file of the folder or the command; None without one."""
+    path = named or folder / POLICY
+    if named is None and not (path.exists() or path.is_symlink()):
         return None
-    return load_policy(path, folder if given is None else None)
+    return load_policy(path, folder if named is None else None)
 
 
-def _trial(given: Located[Policy], source: str) -> Floor:
-    policy = given.value
+def _trial(located: Located[Policy], source: str) -> Floor:
+    policy = located.value
     digest = content_digest(content_of(policy))
     return Floor(origin=Origin.TRIAL, name=policy.name, version=policy.version, digest=digest, source=source)
 
 
-def _located(standing: InForce) -> Located[Policy]:
-    return Located(standing.policy, IN_FORCE, policy_text(standing.content), {}, is_in_force=True)
+def _located(in_force: InForce) -> Located[Policy]:
+    return Located(in_force.policy, IN_FORCE, policy_text(in_force.content), {}, is_in_force=True)
 
 
-def _refuse_another(folder: Path, given: Located[Policy], standing: InForce) -> None:
-    """Refuse to submit under a policy that somebody brought along, whatever is in it."""
-    found = differences(standing.policy, given.value)
-    if not found:
+def _refuse_another(folder: Path, brought: Located[Policy], in_force: InForce) -> None:
+    """Refuse a submission that brings another policy than the one in force."""
+    changes = differences(in_force.policy, brought.value)
+    if not changes:
         return
-    named = "; ".join(f"{d.path}: expected {d.before}, found {d.after}" for d in found[:MOST_NAMED])
-    further = f"; and {len(found) - MOST_NAMED} further keys" if len(found) > MOST_NAMED else ""
-    where = "the dossier's policy.yaml" if given.path == folder / POLICY else given.path
+    named = "; ".join(f"{d.path}: expected {d.before}, found {d.after}" for d in changes[:MOST_NAMED])
+    further = f"; and {len(changes) - MOST_NAMED} further keys" if len(changes) > MOST_NAMED else ""
+    where = "the dossier's policy.yaml" if brought.path == folder / POLICY else brought.path
     raise RefusedError(
-        f"Expected no policy but the installation's ({standing.floor.words}), found another one in {where}: "
+        f"Expected no policy but the installation's ({in_force.floor.words}), found another one in {where}: "
         f"{named}{further}. Nothing was done. Remove the file, or let two people change the policy: `signoff "
         "policy propose FILE`, then `signoff policy confirm`."
     )
@@ -171,21 +171,21 @@ def _evidence(
             f"{folder}: expected backtest.parquet, .csv or .arrow with the columns date and return, found none. "
             "Every figure of the memo begins with it."
         )
-    given = {name: replace(found.table, declared=declared) for name, found in tables.items()}
-    evidence = evidence_of(folder, given, declared)
+    evidence_tables = {name: replace(table.table, declared=declared) for name, table in tables.items()}
+    evidence = evidence_of(folder, evidence_tables, declared)
     suites = {suite.source.name: suite.source for suite in reports.suites.values()}
     return replace(
         evidence,
         suites=reports.suites,
         sources=(*evidence.sources, *suites.values()),
-        tracked=tuple(found.tracked for found in tables.values() if found.tracked is not None),
+        tracked=tuple(table.tracked for table in tables.values() if table.tracked is not None),
     )
 
 
-def evidence_of(folder: Path, given: Mapping[str, EvidenceTable], declared: EvidenceDeclaration) -> Evidence:
-    """The measurements in tables that were read already, by their names in a dossier; one is the backtest.
+def evidence_of(folder: Path, tables: Mapping[str, EvidenceTable], declared: EvidenceDeclaration) -> Evidence:
+    """The measurements in parsed tables, by their dossier names; `backtest` is required.
 
-    `folder` is what messages call the place that they came from.
+    `folder` names their place in messages.
     """
     zone = declared.zone
     if zone is not None:
@@ -193,30 +193,30 @@ def evidence_of(folder: Path, given: Mapping[str, EvidenceTable], declared: Evid
     returns, positions = partial(_returns, zone=zone), partial(_positions, zone=zone)
     trials, asset_returns = partial(_trials, zone=zone), partial(_asset_returns, zone=zone)
     evidence = Evidence(
-        backtest=returns(given["backtest"]),
-        backtest_previous=_optional(given.get("backtest_previous"), returns),
-        trials=_optional(given.get("trials"), trials),
-        predictions=_optional(given.get("predictions"), _predictions),
-        predictions_previous=_optional(given.get("predictions_previous"), _predictions),
-        paper=_optional(given.get("paper"), _paper),
-        paper_returns=_optional(given.get("paper_returns"), returns),
-        positions=_optional(given.get("positions"), positions),
-        stress=_optional(given.get("stress"), returns),
-        asset_returns=_optional(given.get("asset_returns"), asset_returns),
-        sources=tuple(table.source for table in given.values()),
+        backtest=returns(tables["backtest"]),
+        backtest_previous=_optional(tables.get("backtest_previous"), returns),
+        trials=_optional(tables.get("trials"), trials),
+        predictions=_optional(tables.get("predictions"), _predictions),
+        predictions_previous=_optional(tables.get("predictions_previous"), _predictions),
+        paper=_optional(tables.get("paper"), _paper),
+        paper_returns=_optional(tables.get("paper_returns"), returns),
+        positions=_optional(tables.get("positions"), positions),
+        stress=_optional(tables.get("stress"), returns),
+        asset_returns=_optional(tables.get("asset_returns"), asset_returns),
+        sources=tuple(table.source for table in tables.values()),
         largest_return=_largest(declared),
     )
-    _refuse_unmatched(folder, given, declared)
+    _refuse_unmatched(folder, tables, declared)
     refuse_disagreement(folder, evidence)
     refuse_copies(folder, evidence)
     return left_out(evidence)
 
 
 def _refuse_unmatched(folder: Path, tables: Mapping[str, EvidenceTable], declared: EvidenceDeclaration) -> None:
-    """Refuse a true return that is declared and that no table has."""
+    """Refuse a declared true return that no table has."""
     if not declared.extreme_returns:
         return
-    held = [
+    rows = [
         (
             table.name,
             table.days(declared.zone),
@@ -225,17 +225,17 @@ def _refuse_unmatched(folder: Path, tables: Mapping[str, EvidenceTable], declare
         for name, table in tables.items()
         if name in HOLDING_RETURNS
     ]
-    if (problem := unmatched(held, declared)) is not None:
+    if (problem := unmatched(rows, declared)) is not None:
         raise BadInputError(f"{folder / 'dossier.yaml'}: {problem}. Nothing was written.")
 
 
 def _with_benchmarks(folder: Path, evidence: Evidence) -> tuple[Evidence, dict[str, bytes]]:
-    """The evidence with what was measured of the version and of the previous one, and the bytes of these files."""
-    found = {name: read for name in BENCHMARKS if (read := read_benchmark(folder / name, folder)) is not None}
-    own, previous = (found[name][0] if name in found else None for name in BENCHMARKS)
-    sources = (*evidence.sources, *(source for _, _, source in found.values()))
+    """The evidence with the benchmarks of the version and the previous one, and their files' bytes."""
+    benchmarks = {name: read for name in BENCHMARKS if (read := read_benchmark(folder / name, folder)) is not None}
+    own, previous = (benchmarks[name][0] if name in benchmarks else None for name in BENCHMARKS)
+    sources = (*evidence.sources, *(source for _, _, source in benchmarks.values()))
     measured = replace(evidence, benchmark=own, benchmark_previous=previous, sources=sources)
-    return measured, {name: content for name, (_, content, _) in found.items()}
+    return measured, {name: content for name, (_, content, _) in benchmarks.items()}
 
 
 def _optional(table: EvidenceTable | None, parse: Callable[[EvidenceTable], T]) -> T | None:
@@ -259,15 +259,15 @@ def _returns(table: EvidenceTable, zone: str | None = None) -> Returns:
 
 
 def _costs(table: EvidenceTable) -> Costs:
-    """Whether the returns of a table are net of costs; an import and a dossier that disagree are refused."""
+    """Whether the returns are net of costs; import and dossier must agree."""
     declared = table.declared.costs
-    found = costs_of(table.imported_costs, declared)
-    if found is None:
+    costs = costs_of(table.imported_costs, declared)
+    if costs is None:
         table.refuse(
             f"expected returns as evidence.costs of dossier.yaml says ({declared}), found by the note of the import "
             f"that they are {table.imported_costs}. Correct evidence.costs, or import the trades again with their fees"
         )
-    return found
+    return costs
 
 
 NO_TRIALS: Final = frozenset({"benchmark", "turnover", "cost"})
@@ -348,7 +348,7 @@ def _paper(table: EvidenceTable) -> PaperLog:
 
 
 def _named(table: EvidenceTable, column: str) -> tuple[str, ...]:
-    """Every different text of a column, none where the table has no such column."""
+    """The distinct texts of a column; empty if the table lacks it."""
     if column not in table.frame.columns:
         return ()
     return tuple(sorted(set(table.texts(column).tolist())))
@@ -380,14 +380,14 @@ def _asset_returns(table: EvidenceTable, zone: str | None = None) -> AssetReturn
 
 
 def _largest(declared: EvidenceDeclaration) -> float | None:
-    """The largest gain of one period that the dossier declares, as a fraction."""
+    """The dossier's largest declared gain of one period, as a fraction."""
     scale = 100 if declared.return_unit is ReturnUnit.PERCENT else 1
     largest = max((one.value / scale for one in declared.extreme_returns), default=0.0)
     return largest if largest > LARGEST else None
 
 
 def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> None:
-    """The tables of the feature replay belong to what is signed, and so does its code where it lies in the folder."""
+    """Add the replay's tables, and its code if it is in the folder, to the signed files."""
     declared = dossier.validation.pit
     files |= feature_code(declared.compute, folder)
     if declared.strategy is not None:
@@ -406,7 +406,6 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
 
 
 def _lock(folder: Path, relative: str) -> bytes:
-    """The lock file that the dossier names."""
     path = folder / relative
     if not _is_inside(folder, relative) or not _is_file(path):
         raise BadInputError(
@@ -418,7 +417,7 @@ def _lock(folder: Path, relative: str) -> bytes:
 
 
 def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str, bool | None]:
-    """Whether each file that is referred to exists; a URL is not looked up here and stays unknown."""
+    """Whether each linked file exists; URLs are not fetched and stay unknown."""
     wanted = [
         dossier.governance.model_card,
         dossier.plan.monitoring.dashboard,
@@ -429,20 +428,20 @@ def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str,
         *(reference.link for reference in dossier.appendix.references),
         *(requirement.evidence for requirement in dossier.governance.requirements),
     ]
-    found: dict[str, bool | None] = {}
+    exists: dict[str, bool | None] = {}
     for link in wanted:
         if " " in link or ":" in link:
-            found[link] = None
+            exists[link] = None
             continue
         path = folder / link
-        found[link] = _is_inside(folder, link) and _is_file(path)
-        if found[link] and path.stat().st_size < LINKED_BYTES and link not in files:
+        exists[link] = _is_inside(folder, link) and _is_file(path)
+        if exists[link] and path.stat().st_size < LINKED_BYTES and link not in files:
             files[link] = _read_linked(path, folder)
-    return found
+    return exists
 
 
 def _read_linked(path: Path, folder: Path) -> bytes:
-    """The content of a file that the dossier refers to, which may be empty."""
+    """The content of a linked file, which may be empty."""
     try:
         return read_inside(path, folder, limit=LINKED_BYTES)
     except OSError as error:
@@ -454,7 +453,7 @@ def _is_inside(folder: Path, relative: str) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is anything to be read, which is then refused where it is no file."""
+    """Whether anything exists at the path; reading refuses anything but a file."""
     try:
         return path.is_symlink() or (path.exists() and not path.is_dir())
     except OSError:
@@ -462,7 +461,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is such a file; a name that no file can have is none."""
+    """Whether the file exists; an impossible name counts as missing."""
     try:
         return path.is_file()
     except OSError:

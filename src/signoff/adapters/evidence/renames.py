@@ -1,4 +1,4 @@
-"""Symbols that changed their name while they were held: one ends, another begins with the very weight that it had."""
+"""Finds symbols that changed their name while held: one ends, another begins with exactly its weight."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ SAME: Final = 1e-9
 
 
 def under_new_names(table: EvidenceTable, positions: Positions, renames: Mapping[str, str]) -> Positions:
-    """The positions under the names that the dossier declares, or a question about one that it does not."""
+    """The positions under the declared names; an undeclared rename is asked about."""
     _refuse_undeclared(table, positions, renames)
     if not any(old != new for old, new in renames.items()):
         return positions
@@ -22,7 +22,7 @@ def under_new_names(table: EvidenceTable, positions: Positions, renames: Mapping
 
 
 def _refuse_undeclared(table: EvidenceTable, positions: Positions, renames: Mapping[str, str]) -> None:
-    """Ask where a weight that no other symbol has goes over from a symbol that ends to one that begins."""
+    """Ask about a unique weight that passes from a symbol that ends to one that begins."""
     days, symbols, weights = positions.dates, positions.symbols, positions.weight
     every = np.unique(days)
     span = {str(symbol): np.flatnonzero(symbols == symbol) for symbol in np.unique(symbols)}
@@ -35,8 +35,8 @@ def _refuse_undeclared(table: EvidenceTable, positions: Positions, renames: Mapp
         if after.size == 0 or old in renames:
             continue
         weight = weights[rows[-1]]
-        held = weights[days == last]
-        if weight == 0 or int((np.abs(held - weight) <= SAME * abs(weight)).sum()) > 1:
+        last_weights = weights[days == last]
+        if weight == 0 or int((np.abs(last_weights - weight) <= SAME * abs(weight)).sum()) > 1:
             continue
         for new in begins.get(after[0], []):
             row = int(span[new][0])

@@ -1,8 +1,7 @@
-"""What the evidence says of its own time, held against what the dossier declares of it, and against calendars.
+"""The frequency and calendar of the evidence, checked against the dossier and against exchange calendars.
 
-The dates say how often a table has a row; the calendar that they follow is the declared one, else the policy's, else
-the exchange that they agree with best. Where the dates allow two readings, or disagree with the dossier, the tables are
-refused with the key that settles it.
+The dates give the frequency of a table. Its calendar is the declared one, else the policy's, else the exchange that
+agrees best. Ambiguous dates, and dates that disagree with the dossier, are refused with the key that settles them.
 """
 
 from collections.abc import Iterator
@@ -38,27 +37,27 @@ from signoff.domain.sampling import (
 )
 
 EXCHANGES: Final = ("XNYS", "XLON", "XFRA", "XPAR", "XTKS", "XHKG", "XSHG", "XTSE", "XASX", "XBOM", "XTAE", "XSAU")
-"""Where dates follow neither every weekday nor the policy's exchange, the one of these that they agree with best."""
+"""Candidates if the dates follow neither every weekday nor the policy's exchange."""
 FITS: Final = 0.005
 NONE_SHUT: Final = 0.001
-"""Shares of rows while an exchange is shut: up to these the dates follow it, however many of its sessions they lack."""
+"""Shares of rows while an exchange is shut: up to these, the dates follow it even if they lack many sessions."""
 ROWS: Final = 1.05
-"""How far a declared number of rows a year may be from that of the dates, which every Sharpe ratio is scaled by."""
+"""How far declared and counted rows a year may differ; they scale every Sharpe ratio."""
 ROWS_OF_A_CALENDAR: Final = 1.01
-"""The same for weeks, months and longer: a year has as many of them everywhere."""
+"""The same for weeks, months and longer, whose number a year is the same everywhere."""
 FEWEST_LAGGED: Final = 30
 CERTAIN: Final = 4.0
-"""Standard errors by which agreement at another lag is the better one: chance does that once in fifteen thousand."""
+"""Standard errors by which another lag must agree better: chance does that once in fifteen thousand."""
 LEAST: Final = 0.1
 MOST_LAG: Final = 5
 
 _REST: Final = timedelta(days=14)
-"""Longer than any market rests."""
+"""Longer than any market closure."""
 _A_DAY: Final = date(2020, 1, 2)
 
 
 def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhasePolicy) -> Evidence:
-    """The evidence with what is known of its time, or a refusal that says what to declare."""
+    """The evidence with its frequency and calendar, or a refusal that says what to declare."""
     declared = dossier.evidence
     backtest = _timed(folder, evidence.backtest, declared)
     calendar = _calendar(folder, backtest, declared, phases)
@@ -78,8 +77,8 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
         for one in (evidence.paper_returns, evidence.stress)
     )
     judged = [one for one in (backtest, previous, paper) if one is not None]
-    held = tuple(_held_whole(one, declared.benchmark_calendar) for one in judged)
-    rivals = () if declared.calendar is not None else _rivals(backtest, held[0])
+    coverages = tuple(_held_whole(one, declared.benchmark_calendar) for one in judged)
+    rivals = () if declared.calendar is not None else _rivals(backtest, coverages[0])
     return replace(
         evidence,
         backtest=replace(backtest, sampling=replace(backtest.sampling, rivals=rivals)),
@@ -87,12 +86,12 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
         backtest_previous=previous,
         paper_returns=paper,
         stress=stress,
-        coverage=held,
+        coverage=coverages,
     )
 
 
 def refuse_low_rate(folder: Path, declared: EvidenceDeclaration, gates: GatePolicy) -> None:
-    """Refuse a risk-free rate below the policy's floor: the lower it is, the higher is every Sharpe ratio."""
+    """Refuse a risk-free rate below the policy's floor, since a low rate raises every Sharpe ratio."""
     rate, lowest = declared.risk_free_pct, gates.lowest_risk_free_pct
     if rate < lowest:
         raise BadInputError(
@@ -113,28 +112,28 @@ def _own_time(
 
 
 def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_own: bool = False) -> Returns:
-    """The table with its frequency: as declared where that is so, else as its dates say.
+    """The table with its frequency: the declared one, else the one that its dates show.
 
     A table of its own (`is_own`) may be daily where the backtest is not.
     """
-    found, where = inferred(table.dates, table.returns), folder / table.source.name
+    inferred_rate, where = inferred(table.dates, table.returns), folder / table.source.name
     asked = declared.frequency
-    if isinstance(found, Unclear):
+    if isinstance(inferred_rate, Unclear):
         if asked is None or (asked is Frequency.DAILY and declared.rows_a_year is None and declared.calendar is None):
-            raise _unclear(where, found)
+            raise _unclear(where, inferred_rate)
         years = (table.dates[-1] - table.dates[0]).astype(np.int64) / 365.25
         measured = declared.rows_a_year is not None and years > 0
         rows_a_year = float((table.dates.size - 1) / years) if measured else asked.rows_a_year
-        found = Sampling(frequency=asked, rows_a_year=rows_a_year)
-    elif asked is not None and asked is not found.frequency and table.dates.size > 1 and not is_own:
+        inferred_rate = Sampling(frequency=asked, rows_a_year=rows_a_year)
+    elif asked is not None and asked is not inferred_rate.frequency and table.dates.size > 1 and not is_own:
         raise BadInputError(
             f"{where}: expected {asked.value} rows, as evidence.frequency of dossier.yaml says, found "
-            f"{found.frequency.value} rows ({table.dates[0]}, {table.dates[1]}, …). Correct the key or the file. "
-            "Nothing was written."
+            f"{inferred_rate.frequency.value} rows ({table.dates[0]}, {table.dates[1]}, …). Correct the key or the "
+            "file. Nothing was written."
         )
-    if (picked := wandering(table.dates, found.frequency)) is not None:
+    if (picked := wandering(table.dates, inferred_rate.frequency)) is not None:
         raise _unclear(where, picked)
-    is_other = is_own and asked is not None and found.frequency is not asked
+    is_other = is_own and asked is not None and inferred_rate.frequency is not asked
     own = tuple(
         key
         for key in ("frequency", "rows_a_year", "calendar", "zone", "benchmark_lag")
@@ -144,7 +143,7 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
     zone = declared.zone or read.zone
     unit = "" if declared.return_unit is None else declared.return_unit.value
     sampling = replace(
-        found,
+        inferred_rate,
         risk_free_pct=declared.risk_free_pct,
         zone=zone,
         declared=own,
@@ -153,34 +152,34 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
     )
     rows = declared.rows_a_year
     if rows is not None and not is_other:
-        counted, how = _counted_rows_a_year(table, found)
-        allowed = ROWS if found.frequency is Frequency.DAILY else ROWS_OF_A_CALENDAR
-        if table.dates.size > 1 and rows != found.rows_a_year and not 1 / allowed <= rows / counted <= allowed:
+        counted, how = _counted_rows_a_year(table, inferred_rate)
+        allowed = ROWS if inferred_rate.frequency is Frequency.DAILY else ROWS_OF_A_CALENDAR
+        if table.dates.size > 1 and rows != inferred_rate.rows_a_year and not 1 / allowed <= rows / counted <= allowed:
             raise BadInputError(
                 f"{where}: expected {rows:g} rows a year, as evidence.rows_a_year of dossier.yaml says, found "
-                f"{found.frequency.value} rows, which are {counted:.0f} a year{how}. They may differ by "
+                f"{inferred_rate.frequency.value} rows, which are {counted:.0f} a year{how}. They may differ by "
                 f"{allowed - 1:.0%}. Correct the key or the file. Nothing was written."
             )
         sampling = replace(sampling, rows_a_year=rows)
     return replace(table, sampling=sampling)
 
 
-def _counted_rows_a_year(table: Returns, found: Sampling) -> tuple[float, str]:
-    """The rows a year that the dates of a table count to; those of its frequency where it is shorter than a year."""
+def _counted_rows_a_year(table: Returns, sampling: Sampling) -> tuple[float, str]:
+    """The rows a year as counted from the dates; for less than a year, those of the frequency."""
     days = int((table.dates[-1] - table.dates[0]).astype(np.int64)) if table.dates.size else 0
     if days < A_YEAR - 14:
-        return found.rows_a_year, ""
+        return sampling.rows_a_year, ""
     return 365.25 * (table.dates.size - 1) / days, f" by their dates ({table.dates.size:,} rows over {days:,} days)"
 
 
-def _unclear(where: Path, found: Unclear) -> BadInputError:
-    remedy = found.remedy or (
+def _unclear(where: Path, unclear: Unclear) -> BadInputError:
+    remedy = unclear.remedy or (
         "Declare evidence.frequency, evidence.calendar and evidence.rows_a_year in dossier.yaml, or add a row "
         "for every session, with the return 0 where nothing was held."
     )
     return BadInputError(
-        f"{where}: expected dates that are daily, weekly, monthly, quarterly or yearly, found {found.found}. {remedy} "
-        "Nothing was written."
+        f"{where}: expected dates that are daily, weekly, monthly, quarterly or yearly, found {unclear.found}. "
+        f"{remedy} Nothing was written."
     )
 
 
@@ -193,21 +192,21 @@ def _followed(table: Returns, calendar: str) -> Returns:
 
 
 def _like(folder: Path, table: Returns, backtest: Returns, declared: EvidenceDeclaration) -> Returns:
-    """The previous version's table, which is held against the backtest row by row."""
+    """The previous version's table, which is compared with the backtest row by row."""
     assert backtest.sampling is not None
-    found = _timed(folder, table, replace(declared, frequency=None, rows_a_year=None))
-    assert found.sampling is not None
-    if found.sampling.frequency is not backtest.sampling.frequency and min(table.dates.size, backtest.dates.size) > 1:
+    timed = _timed(folder, table, replace(declared, frequency=None, rows_a_year=None))
+    assert timed.sampling is not None
+    if timed.sampling.frequency is not backtest.sampling.frequency and min(table.dates.size, backtest.dates.size) > 1:
         raise BadInputError(
             f"{folder / table.source.name}: expected {backtest.sampling.frequency.value} rows, as in "
-            f"{backtest.source.name}, found {found.sampling.frequency.value} ones: not comparable. Export both for the "
+            f"{backtest.source.name}, found {timed.sampling.frequency.value} ones: not comparable. Export both for the "
             "same rows."
         )
     return replace(table, sampling=backtest.sampling)
 
 
 def _calendar(folder: Path, backtest: Returns, declared: EvidenceDeclaration, phases: PhasePolicy) -> str:
-    """The calendar that the daily rows follow: the declared one, else the policy's, else what they agree with best."""
+    """The calendar of the daily rows: the declared one, else the policy's, else the best match."""
     sampling = backtest.sampling
     assert sampling is not None
     every_day = sampling.frequency is Frequency.DAILY and sampling.is_every_day
@@ -226,9 +225,9 @@ def _calendar(folder: Path, backtest: Returns, declared: EvidenceDeclaration, ph
 
 
 def _best_calendar(table: Returns, own: str) -> str:
-    """Every weekday where no weekday is missing, else the exchange that the dates agree with best, `own` before others.
+    """Every weekday if none is missing, else the exchange that agrees best; a tie goes to `own`.
 
-    Weekends are left out of the choice where Fridays are in it: no exchange trades on both.
+    Weekends do not count if Fridays occur, since no exchange trades on both.
     """
     is_weekday, has_benchmark = np.is_busday(table.dates), table.benchmark is not None
     friday = int(((table.dates.astype(np.int64) + 3) % 7 == 4).sum())
@@ -245,39 +244,39 @@ def _best_calendar(table: Returns, own: str) -> str:
             continue
         try:
             carried = _carried_on(table, name)
-            held = _held(without_rows(table, carried), name)
+            coverage_of = _held(without_rows(table, carried), name)
         except BadInputError:
             continue
         if best.calendar == WEEKDAYS and best.share == 0 and not carried.rows.any():
             continue
-        if held.share == 0 or (name == own and held.shut.size <= FITS * held.expected):
+        if coverage_of.share == 0 or (name == own and coverage_of.shut.size <= FITS * coverage_of.expected):
             return name
-        if held.shut.size <= NONE_SHUT * held.expected:
-            followed.append(held)
-        best = min(best, held, key=lambda one: one.share)
+        if coverage_of.shut.size <= NONE_SHUT * coverage_of.expected:
+            followed.append(coverage_of)
+        best = min(best, coverage_of, key=lambda one: one.share)
     if followed:
         return min(followed, key=lambda one: one.share).calendar
     two = "" if not has_benchmark or best.share == 0 else _of_two(table.dates, table, own)
     return two or best.calendar
 
 
-def _rivals(table: Returns, held: Coverage) -> tuple[str, ...]:
-    """The exchanges that explain the dates as well as the one that was taken, where this one leaves some unexplained.
+def _rivals(table: Returns, chosen: Coverage) -> tuple[str, ...]:
+    """The exchanges that explain the dates as well as the chosen one, if it leaves some unexplained.
 
-    Every row is a session of theirs, and they lack no more than it does, or both lack many. The market that stands
-    beside it is one: which of the two is the book's own, the dates do not say.
+    Each row is a session of a rival, and it lacks no more rows than the chosen one, or both lack many. A second market
+    beside the chosen one is a rival too: the dates do not show which of the two is the book's.
     """
-    own = _held(table, held.calendar)
-    if held.frequency is not Frequency.DAILY or held.calendar in {"", EVERY_DAY, WEEKDAYS} or not own.share:
+    own = _held(table, chosen.calendar)
+    if chosen.frequency is not Frequency.DAILY or chosen.calendar in {"", EVERY_DAY, WEEKDAYS} or not own.share:
         return ()
-    found = [held.beside] if held.beside else []
+    rivals = [chosen.beside] if chosen.beside else []
     for name, days in _candidates(table):
         lacks = np.setdiff1d(days, table.dates).size
         is_followed = np.setdiff1d(table.dates, days).size <= NONE_SHUT * days.size
         both_lack = min(lacks, own.missing.size) > FITS * days.size
-        if name != held.calendar and is_followed and (lacks <= own.missing.size or both_lack):
-            found.append(name)
-    return tuple(dict.fromkeys(found))
+        if name != chosen.calendar and is_followed and (lacks <= own.missing.size or both_lack):
+            rivals.append(name)
+    return tuple(dict.fromkeys(rivals))
 
 
 def _carried_on(table: Returns, calendar: str) -> Filled:
@@ -293,8 +292,8 @@ def _known(folder: Path, calendar: str, key: str = "calendar") -> None:
     try:
         ExchangeCalendar().days(calendar, _A_DAY, _A_DAY)
     except BadInputError as error:
-        said = str(error).removeprefix("phases.calendar: ")
-        raise BadInputError(f"{folder / 'dossier.yaml'}: evidence.{key}: {said} Nothing was written.") from error
+        problem = str(error).removeprefix("phases.calendar: ")
+        raise BadInputError(f"{folder / 'dossier.yaml'}: evidence.{key}: {problem} Nothing was written.") from error
 
 
 def _held(table: Returns, calendar: str) -> Coverage:
@@ -306,33 +305,33 @@ def _held(table: Returns, calendar: str) -> Coverage:
     wide = ExchangeCalendar().days(calendar, first - _REST, last + _REST)
     named = np.array(wide, dtype="datetime64[D]")
     before, after = named[named < table.dates[0]], named[named > table.dates[-1]]
-    held = coverage(table.source.name, table.dates, own, named[before.size : named.size - after.size])
+    covered = coverage(table.source.name, table.dates, own, named[before.size : named.size - after.size])
     if not before.size or not after.size:
-        return held
-    return replace(held, reach=int((after[0] - before[-1]).astype(np.int64)) - 1)
+        return covered
+    return replace(covered, reach=int((after[0] - before[-1]).astype(np.int64)) - 1)
 
 
 def _held_whole(table: Returns, of_benchmark: str | None) -> Coverage:
     """The coverage of a table with its bars, beside the market of its benchmark."""
     calendar = table.time.calendar
-    held = _held(table, calendar)
+    covered = _held(table, calendar)
     if table.time.frequency is not Frequency.DAILY:
-        return held
-    return replace(_beside_benchmark(table, held, of_benchmark), bars=counted_bars(table, calendar))
+        return covered
+    return replace(_beside_benchmark(table, covered, of_benchmark), bars=counted_bars(table, calendar))
 
 
-def _beside_benchmark(table: Returns, held: Coverage, declared: str | None) -> Coverage:
-    """Days on which only one of the two markets is open are no fault, where the other one is declared or is seen."""
-    is_whole = not held.missing.size and not held.shut.size
-    if is_whole or table.benchmark is None or held.calendar in {"", EVERY_DAY, WEEKDAYS}:
-        return held
-    own = _sessions(held.calendar, table)
+def _beside_benchmark(table: Returns, covered: Coverage, declared: str | None) -> Coverage:
+    """Days with one of two markets open are no fault if the other market is declared or evident."""
+    is_whole = not covered.missing.size and not covered.shut.size
+    if is_whole or table.benchmark is None or covered.calendar in {"", EVERY_DAY, WEEKDAYS}:
+        return covered
+    own = _sessions(covered.calendar, table)
     others = _candidates(table) if declared is None else ((declared, _sessions(declared, table)),)
     for name, days in others:
-        found = beside_another(held, own, days, name, is_declared=declared is not None)
-        if found is not None:
-            return found
-    return held
+        of_both = beside_another(covered, own, days, name, is_declared=declared is not None)
+        if of_both is not None:
+            return of_both
+    return covered
 
 
 def _sessions(calendar: str, table: Returns) -> Days:
@@ -343,7 +342,7 @@ def _sessions(calendar: str, table: Returns) -> Days:
 
 
 def _candidates(table: Returns, *first: str) -> Iterator[tuple[str, Days]]:
-    """The exchanges that a table may follow, with their sessions; one whose calendar does not cover it is passed by."""
+    """The candidate exchanges and their sessions; calendars that do not cover the table are skipped."""
     for name in dict.fromkeys((*first, *EXCHANGES)):
         if name in {EVERY_DAY, WEEKDAYS}:
             continue
@@ -354,7 +353,7 @@ def _candidates(table: Returns, *first: str) -> Iterator[tuple[str, Days]]:
 
 
 def _of_two(dates: Days, table: Returns, own: str) -> str:
-    """The exchange whose sessions and those of another one together are the dates; "" where there are no such two."""
+    """The first of two exchanges whose joint sessions are the dates; "" without such a pair."""
     sessions = dict(_candidates(table, own))
     for name, days in sessions.items():
         for other in sessions.values():
@@ -364,7 +363,7 @@ def _of_two(dates: Days, table: Returns, own: str) -> str:
 
 
 def _lagged(folder: Path, backtest: Returns, declared: EvidenceDeclaration) -> Returns:
-    """The backtest with the lag of its benchmark; asked for where another than none agrees better."""
+    """The backtest with the lag of its benchmark; refused if another lag agrees better."""
     assert backtest.sampling is not None
     lag = declared.benchmark_lag or 0
     if backtest.benchmark is None:
@@ -376,15 +375,15 @@ def _lagged(folder: Path, backtest: Returns, declared: EvidenceDeclaration) -> R
         return backtest
     better = _better_lag(backtest.returns, backtest.benchmark, lag)
     if better is not None:
-        at, theirs, own = better
-        said = (
+        at, correlation, own = better
+        reason = (
             f"as evidence.benchmark_lag of dossier.yaml says ({lag})"
             if declared.benchmark_lag is not None
             else "as no evidence.benchmark_lag is declared"
         )
         raise BadInputError(
             f"{folder / backtest.source.name}: expected returns that agree best with the benchmark {_rows(lag)}, "
-            f"{said}, found a correlation of {own:.2f} there and of {theirs:.2f} {_rows(at)}. If the "
+            f"{reason}, found a correlation of {own:.2f} there and of {correlation:.2f} {_rows(at)}. If the "
             f"benchmark's session truly is another one (a book in Tokyo and the index of New York), write "
             f"benchmark_lag: {at} under evidence of dossier.yaml; else shift the column. Nothing was written."
         )
@@ -398,36 +397,36 @@ def _rows(lag: int) -> str:
 
 
 def _refuse_shifted(folder: Path, new: Returns, old: Returns) -> None:
-    """Refuse a previous version that agrees better with the new one when it is moved by a row."""
+    """Refuse a previous version whose returns agree better when moved by a row."""
     _, at_new, at_old = np.intersect1d(new.dates, old.dates, return_indices=True)
     better = _better_lag(new.returns[at_new], old.returns[at_old], 0, most=1)
     if better is None:
         return
-    at, theirs, own = better
+    at, correlation, own = better
     raise BadInputError(
         f"{folder / old.source.name}: expected returns that agree best with those of {new.source.name} of the same "
-        f"row, found a correlation of {own:.2f} there and of {theirs:.2f} with its returns {_rows(at)}. One of the two "
-        "tables is shifted by a row: label both by the day on which the return was made, and export them again. "
-        "Nothing was written."
+        f"row, found a correlation of {own:.2f} there and of {correlation:.2f} with its returns {_rows(at)}. One of "
+        "the two tables is shifted by a row: label both by the day on which the return was made, and export them "
+        "again. Nothing was written."
     )
 
 
 def _better_lag(own: Floats, other: Floats, lag: int, *, most: int = MOST_LAG) -> tuple[int, float, float] | None:
-    """The lag within `most` rows at which two series go together surely better than at `lag`: (lag, there, at `lag`).
+    """The lag within `most` rows at which two series agree better beyond chance: (lag, there, at `lag`).
 
-    The size of the correlation of ranks counts, from .1 on: a book that is short of its benchmark goes with it too. The
-    difference is Fisher's, in errors of independent rows.
+    The absolute rank correlation counts, from .1 on, since a book may be short of its benchmark. The difference is
+    Fisher's, in standard errors of independent rows.
     """
-    found = {at: _correlation(own, other, at) for at in range(-most, most + 1)}
-    base = found.get(lag, 0.0)
+    correlations = {at: _correlation(own, other, at) for at in range(-most, most + 1)}
+    base = correlations.get(lag, 0.0)
     n = min(own.size, other.size) - most
     if n < FEWEST_LAGGED:
         return None
-    best = max((at for at in found if at != lag), key=lambda at: abs(found[at]))
+    best = max((at for at in correlations if at != lag), key=lambda at: abs(correlations[at]))
     error = sqrt(2 / (n - 3))
-    there, here = abs(found[best]), abs(base)
-    if there > max(here, LEAST) and (_fisher(there) - _fisher(here)) / error > CERTAIN:
-        return best, found[best], base
+    best_size, here = abs(correlations[best]), abs(base)
+    if best_size > max(here, LEAST) and (_fisher(best_size) - _fisher(here)) / error > CERTAIN:
+        return best, correlations[best], base
     return None
 
 
@@ -436,7 +435,7 @@ def _fisher(correlation: float) -> float:
 
 
 def _correlation(own: Floats, other: Floats, lag: int) -> float:
-    """Of the own returns with the other's `lag` rows before."""
+    """The rank correlation of the own returns with the other's `lag` rows before."""
     size = own.size - abs(lag)
     if size < FEWEST_LAGGED:
         return 0.0
@@ -448,8 +447,8 @@ def _correlation(own: Floats, other: Floats, lag: int) -> float:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Ranks, ties alike: a few wild days do not decide at which lag two series agree."""
+    """Ranks with ties averaged, so that a few extreme days do not decide the lag."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     upto = np.cumsum(counts)
-    found: Floats = (upto - (counts - 1) / 2)[place]
-    return found
+    ranks: Floats = (upto - (counts - 1) / 2)[place]
+    return ranks

@@ -1,4 +1,4 @@
-"""Tables from Parquet, CSV and Arrow, and the checks that every one of them must pass.
+"""Tables from Parquet, CSV and Arrow, and the checks that each table must pass.
 
 A refusal names file, row (1 is the first row of data; in a CSV the line too) and column, says what was expected and
 found, and what to do.
@@ -48,21 +48,21 @@ _NOTHING_DECLARED: Final = EvidenceDeclaration()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ByDay:
-    """Days in order, each once, and where each begins among the rows; None where every row is a day."""
+    """Distinct days in order, and the row at which each day begins; None if every row is a day."""
 
     days: Days
     starts: NDArray[np.intp] | None
     of: RowTimes
 
     def compounded(self, returns: Floats) -> Floats:
-        """The returns of rows as those of days."""
+        """Compound the returns of the rows to daily returns."""
         if self.starts is None:
             return returns
         grown: Floats = np.multiply.reduceat(1 + returns, self.starts) - 1
         return grown
 
     def summed(self, values: Floats) -> Floats:
-        """What rows add up to in a day."""
+        """Sum the values of the rows by day."""
         if self.starts is None:
             return values
         total: Floats = np.add.reduceat(values, self.starts)
@@ -71,10 +71,10 @@ class ByDay:
 
 @dataclass(frozen=True, eq=False)
 class EvidenceTable:
-    """One file as it was read: its name in what is signed, and what messages call it."""
+    """One file as read: `name` is its name in the manifest, `where` its name in messages."""
 
     name: str
-    said: str
+    where: str
     content: bytes
     frame: pl.DataFrame
     declared: EvidenceDeclaration = _NOTHING_DECLARED
@@ -86,23 +86,23 @@ class EvidenceTable:
         return Source(name=self.name, sha256=digest(self.content), size=len(self.content), rows=self.frame.height)
 
     def require(self, *columns: str, optional: tuple[str, ...] = ()) -> None:
-        """Refuse a table that lacks a column, or has one whose name is nearly that of a missing one."""
+        """Refuse a table that lacks a column or misspells one."""
         present = self.frame.columns
         missing = [c for c in columns if c not in present]
         if missing:
-            near = "".join(f"; {found} reads like {c}" for c in missing if (found := self._nearly(c)) is not None)
+            near = "".join(f"; {similar} reads like {c}" for c in missing if (similar := self._nearly(c)) is not None)
             self.refuse(
                 f"expected the columns {', '.join(columns)}, found {_listed(present)}{near}{_no_header(present)}"
             )
         for column in optional:
-            if column not in present and (found := self._nearly(column, *columns, *optional)) is not None:
+            if column not in present and (similar := self._nearly(column, *columns, *optional)) is not None:
                 self.refuse(
-                    f"column {found} reads like {column}, and would be passed over. Name it {column}, or remove it"
+                    f"column {similar} reads like {column}, and would be passed over. Name it {column}, or remove it"
                 )
 
-    def _nearly(self, column: str, *known: str) -> str | None:
-        """The column of the table whose name comes nearest to this one, if any comes near."""
-        lowered = {name.strip().lower(): name for name in self.frame.columns if name not in known}
+    def _nearly(self, column: str, *excluded: str) -> str | None:
+        """The column with the most similar name; None if no name is similar."""
+        lowered = {name.strip().lower(): name for name in self.frame.columns if name not in excluded}
         close = get_close_matches(column, lowered, n=1, cutoff=0.7)
         return lowered[close[0]] if close else None
 
@@ -125,30 +125,30 @@ class EvidenceTable:
         return moments(column, zone, ZONE, self.refuse)
 
     def unique_days(self) -> Days:
-        """The `date` column where each day stands once, in order."""
-        found = self.days()
-        self._ordered(found, "date")
-        return found
+        """The `date` column; its days must be unique and in order."""
+        days = self.days()
+        self._ordered(days, "date")
+        return days
 
     def by_day(self, zone: str | None = None) -> ByDay:
-        """The days in order, each once; times of one day are that day's, where they are in order."""
-        found = self.moments(zone)
-        if found.instants is None:
-            self._ordered(found.days, "date")
-            return ByDay(found.days, None, found)
-        back = np.flatnonzero(np.diff(found.instants) <= 0)
+        """The distinct days in order; several times of one day must be in order too."""
+        times = self.moments(zone)
+        if times.instants is None:
+            self._ordered(times.days, "date")
+            return ByDay(times.days, None, times)
+        back = np.flatnonzero(np.diff(times.instants) <= 0)
         if back.size:
             row = int(back[0]) + 1
-            word = "repeats" if found.instants[row] == found.instants[row - 1] else "goes back from"
+            word = "repeats" if times.instants[row] == times.instants[row - 1] else "goes back from"
             column = self.frame["date"]
             self.refuse(
                 f"{self.row(row)}, column date: {column[row]} {word} {column[row - 1]}; times are unique and in order"
             )
-        if (np.diff(found.days.astype(np.int64)) > 0).all():
-            return ByDay(found.days, None, found)
-        starts = np.flatnonzero(np.concatenate(([True], np.diff(found.days.astype(np.int64)) != 0)))
-        self._ordered(found.days[starts], "date")
-        return ByDay(found.days[starts], starts, found)
+        if (np.diff(times.days.astype(np.int64)) > 0).all():
+            return ByDay(times.days, None, times)
+        starts = np.flatnonzero(np.concatenate(([True], np.diff(times.days.astype(np.int64)) != 0)))
+        self._ordered(times.days[starts], "date")
+        return ByDay(times.days[starts], starts, times)
 
     def instants(self) -> Instants:
         """The `timestamp` column: times with a zone, given in UTC."""
@@ -171,19 +171,19 @@ class EvidenceTable:
         return np.asarray(self.coded(name))
 
     def coded(self, name: str = "symbol") -> CodedSymbols:
-        """A column of names as places in the list of them, in the order of their first rows."""
+        """A column of names as codes into the list of names, which follows the order of first rows."""
         column = self.frame[name]
         if column.dtype not in _TEXTS:
             self.refuse(f"column {name}: expected names, found {column.dtype}. Write them as text")
         self._no_nulls(column, name)
         if isinstance(column.dtype, pl.Enum):
-            given = column.dtype.categories
+            categories = column.dtype.categories
         else:
             texts = column.cast(pl.String)
-            given = texts.unique(maintain_order=True)
-            column = texts.cast(pl.Enum(given))
+            categories = texts.unique(maintain_order=True)
+            column = texts.cast(pl.Enum(categories))
         codes = column.to_physical().to_numpy()
-        names = in_one_form(given)
+        names = in_one_form(categories)
         self._refuse_names(names, codes, name)
         places = names.unique(maintain_order=True)
         if places.len() < names.len():
@@ -191,7 +191,7 @@ class EvidenceTable:
         return _of_those_used(codes, places.to_numpy().astype(np.str_))
 
     def _refuse_names(self, names: pl.Series, codes: np.ndarray, column: str) -> None:
-        """Refuse an empty name and a long one: in an array of names each takes as much room as the longest."""
+        """Refuse empty and long names: an array of names reserves the longest name's size for each."""
         length = names.str.len_chars().to_numpy()
         wrong = (length == 0) | (length > MAX_NAME)
         if wrong.any() and wrong[codes].any():
@@ -201,7 +201,7 @@ class EvidenceTable:
             self._short(self.frame[column].cast(pl.String), column)
 
     def texts(self, name: str) -> Symbols:
-        """A column of short texts, empty where there is none."""
+        """A column of short texts; a missing text is empty."""
         texts = self.frame[name].cast(pl.String).fill_null("")
         self._short(texts, name)
         return texts.to_numpy().astype(np.str_)
@@ -231,55 +231,55 @@ class EvidenceTable:
     def returns(self, name: str, *, may_rest: bool = False) -> Floats:
         """A column of simple returns as fractions, from the unit that the dossier declares.
 
-        `may_rest`, zeros may follow a loss of everything: a table of several columns has no other end for one.
+        With `may_rest`, zeros may follow a total loss: one column of several cannot end before the others.
         """
-        given = self.numbers(name)
-        if (problem := worths(given)) is not None:
+        raw = self.numbers(name)
+        if (problem := worths(raw)) is not None:
             self.refuse(f"column {name}: {problem.removesuffix('.')}")
-        values = self._fractions(name, given)
-        if name == "return" or (name == "benchmark" and (given < 0).any()):
-            self._refuse_declared_unit(name, given, values, given.size)
-        fault = impossible(values, self._admitted(given, values, column=name), may_rest=may_rest)
+        values = self._fractions(name, raw)
+        if name == "return" or (name == "benchmark" and (raw < 0).any()):
+            self._refuse_declared_unit(name, raw, values, raw.size)
+        fault = impossible(values, self._admitted(raw, values, column=name), may_rest=may_rest)
         if fault is not None:
-            self._refuse_return(name, given, *fault)
+            self._refuse_return(name, raw, *fault)
         return values
 
     def asset_returns(self, name: str, symbols: Symbols) -> Floats:
-        """A column of simple returns of several assets: each ends by itself."""
-        given = self.numbers(name)
-        values = self._fractions(name, given)
+        """A column of simple returns of several assets; each asset may end on its own date."""
+        raw = self.numbers(name)
+        values = self._fractions(name, raw)
         if self.declared.return_unit is not None:
-            self._refuse_declared_unit(name, given, values, np.unique(self.days(self.declared.zone)).size)
-        admitted = self._admitted(given, values, symbols=symbols)
+            self._refuse_declared_unit(name, raw, values, np.unique(self.days(self.declared.zone)).size)
+        admitted = self._admitted(raw, values, symbols=symbols)
         for row in np.flatnonzero(values <= RUIN).tolist():
             own = np.flatnonzero(symbols == symbols[row])
             if (fault := impossible(values[own], admitted[own])) is not None:
-                self._refuse_return(name, given, int(own[fault[0]]), fault[1], symbols)
+                self._refuse_return(name, raw, int(own[fault[0]]), fault[1], symbols)
         if (large := np.flatnonzero((values > LARGEST_RETURN) & ~admitted)).size:
             row = int(large[0])
             fault = impossible(values[row : row + 1])
             assert fault is not None
-            self._refuse_return(name, given, row, fault[1], symbols)
+            self._refuse_return(name, raw, row, fault[1], symbols)
         return values
 
-    def _fractions(self, name: str, given: Floats) -> Floats:
+    def _fractions(self, name: str, raw: Floats) -> Floats:
         """A column of returns in the declared unit as fractions."""
         if self.declared.return_unit is ReturnUnit.PERCENT:
-            return np.asarray(given / 100, dtype=np.float64)
-        if self.declared.return_unit is None and is_percent(given):
-            row = int(np.argmax(np.abs(given)))
+            return np.asarray(raw / 100, dtype=np.float64)
+        if self.declared.return_unit is None and is_percent(raw):
+            row = int(np.argmax(np.abs(raw)))
             self.refuse(
-                f"column {name}: expected simple returns such as 0.012, found sizes such as {given[row]:g} "
-                f"({self.row(row)}); {_unit_of(given)} (say evidence.return_unit: fraction in dossier.yaml, if they "
+                f"column {name}: expected simple returns such as 0.012, found sizes such as {raw[row]:g} "
+                f"({self.row(row)}); {_unit_of(raw)} (say evidence.return_unit: fraction in dossier.yaml, if they "
                 "are fractions)"
             )
-        return given
+        return raw
 
-    def _refuse_declared_unit(self, name: str, given: Floats, values: Floats, periods: int) -> None:
+    def _refuse_declared_unit(self, name: str, raw: Floats, values: Floats, periods: int) -> None:
         """Refuse a declared unit that the sizes contradict.
 
-        A benchmark that never falls is a rate, and says nothing of the unit. The columns of trials are held against
-        the backtest together: one quiet configuration is no other unit.
+        A benchmark that never falls is an interest rate and does not show the unit. All trials together are compared
+        with the backtest, since one quiet configuration does not show another unit.
         """
         unit = self.declared.return_unit
         if unit is None:
@@ -289,7 +289,7 @@ class EvidenceTable:
         annual = typical_volatility(values, periods / years)
         if annual is None:
             return
-        size = float(np.median(np.abs(given[given != 0])))
+        size = float(np.median(np.abs(raw[raw != 0])))
         as_declared = f"as evidence.return_unit of dossier.yaml says, found a median size of {size:.2g}"
         if unit is ReturnUnit.PERCENT and annual < QUIETEST:
             self.refuse(
@@ -297,34 +297,32 @@ class EvidenceTable:
                 f"{100 * annual:.2g}% a year if it is percent; this looks like fractions. Remove evidence.return_unit, "
                 "or, if returns truly are as small, write them as fractions"
             )
-        if unit is ReturnUnit.FRACTION and annual > WILDEST and is_percent(given):
+        if unit is ReturnUnit.FRACTION and annual > WILDEST and is_percent(raw):
             self.refuse(
                 f"column {name}: expected fractions such as 0.012, {as_declared}, which is a volatility of "
                 f"{100 * annual:,.0f}% a year if it is a fraction; this looks like percent. Divide by 100, or say "
                 "evidence.return_unit: percent"
             )
 
-    def _admitted(
-        self, given: Floats, values: Floats, *, column: str = "", symbols: Symbols | None = None
-    ) -> np.ndarray:
+    def _admitted(self, raw: Floats, values: Floats, *, column: str = "", symbols: Symbols | None = None) -> np.ndarray:
         """The gains above 100% that the dossier declares, by date, value and symbol."""
         admitted = np.zeros(values.size, dtype=np.bool_)
         if not self.declared.extreme_returns or not (values > LARGEST_RETURN).any():
             return admitted
         days = self.days(self.declared.zone)
         for one in self.declared.extreme_returns:
-            same = (days == np.datetime64(one.date)) & (np.abs(given - one.value) <= SAME * abs(one.value))
+            same = (days == np.datetime64(one.date)) & (np.abs(raw - one.value) <= SAME * abs(one.value))
             if one.symbol is not None:
                 same &= (symbols == one.symbol) if symbols is not None else (column in (one.symbol, "return"))
             admitted |= same
         return admitted
 
     def _refuse_return(
-        self, name: str, given: Floats, row: int, problem: str, symbols: Symbols | None = None
+        self, name: str, raw: Floats, row: int, problem: str, symbols: Symbols | None = None
     ) -> NoReturn:
         advice = ""
-        if given[row] > 0:
-            day, value = self.days(self.declared.zone)[row].item(), float(given[row])
+        if raw[row] > 0:
+            day, value = self.days(self.declared.zone)[row].item(), float(raw[row])
             symbol = str(symbols[row]) if symbols is not None else None if name in ("return", "benchmark") else name
             advice = (
                 "? This looks like percent: divide by 100, or say evidence.return_unit: percent in dossier.yaml. If "
@@ -333,10 +331,10 @@ class EvidenceTable:
             )
         elif problem.endswith("money"):
             advice = "? This looks like percent: divide by 100, or say evidence.return_unit: percent in dossier.yaml"
-        self.refuse(f"{self.row(row)}, column {name}: found {given[row]:g}; {problem}{advice}")
+        self.refuse(f"{self.row(row)}, column {name}: found {raw[row]:g}; {problem}{advice}")
 
     def weights(self, name: str) -> Floats:
-        """A column of shares of capital; ten times the capital in one symbol is a wrong unit."""
+        """A column of shares of capital; a row above ten times the capital has a wrong unit."""
         return self._within(name, 10.0, "a share of capital such as 0.05")
 
     def at_least_zero(self, name: str) -> Floats:
@@ -348,7 +346,7 @@ class EvidenceTable:
         return values
 
     def costs(self, name: str) -> Floats:
-        """A column of costs as shares of capital; a tenth of it in one row is a wrong unit."""
+        """A column of costs as shares of capital; a row above a tenth of it has a wrong unit."""
         values = self.numbers(name)
         if (wrong := np.flatnonzero(np.abs(values) > LARGEST_COST)).size:
             row = int(wrong[0])
@@ -398,13 +396,13 @@ class EvidenceTable:
             self.refuse(f"{self.row(row)}: repeats {pairs['symbol'][row]} at {times[row]}; each may stand once")
 
     def row(self, index: int) -> str:
-        """How a row is named to people: counted from 1, with its line where the file has lines."""
+        """The row's name in messages: its number from 1, and its line if the file has lines."""
         line = "" if self.first_line is None else f" (line {index + self.first_line})"
         return f"row {index + 1}{line}"
 
     def refuse(self, problem: str) -> NoReturn:
         """Raise with the file's name."""
-        raise BadInputError(f"{self.said}: {problem}. Nothing was written.")
+        raise BadInputError(f"{self.where}: {problem}. Nothing was written.")
 
     def _floats(self, name: str) -> Floats:
         column = self.frame[name]
@@ -431,7 +429,7 @@ class EvidenceTable:
         return values
 
     def _refuse_written(self, column: pl.Series) -> None:
-        """Refuse dates that people read and no ISO: which form it is, and which command rewrites it."""
+        """Refuse dates in another form than ISO; name the form and the command that rewrites it."""
         try:
             if (ends := month_ends(column)) is not None:
                 self.refuse(
@@ -454,20 +452,20 @@ class EvidenceTable:
         column = column.str.replace(r"[T ]00:00(?::00(?:\.0+)?)?$", "")
         if not column.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
             self._refuse_written(column)
-        found = column.str.to_date("%Y-%m-%d", strict=False)
+        parsed = column.str.to_date("%Y-%m-%d", strict=False)
         shaped = column.str.contains(r"^\d{4}-\d{2}-\d{2}$")
-        found = pl.select(pl.when(shaped).then(found)).to_series()
-        self._refuse_unread(column, found, "an ISO date such as 2018-12-31")
-        return found
+        parsed = pl.select(pl.when(shaped).then(parsed)).to_series()
+        self._refuse_unread(column, parsed, "an ISO date such as 2018-12-31")
+        return parsed
 
     def _iso_times(self, column: pl.Series) -> Instants:
         self._no_nulls(column, column.name)
         if column.str.contains(_WHOLE_TIME).all():
             texts = column.str.replace("T", " ", literal=True).str.replace("Z$", "+00:00")
-            found = texts.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%#z", strict=False, time_unit="us")
-            if not found.null_count():
-                within_years(found, self.refuse)
-                return found.dt.replace_time_zone(None).to_numpy()
+            parsed = texts.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%#z", strict=False, time_unit="us")
+            if not parsed.null_count():
+                within_years(parsed, self.refuse)
+                return parsed.dt.replace_time_zone(None).to_numpy()
         times = []
         for index, text in enumerate(column.to_list()):
             time = _iso_time(text)
@@ -489,14 +487,14 @@ class EvidenceTable:
             times.append(time.astimezone(UTC).replace(tzinfo=None))
         return np.array(times, dtype="datetime64[us]")
 
-    def _refuse_unread(self, given: pl.Series, found: pl.Series, wanted: str) -> None:
-        bad = (found.is_null() & given.is_not_null()).arg_true()
+    def _refuse_unread(self, written: pl.Series, parsed: pl.Series, wanted: str) -> None:
+        bad = (parsed.is_null() & written.is_not_null()).arg_true()
         if bad.len():
             row = int(bad[0])
-            self.refuse(f"{self.row(row)}, column {given.name}: expected {wanted}, found {given[row]}")
+            self.refuse(f"{self.row(row)}, column {written.name}: expected {wanted}, found {written[row]}")
 
     def _short(self, texts: pl.Series, name: str) -> None:
-        """Refuse a text that is no name: in an array of names each takes as much room as the longest."""
+        """Refuse texts that are too long for a name: an array reserves the longest text's size for each."""
         long = (texts.str.len_chars() > MAX_NAME).arg_true()
         if long.len():
             row = int(long[0])
@@ -522,22 +520,22 @@ class EvidenceTable:
 
 
 def read(path: Path, folder: Path) -> EvidenceTable:
-    """One file, whole. A link out of the folder, an empty, a huge or a broken file is refused."""
+    """Read one whole file. A link out of the folder and an empty, huge or broken file are refused."""
     return table_of(read_bytes(path, folder), path.name, str(path))
 
 
-def table_of(content: bytes, name: str, said: str) -> EvidenceTable:
-    """The table in the bytes of a file of this name; `said` is what messages call it."""
+def table_of(content: bytes, name: str, where: str) -> EvidenceTable:
+    """The table in the bytes of a file of this name; `where` names it in messages."""
     suffix = suffix_of(name)
-    found = read_frame(content, suffix, said, is_coded=True)
-    table = EvidenceTable(name, said, content, meant_columns(found.frame, said), first_line=found.first_line)
+    located = read_frame(content, suffix, where, is_coded=True)
+    table = EvidenceTable(name, where, content, meant_columns(located.frame, where), first_line=located.first_line)
     if table.frame.height == 0:
         table.refuse("expected rows of data, found none")
     return table
 
 
 def read_bytes(path: Path, folder: Path | None = None) -> bytes:
-    """The content of a file of evidence: one inside of a folder, or one that was named by itself."""
+    """The content of an evidence file, inside a folder or named by itself."""
     try:
         content = read_named(path, limit=MAX_BYTES) if folder is None else read_inside(path, folder, limit=MAX_BYTES)
     except OSError as error:
@@ -547,9 +545,9 @@ def read_bytes(path: Path, folder: Path | None = None) -> bytes:
     return content
 
 
-def _unit_of(given: Floats) -> str:
-    """What the typical size of returns that are no fractions suggests, and what to do; nothing is converted."""
-    size = float(np.median(np.abs(given[given != 0])))
+def _unit_of(raw: Floats) -> str:
+    """Advice for returns whose typical size is too large for fractions; nothing is converted."""
+    size = float(np.median(np.abs(raw[raw != 0])))
     if size < BASIS_POINTS:
         return "this looks like percent. Divide by 100, or say evidence.return_unit: percent in dossier.yaml"
     if size < MONEY:
@@ -567,7 +565,7 @@ def _unit_of(given: Floats) -> str:
 def _of_those_used(codes: np.ndarray, names: Symbols) -> CodedSymbols:
     """The names that occur; a column of categories may list others."""
     is_used = np.zeros(names.size, dtype=np.bool_)
-    for first in range(0, codes.size, PIECE):  # an index of millions is spread out to eight bytes each
+    for first in range(0, codes.size, PIECE):  # in pieces: numpy widens each index to eight bytes
         is_used[codes[first : first + PIECE]] = True
     if is_used.all():
         return CodedSymbols(codes, names)
@@ -576,7 +574,7 @@ def _of_those_used(codes: np.ndarray, names: Symbols) -> CodedSymbols:
 
 
 def _repeats(times: np.ndarray, symbols: CodedSymbols) -> bool:
-    """Whether a symbol stands twice at one time; times are in order."""
+    """Whether a symbol occurs twice at one time; times are in order."""
     same = times[1:] == times[:-1]
     codes = symbols.codes
     if (codes[1:] > codes[:-1])[same].all():
@@ -592,7 +590,7 @@ def _repeats(times: np.ndarray, symbols: CodedSymbols) -> bool:
 
 
 def _iso_time(text: str) -> datetime | None:
-    """A time as ISO 8601 writes it, with date and clock; None for any other text."""
+    """A time in ISO 8601 with date and clock; None for any other text."""
     try:
         return datetime.fromisoformat(text) if len(text) > len("2018-12-31") else None
     except ValueError:
@@ -605,13 +603,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _no_header(names: Sequence[str]) -> str:
-    """A hint where a table's first row of data stands in place of its header."""
+    """A hint for a file that has data in place of its header."""
     is_data = any(re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|[-+]?\d*[.,]\d+", name) for name in names)
     return ". The first line reads like data: put the names of the columns above it" if is_data else ""
 
 
 def _head_hint(values: Floats, row: int) -> str:
-    """What to do where a table begins with rows that have no value yet."""
+    """Advice for a table whose first rows have no value yet."""
     filled = np.flatnonzero(np.isfinite(values))
     if row or not filled.size or not np.isfinite(values[filled[0] :]).all():
         return ""

@@ -1,6 +1,6 @@
-"""A title above the header of a table, as people write one in a spreadsheet.
+"""Finds a title above the header of a table, as spreadsheets have.
 
-A row is a header where all its cells are names and the next row that holds anything has a date or a number. A first row
+A row is a header if all its cells are names and the next non-empty row has a date or a number. A first row
 above such a header is a title when it has fewer cells, or when only the header names a column of dates.
 """
 
@@ -16,7 +16,7 @@ _LABELS: Final = frozenset({"date", "datum", "day", "month", "time", "timestamp"
 
 
 def header_below(rows: Sequence[Sequence[object]]) -> int | None:
-    """The row of the header, counted from 0, where a title stands above it; None where there is no title."""
+    """The index of the header below a title; None without a title."""
     filled = [(n, cells) for n, row in enumerate(rows[:LOOKED]) if (cells := _filled(row))]
     if not filled or _has_label(title := filled[0][1]):
         return None

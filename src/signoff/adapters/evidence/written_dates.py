@@ -1,7 +1,7 @@
-"""Dates as people write them, brought to ISO: `31/12/2020`, `12/31/2020`, `20201231`, `31-Dec-2020`.
+"""Converts dates as people write them to ISO: `31/12/2020`, `12/31/2020`, `20201231`, `31-Dec-2020`.
 
-A column has one form. Day and month are told apart where a number above 12 proves it; where nothing does, somebody has
-to say. A spreadsheet that took half of a column for its own dates leaves two forms behind, and is refused with the row.
+A column has one form. A number above 12 proves which is the day; without one, the user must say. A spreadsheet that
+converted half of a column to its own dates leaves two forms, which are refused with the row.
 """
 
 from typing import Final, Literal
@@ -48,7 +48,7 @@ class OddDateError(ValueError):
 
 
 def iso_texts(column: pl.Series, order: Order | None = None) -> pl.Series:
-    """Texts of dates and times as ISO texts. What is ISO already is returned as it is; OddDateError otherwise."""
+    """Dates and times as ISO texts; ISO texts are unchanged. Raises OddDateError."""
     texts = column.str.strip_chars()
     filled = texts.drop_nulls()
     if not filled.len():
@@ -73,8 +73,8 @@ def days_of_numbers(column: pl.Series) -> pl.Series:
     numbers = column.cast(pl.Float64).drop_nulls()
     if not numbers.len():
         return column.cast(pl.String)
-    found = numbers.to_numpy()
-    least, most = float(found.min()), float(found.max())
+    values = numbers.to_numpy()
+    least, most = float(values.min()), float(values.max())
     if least >= _OLDEST and most <= _NEWEST:
         return iso_texts(column.cast(pl.Int64).cast(pl.String))
     shown = f"{column.drop_nulls()[0]}"
@@ -88,9 +88,9 @@ def days_of_numbers(column: pl.Series) -> pl.Series:
 
 
 def month_ends(column: pl.Series) -> pl.Series | None:
-    """Months such as `2016-01` or `Jan 2016` as the ISO texts of their last days; None where these are no months.
+    """Months such as `2016-01` or `Jan 2016` as the ISO texts of their last days; None for other texts.
 
-    OddDateError where a month is written in another form than the first, or is none.
+    OddDateError if a month has another form than the first, or is not a month.
     """
     if column.dtype.is_float() or not (column.dtype == pl.String or column.dtype.is_integer()):
         return None
@@ -129,29 +129,29 @@ def _refuse_short_year(texts: pl.Series) -> None:
 
 
 def _refuse_second_form(texts: pl.Series, fits: pl.Series) -> None:
-    """Name the first row that is written in another known form; what is no date at all is left to the reader."""
+    """Name the first row in another known form; the reader refuses other texts."""
     row = int((~fits).fill_null(value=False).arg_true()[0])
-    known = int(texts.is_not_null().arg_true()[0])
+    first_row = int(texts.is_not_null().arg_true()[0])
     if any(_matches(texts[row : row + 1], shape).all() for shape in _SHAPES):
         raise OddDateError(
             row,
-            f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}. A spreadsheet may have read some "
-            "of the dates with day and month exchanged: write the column again from its source, in one form",
+            f"{texts[row]!r}, where row {first_row + 1} is written {texts[first_row]!r}. A spreadsheet may have read "
+            "some of the dates with day and month exchanged: write the column again from its source, in one form",
         )
     raise OddDateError(
-        row, f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}{no_session(texts[row])}"
+        row, f"{texts[row]!r}, where row {first_row + 1} is written {texts[first_row]!r}{no_session(texts[row])}"
     )
 
 
 def no_session(text: str) -> str:
-    """What to do about a row whose place of a date has a text without any digit."""
+    """Advice for a row with a text without digits in place of its date."""
     if any(sign.isdigit() for sign in text):
         return ""
     return ". It is the row of no session: remove it, if it is a total, a remark or another line of the header"
 
 
 def _refuse_no_date(texts: pl.Series) -> None:
-    """Name a second line of the header, of units or of names, above the first date."""
+    """Refuse a second header line above the first date, and name it."""
     row = int(texts.is_not_null().arg_true()[0])
     if (advice := no_session(texts[row])) and texts[row + 1 :].str.contains(r"\d").any():
         raise OddDateError(row, f"{texts[row]!r}{advice}")
@@ -178,12 +178,12 @@ def _written(texts: pl.Series, shape: str, order: Order | None) -> pl.Series:
 
 def _order_of(texts: pl.Series, first: pl.Series, second: pl.Series, order: Order | None) -> Order:
     above = [part.cast(pl.Int64).fill_null(0) > 12 for part in (first, second)]
-    days, months = (_first(found) for found in above)
+    days, months = (_first(is_above) for is_above in above)
     if days is not None and months is not None:
         row, other = max(days, months), min(days, months)
         raise OddDateError(
             row,
-            f"{texts[row]!r}, where row {other + 1} says {texts[other]!r}: day and month stand in another order. Write "
+            f"{texts[row]!r}, where row {other + 1} says {texts[other]!r}: day and month are in another order. Write "
             "the column again from its source, in one form",
         )
     proven: Order | None = "day-first" if days is not None else "month-first" if months is not None else None
@@ -203,8 +203,8 @@ def _order_of(texts: pl.Series, first: pl.Series, second: pl.Series, order: Orde
     return proven or order or "day-first"
 
 
-def _first(found: pl.Series) -> int | None:
-    return int(found.arg_true()[0]) if found.any() else None
+def _first(matches: pl.Series) -> int | None:
+    return int(matches.arg_true()[0]) if matches.any() else None
 
 
 def _months(texts: pl.Series, named: pl.Series) -> pl.Series:
@@ -223,5 +223,5 @@ def _clock(clock: pl.Series, half: pl.Series) -> pl.Series:
     turned = (
         hour.cast(pl.Int64) % 12 + pl.select(pl.when(half.str.to_lowercase() == "pm").then(12).otherwise(0)).to_series()
     )
-    told = pl.select(pl.when(half.is_null()).then(hour.cast(pl.Int64)).otherwise(turned)).to_series()
-    return "T" + told.cast(pl.String).str.zfill(2) + ":" + minute + ":" + second.fill_null("00")
+    hours = pl.select(pl.when(half.is_null()).then(hour.cast(pl.Int64)).otherwise(turned)).to_series()
+    return "T" + hours.cast(pl.String).str.zfill(2) + ":" + minute + ":" + second.fill_null("00")

@@ -1,1 +1,1 @@
-"""How the database came to be what it is, one revision after another; `upgrade` brings any of them to the last."""
+"""The revisions of the database's schema; `upgrade` brings any of them to the last."""

@@ -1,8 +1,7 @@
-"""From a result file of another tool to a table of evidence, with a note of where it came from.
+"""Converts another tool's result file to a table of evidence, with a note of its origin.
 
-A file is converted once, by `signoff import`, and what is judged and signed is the Parquet that this writes: so nobody
-has to read a pickle again to check a signature. The note beside it names the source by its digest, and a table that
-was changed after its note was written is refused.
+`signoff import` converts a file once, and the Parquet that it writes is judged and signed. So checking a signature
+needs no pickle. The note beside it has the source's digest; a table that was changed later is refused.
 """
 
 import re
@@ -61,7 +60,7 @@ _ORDER: Final[Mapping[str | None, Order]] = {"day-first": "day-first", "month-fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionRequest:
-    """What to convert, and what the file itself does not say."""
+    """A file to convert, and the facts that it does not show."""
 
     format: str
     source: Path
@@ -83,7 +82,7 @@ class ConversionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """The files to write: the table, and the note that belongs to it."""
+    """The files to write: the table and its note."""
 
     files: Mapping[str, bytes]
     frame: pl.DataFrame
@@ -91,10 +90,10 @@ class Converted:
 
 
 def hints_of(*, decimal: str | None, dates: str | None, sheet: str | None, drop_head: bool) -> Hints:
-    """The options that say what a file does not; an unknown word is refused."""
-    for option, value, known in (("--decimal", decimal, DECIMALS), ("--dates", dates, ORDERS)):
-        if value is not None and value not in known:
-            raise BadInputError(f"Expected {option} to be {' or '.join(known)}, found {value!r}.")
+    """The options for facts that a file does not show; an unknown word is refused."""
+    for option, value, words in (("--decimal", decimal, DECIMALS), ("--dates", dates, ORDERS)):
+        if value is not None and value not in words:
+            raise BadInputError(f"Expected {option} to be {' or '.join(words)}, found {value!r}.")
     return Hints(decimal=_DECIMAL.get(decimal), dates=_ORDER.get(dates), sheet=sheet, drop_head=drop_head)
 
 
@@ -125,9 +124,9 @@ def convert(request: ConversionRequest) -> Converted:
 
 
 def _said(request: ConversionRequest) -> dict[str, object]:
-    """What somebody said of the file; a note of a file that needed nothing is as it always was."""
+    """The options that were given; without any, the note stays as older versions wrote it."""
     hints = request.hints
-    said = {
+    stated = {
         "decimal": hints.decimal,
         "dates": hints.dates,
         "sheet": hints.sheet,
@@ -139,7 +138,7 @@ def _said(request: ConversionRequest) -> dict[str, object]:
         "renames": list(request.renames) or None,
         "ignored": list(request.ignored) or None,
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {key: value for key, value in stated.items() if value is not None}
 
 
 def _refuse_unknown(request: ConversionRequest) -> None:
@@ -203,7 +202,7 @@ def _read(request: ConversionRequest, sources: Mapping[Path, bytes]) -> Labelled
 
 
 def _plain_table(content: bytes, request: ConversionRequest) -> Labelled:
-    """Returns or values with their benchmark, turnover and cost; or the family of trials, whose names are their own."""
+    """Returns or values with benchmark, turnover and cost; or trials, whose columns have any names."""
     table = without(read_labelled(content, request.source, request.hints, may_be_months=True), request.ignored)
     table, amounts = amounts_of(table)
     if request.is_values:
@@ -220,12 +219,12 @@ def _plain_table(content: bytes, request: ConversionRequest) -> Labelled:
     table = funded(table, *values, drop_head=request.hints.drop_head)
     beside = table.frame.select(DAY, *amounts)
     bare = Labelled(table.frame.drop(amounts), table.said, table.notes, table.written)
-    found = returns_of_values(bare, request.zone, _true_days(request))
+    returns = returns_of_values(bare, request.zone, _true_days(request))
     if not amounts:
-        return found
+        return returns
     daily = to_days(Labelled(beside, table.said, (), table.written), request.zone).frame.group_by(DAY).sum()
-    frame = found.frame.join(daily, on=DAY, how="left", maintain_order="left")
-    return Labelled(frame, found.said, found.notes, found.written)
+    frame = returns.frame.join(daily, on=DAY, how="left", maintain_order="left")
+    return Labelled(frame, returns.said, returns.notes, returns.written)
 
 
 def _zipline(table: Labelled, request: ConversionRequest) -> Labelled:
@@ -247,7 +246,7 @@ def _refuse_impossible(frame: pl.DataFrame, labelled: Labelled, request: Convers
 
 
 def _true_days(request: ConversionRequest) -> Mapping[date, float] | None:
-    """Days whose returns somebody called true; None where every flow of money is in the table."""
+    """Days whose returns were declared true; None if the table has every flow."""
     return None if request.flows_complete else declared_values(request.extremes)
 
 
@@ -275,9 +274,9 @@ def _as_table(labelled: Labelled, table: str, unit: str | None) -> pl.DataFrame:
 
 
 def _usual_names(frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns `return` and `benchmark` under these names, where one column each is called so in another way."""
-    for name, known in {"return": RETURN, "benchmark": BENCHMARK}.items():
-        found = [column for column in frame.columns if plain(column) in known]
-        if len(found) == 1:
-            frame = frame.rename({found[0]: name})
+    """Rename the columns of return and benchmark to these names, if one column each has a usual name."""
+    for name, words in {"return": RETURN, "benchmark": BENCHMARK}.items():
+        columns = [column for column in frame.columns if plain(column) in words]
+        if len(columns) == 1:
+            frame = frame.rename({columns[0]: name})
     return frame

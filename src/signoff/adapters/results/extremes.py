@@ -1,4 +1,4 @@
-"""The limits that `check` has for returns, said where the source is at hand, and the true returns beyond them."""
+"""Applies the limits of `check` for returns during an import, and the declared true returns beyond them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -12,13 +12,13 @@ from signoff.domain.errors import BadInputError
 from signoff.stats.returns import impossible
 
 WITHIN: Final = 1e-4
-"""How near a declared return lies to the one found, as people copy it from a message."""
+"""How near a declared return must be to the one found; people copy it from a message."""
 
 
 def refuse_impossible(
     labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Mapping[date, float], *, may_rest: bool
 ) -> None:
-    """Refuse what is no return, and a declaration that no row has."""
+    """Refuse impossible returns, and declarations without a row."""
     days = frame[DAY].cast(pl.Date).to_list()
     for name in names:
         values = frame[name].to_numpy()
@@ -28,10 +28,10 @@ def refuse_impossible(
             advice = ""
             if values[row] > 0:
                 met = {days[place] for place in np.flatnonzero(admitted).tolist()}
-                said = ", ".join(f"{day}={value:g}" for day, value in declared.items() if day not in met)
+                others = ", ".join(f"{day}={value:g}" for day, value in declared.items() if day not in met)
                 advice = (
                     f". If it is true, say --extreme {days[row]}={values[row]:.6g}"
-                    f"{f' (--extreme {said} is another row)' if said else ''}, and list it under "
+                    f"{f' (--extreme {others} is another row)' if others else ''}, and list it under "
                     "evidence.extreme_returns in dossier.yaml"
                 )
             raise labelled.refuse(f"{days[row]}, column {name}: found {values[row]:g}; {problem}{advice}.")
@@ -41,19 +41,19 @@ def refuse_impossible(
 def refuse_unmatched(
     labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Mapping[date, float]
 ) -> None:
-    """Refuse a declared day that has no such return: somebody meant another row."""
+    """Refuse a declared day without such a return: another row may be meant."""
     days = frame[DAY].cast(pl.Date)
     for day, value in declared.items():
-        found = [float(one) for name in names for one in frame.filter(days == day)[name]]
-        if any(is_declared(day, one, declared) for one in found):
+        returns = [float(one) for name in names for one in frame.filter(days == day)[name]]
+        if any(is_declared(day, one, declared) for one in returns):
             continue
-        if not found:
+        if not returns:
             every = days.to_list()
             raise labelled.refuse(
                 f"expected a return on {day}, as --extreme {day}={value:g} says, found no row of that date "
                 f"({min(every)} to {max(every)}). Correct the date, or leave the option out."
             )
-        nearest = min(found, key=lambda one: abs(one - value))
+        nearest = min(returns, key=lambda one: abs(one - value))
         raise labelled.refuse(
             f"expected {value:g} on {day}, as --extreme says, found {nearest:.6g}. Say --extreme {day}={nearest:.6g}, "
             "or leave the option out."
@@ -61,19 +61,19 @@ def refuse_unmatched(
 
 
 def is_declared(day: date, value: float, declared: Mapping[date, float]) -> bool:
-    """Whether the return of a day is the one that somebody called true."""
+    """Whether the return of a day was declared true."""
     return day in declared and abs(value - declared[day]) <= WITHIN * abs(declared[day])
 
 
 def declared_values(texts: Sequence[str]) -> dict[date, float]:
-    """Days and their true returns, from texts such as 2021-01-27=1.35."""
-    found = {}
+    """The days and true returns in texts such as 2021-01-27=1.35."""
+    returns = {}
     for text in texts:
         day, _, value = text.partition("=")
         try:
-            found[date.fromisoformat(day)] = float(value)
+            returns[date.fromisoformat(day)] = float(value)
         except ValueError as error:
             raise BadInputError(
                 f"Expected --extreme DATE=RETURN such as 2021-01-27=1.35, found {text!r}. Nothing was written."
             ) from error
-    return found
+    return returns

@@ -1,8 +1,8 @@
-"""Money that is paid into an account or out of it: it changes the account's value, and is no return.
+"""Takes deposits and withdrawals out of an account's values, since they are not returns.
 
-A column of flows beside the values is taken out: a return is (value - flow) / value of the day before - 1. That is the
-time-weighted return of an account whose flows are made at the end of the day, before its value is taken. Where no
-column says so, a jump far beyond the other days is asked about, and so are jumps that come back with the calendar.
+With a column of flows, a return is (value - flow) / value of the day before - 1. That is the time-weighted return of
+an account whose flows come at the end of the day, before its valuation. Without one, a jump far beyond the other
+days is asked about, and so are jumps that recur with the calendar.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -30,18 +30,18 @@ IN: Final = frozenset({"deposit", "deposits", "contribution", "contributions", "
 OUT: Final = frozenset({"withdrawal", "withdrawals", "redemption", "redemptions", "outflow", "outflows"})
 FLOWS: Final = PAID | IN | OUT
 JUMP: Final = 10.0
-"""How many times the median size of a return a jump is that is asked about."""
+"""The multiple of the median size of a return from which a jump is asked about."""
 AROUND: Final = 10
-"""The rows on each side whose own sizes a jump may be like: markets are wild for weeks at a time."""
+"""The rows on each side that a jump is also compared with: markets are volatile for weeks at a time."""
 FEWEST: Final = 8
 FEWEST_FLOWS: Final = 3
 MOST_NAMED: Final = 3
 MOST_LOOKED_AT: Final = 40
-"""Columns that are looked at for regular flows, evenly among many trials: one takes 25 ms."""
+"""Columns that are searched for regular flows, evenly spaced among many trials: one takes 25 ms."""
 
 
 def net_flows(table: Labelled, amounts: Collection[str] = ()) -> Labelled:
-    """The table with what was paid in, less what was paid out, as one column `flow`; unchanged where none says so."""
+    """The table with net payments in one column `flow`; unchanged without columns of payments."""
     kinds = {name: kind for name in table.columns if (kind := _kind(name)) is not None}
     if not kinds:
         return table
@@ -58,21 +58,21 @@ def net_flows(table: Labelled, amounts: Collection[str] = ()) -> Labelled:
 
 
 def returns_of_values(table: Labelled, zone: str | None, true: Mapping[date, float] | None) -> Labelled:
-    """One row a day of returns, from values and what was paid in.
+    """One row a day of returns, from values and payments.
 
-    `true` has the days whose returns somebody called true; None says that the table has every flow.
+    `true` has the days whose returns were declared true; None means that the table has every flow.
     """
     refuse_repeats(table, zone)
     daily = to_days(table, zone)
     values = last_of_day(daily)
     if FLOW not in values.columns:
-        found = changes(values)
+        returns = changes(values)
     else:
         paid = daily.frame.group_by(DAY, maintain_order=True).agg(pl.col(FLOW).sum())[FLOW]
-        found = _without_flows(values, paid)
+        returns = _without_flows(values, paid)
     if true is not None:
-        _refuse_jumps(values, found, true)
-    return settled(found, values.frame[DAY].to_numpy(), has_flows=FLOW in values.columns, is_declared=true is None)
+        _refuse_jumps(values, returns, true)
+    return settled(returns, values.frame[DAY].to_numpy(), has_flows=FLOW in values.columns, is_declared=true is None)
 
 
 def _without_flows(values: Labelled, paid: pl.Series) -> Labelled:
@@ -87,16 +87,16 @@ def _without_flows(values: Labelled, paid: pl.Series) -> Labelled:
             f"{bare.frame[name][row]:,.10g} after a flow of {paid[row]:,.10g}. Correct the flow, or its day."
         )
     before = bare.frame[name].shift(1)
-    found = changes(bare)
-    _refuse_other_sign(values, found.frame[name], (unpaid / before)[1:] - 1, paid[1:] != 0)
-    frame = found.frame.with_columns(((unpaid / before)[1:] - 1).alias(name))
+    returns = changes(bare)
+    _refuse_other_sign(values, returns.frame[name], (unpaid / before)[1:] - 1, paid[1:] != 0)
+    frame = returns.frame.with_columns(((unpaid / before)[1:] - 1).alias(name))
     times = int((paid[1:] != 0).sum())
     note = f"flows of {times} days were taken out, as at the end of each day: a return is {FORMULA}"
-    return Labelled(frame, found.said, (*found.notes, note))
+    return Labelled(frame, returns.said, (*returns.notes, note))
 
 
 def _refuse_other_sign(values: Labelled, plain: pl.Series, without: pl.Series, is_paid: pl.Series) -> None:
-    """Refuse flows that make the days on which they were paid wilder, where the opposite sign makes them calmer."""
+    """Refuse flows whose opposite sign makes the returns of their days smaller."""
     raw, taken = plain.filter(is_paid).to_numpy(), without.filter(is_paid).to_numpy()
     opposite = 2 * raw - taken
     if raw.size >= FEWEST_FLOWS and np.abs(taken).sum() > np.abs(raw).sum() > np.abs(opposite).sum():
@@ -110,20 +110,20 @@ def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float
     """Ask about a return far beyond the others: it may be a deposit."""
     days = returns.frame[DAY].to_list()
     for name in returns.columns:
-        found = returns.frame[name].to_numpy()
-        rows = [row for row in np.flatnonzero(_is_jump(found)).tolist() if not is_declared(days[row], found[row], true)]
+        sizes = returns.frame[name].to_numpy()
+        rows = [row for row in np.flatnonzero(_is_jump(sizes)).tolist() if not is_declared(days[row], sizes[row], true)]
         if not rows:
             continue
         first = rows[0]
-        typical = 100 * float(np.median(np.abs(found[found != 0])))
+        typical = 100 * float(np.median(np.abs(sizes[sizes != 0])))
         before, after = values.frame[name][first], values.frame[name][first + 1]
-        named = ", ".join(f"{days[row]} ({100 * found[row]:+.1f}%)" for row in rows[:MOST_NAMED])
+        named = ", ".join(f"{days[row]} ({100 * sizes[row]:+.1f}%)" for row in rows[:MOST_NAMED])
         more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
         raise returns.refuse(
             f"{days[first]}, column {name}: expected a change like those of the other days, whose median size is "
-            f"{typical:.2g}%, found {before:,.10g} become {after:,.10g}, a return of {100 * found[first]:+.1f}%. A "
+            f"{typical:.2g}%, found {before:,.10g} become {after:,.10g}, a return of {100 * sizes[first]:+.1f}%. A "
             f"deposit or a withdrawal is no return. Such days: {named}{more}. Write what was paid in (out below 0) on "
-            f"its day into a column flow, say --extreme {days[first]}={found[first]:.6g} if this return is true, or "
+            f"its day into a column flow, say --extreme {days[first]}={sizes[first]:.6g} if this return is true, or "
             "--flows-complete if no other money was paid in or out."
         )
 
@@ -131,27 +131,27 @@ def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float
 def settled(
     returns: Labelled, days: NDArray[np.datetime64], *, has_flows: bool = False, is_declared: bool = False
 ) -> Labelled:
-    """The returns where none follow the calendar, or where somebody declares that these are no money paid in or out.
+    """The returns; refused if some follow the calendar and are not declared as returns.
 
     `days` are those of the values, one more than there are returns.
     """
     notes = []
-    for name, found in _regular(returns, days):
+    for name, pattern in _regular(returns, days):
         if not is_declared:
-            raise returns.refuse(_asked(name, found, returns, has_flows=has_flows))
+            raise returns.refuse(_asked(name, pattern, returns, has_flows=has_flows))
         notes.append(
-            f"column {name} has {found.words}; --flows-complete declares that these are returns and no money paid in "
+            f"column {name} has {pattern.words}; --flows-complete declares that these are returns and no money paid in "
             "or out"
         )
     return Labelled(returns.frame, returns.said, (*returns.notes, *notes), returns.written) if notes else returns
 
 
-def _asked(name: str, found: Regular, returns: Labelled, *, has_flows: bool) -> str:
-    """The question about returns that come back with the calendar: they may be deposits of every month."""
+def _asked(name: str, pattern: Regular, returns: Labelled, *, has_flows: bool) -> str:
+    """The question about returns that recur with the calendar: they may be monthly deposits."""
     days = returns.frame[DAY].to_list()
-    named = ", ".join(str(days[row]) for row in found.rows[:MOST_NAMED].tolist())
+    named = ", ".join(str(days[row]) for row in pattern.rows[:MOST_NAMED].tolist())
     return (
-        f"column {name}: expected returns that do not follow the calendar, found {found.words} ({named}, …). Regular "
+        f"column {name}: expected returns that do not follow the calendar, found {pattern.words} ({named}, …). Regular "
         "deposits or withdrawals look so, and are no returns. Write what was paid in (out below 0) on its day into a "
         f"column flow beside the values. If no {'other ' * has_flows}money was paid in or out and the strategy itself "
         "earns so, say --flows-complete."
@@ -161,8 +161,8 @@ def _asked(name: str, found: Regular, returns: Labelled, *, has_flows: bool) -> 
 def _regular(returns: Labelled, days: NDArray[np.datetime64]) -> Iterator[tuple[str, Regular]]:
     whole = days.astype("datetime64[D]")
     for name in returns.columns[:: -(-len(returns.columns) // MOST_LOOKED_AT)]:
-        if (found := regular(whole, returns.frame[name].to_numpy())) is not None:
-            yield name, found
+        if (pattern := regular(whole, returns.frame[name].to_numpy())) is not None:
+            yield name, pattern
 
 
 def _is_jump(returns: Floats) -> NDArray[np.bool_]:
@@ -171,11 +171,11 @@ def _is_jump(returns: Floats) -> NDArray[np.bool_]:
     moved = sizes[sizes > 0]
     if moved.size < FEWEST:
         return np.zeros(returns.size, dtype=np.bool_)
-    found: NDArray[np.bool_] = np.asarray(sizes > JUMP * np.median(moved), dtype=np.bool_)
-    for row in np.flatnonzero(found).tolist():
+    is_far: NDArray[np.bool_] = np.asarray(sizes > JUMP * np.median(moved), dtype=np.bool_)
+    for row in np.flatnonzero(is_far).tolist():
         sides = (sizes[max(0, row - AROUND) : row], sizes[row + 1 : row + 1 + AROUND])
-        found[row] = all(sizes[row] > JUMP * np.median(side) for side in sides if side.size >= AROUND // 2)
-    return found
+        is_far[row] = all(sizes[row] > JUMP * np.median(side) for side in sides if side.size >= AROUND // 2)
+    return is_far
 
 
 def _kind(name: str) -> frozenset[str] | None:
@@ -184,15 +184,15 @@ def _kind(name: str) -> frozenset[str] | None:
 
 
 def _signed(table: Labelled, name: str, kind: frozenset[str], *, has_both: bool) -> pl.Series:
-    """One column as money paid in; an empty cell is no flow."""
-    given = table.frame[name]
-    if given.dtype == pl.String:
-        given = given.replace("", None)
-    column = given.cast(pl.Float64, strict=False)
-    wrong = ((column.is_null() & given.is_not_null()) | ~column.fill_null(0.0).is_finite()).arg_true()
+    """One column as payments into the account; an empty cell is no flow."""
+    written = table.frame[name]
+    if written.dtype == pl.String:
+        written = written.replace("", None)
+    column = written.cast(pl.Float64, strict=False)
+    wrong = ((column.is_null() & written.is_not_null()) | ~column.fill_null(0.0).is_finite()).arg_true()
     if wrong.len():
         raise table.refuse(
-            f"row {int(wrong[0]) + 1}, column {name}: expected an amount or nothing, found {given[int(wrong[0])]}. "
+            f"row {int(wrong[0]) + 1}, column {name}: expected an amount or nothing, found {written[int(wrong[0])]}. "
             "Correct it at its source."
         )
     filled = column.fill_null(0.0)

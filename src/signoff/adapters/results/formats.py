@@ -1,4 +1,4 @@
-"""Which tools' results are read, and which tables of evidence they become."""
+"""The tools whose results are read, and the tables of evidence that these become."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
-"""QuantConnect LEAN: the JSON that a backtest leaves, by its charts.
+"""Reads the charts in the JSON result of a QuantConnect LEAN backtest.
 
-LEAN samples the portfolio every midnight of the algorithm's zone, and between; times are Unix seconds, or milliseconds
-as its web site exports them. What is sampled at midnight is the close of the day before. Points are
+LEAN samples the portfolio at each midnight of the algorithm's zone, and between; times are Unix seconds, or
+milliseconds in exports of its web site. A sample at midnight is the close of the day before. Points are
 `[time, open, high, low, close]`, `[time, value]` or `{"x": time, "y": value}`; keys begin with a capital or not.
 """
 
@@ -22,7 +22,7 @@ EQUITY: Final = ("Strategy Equity", "Equity")
 BENCHMARK: Final = ("Benchmark", "Benchmark")
 TURNOVER: Final = ("Portfolio Turnover", "Portfolio Turnover")
 MAX_BYTES: Final = 500_000_000
-# Each value takes up to a hundred bytes once it is read.
+# Each parsed value takes up to a hundred bytes.
 MAX_VALUES: Final = 10_000_000
 # Seconds reach this in the year 5138; milliseconds passed it in March 1973.
 MILLISECONDS: Final = 100_000_000_000
@@ -31,15 +31,15 @@ NEWEST: Final = datetime(2261, 12, 31, tzinfo=UTC).timestamp()
 
 
 def read_lean(content: bytes, path: Path, zone: str | None, *, flows_complete: bool = False) -> Labelled:
-    """Daily returns of the strategy, with those of its benchmark and the turnover where the file has them.
+    """Daily returns of the strategy, with its benchmark and turnover if the file has them.
 
-    The equity of an account that is paid into regularly is asked about; `flows_complete` says that none was paid.
+    Equity with regular deposits is asked about; `flows_complete` declares that there were none.
     """
     if len(content) > MAX_BYTES:
         raise BadInputError(f"{path}: expected a result of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
-    if (found := sum(content.count(mark) for mark in (b",", b"[", b"{"))) > MAX_VALUES:
+    if (count := sum(content.count(mark) for mark in (b",", b"[", b"{"))) > MAX_VALUES:
         raise BadInputError(
-            f"{path}: expected a result of at most {MAX_VALUES:,} values, found about {found:,}. Sample the charts of "
+            f"{path}: expected a result of at most {MAX_VALUES:,} values, found about {count:,}. Sample the charts of "
             "the backtest less often."
         )
     charts = _charts(content, path)
@@ -59,13 +59,13 @@ def read_lean(content: bytes, path: Path, zone: str | None, *, flows_complete: b
     turnover = _daily(_series(charts, TURNOVER), clock, path, "turnover")
     if turnover is not None:
         frame = frame.join(turnover.frame, on=DAY, how="left").with_columns(pl.col("turnover").fill_null(0.0))
-    frame, said = _without_idle_weekends(frame)
-    notes += said
+    frame, weekend_notes = _without_idle_weekends(frame)
+    notes += weekend_notes
     return Labelled(frame, str(path), tuple(notes))
 
 
 def _without_idle_weekends(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """LEAN samples weekends of a closed market too: where none changes the equity, these are no days of return."""
+    """Drop weekends if equity never changes on them: LEAN samples closed markets too."""
     is_weekend = frame[DAY].dt.weekday() > 5
     count = int(is_weekend.sum())
     if not count:
@@ -86,8 +86,8 @@ def _charts(content: bytes, path: Path) -> Mapping[str, Any]:
     if charts is None:
         charts = _get(_get(_get(result, "backtest"), "result") or _get(result, "result"), "charts")
     if not isinstance(charts, dict):
-        found = ", ".join(sorted(result)[:8]) if isinstance(result, dict) else type(result).__name__
-        raise BadInputError(f"{path}: expected LEAN's result with 'charts', found {found}. It is JSON of another tool.")
+        shape = ", ".join(sorted(result)[:8]) if isinstance(result, dict) else type(result).__name__
+        raise BadInputError(f"{path}: expected LEAN's result with 'charts', found {shape}. It is JSON of another tool.")
     return charts
 
 
@@ -97,7 +97,7 @@ def _series(charts: Mapping[str, Any], place: tuple[str, str]) -> list[Any]:
 
 
 def _get(holder: Any, key: str) -> Any:  # noqa: ANN401 - JSON
-    """A key whatever its capitals."""
+    """A key in either capitalisation."""
     if not isinstance(holder, dict):
         return None
     return next((value for name, value in holder.items() if str(name).lower() == key.lower()), None)
@@ -105,11 +105,11 @@ def _get(holder: Any, key: str) -> Any:  # noqa: ANN401 - JSON
 
 def _daily(points: list[Any], clock: str, path: Path, name: str) -> Labelled | None:
     """The last point of every day; None where there is no point."""
-    given = list(_points(points, path, name))
-    if not given:
+    samples = list(_points(points, path, name))
+    if not samples:
         return None
-    per_second = 1000 if all(time >= MILLISECONDS for time, _ in given) else 1
-    rows = [(_day(time / per_second, clock, path, name), value) for time, value in given]
+    per_second = 1000 if all(time >= MILLISECONDS for time, _ in samples) else 1
+    rows = [(_day(time / per_second, clock, path, name), value) for time, value in samples]
     frame = pl.DataFrame(rows, schema={DAY: pl.Date, name: pl.Float64}, orient="row")
     if not frame[DAY].is_sorted():
         raise BadInputError(f"{path}: expected the series {name} in order of time, found it out of order.")
@@ -117,7 +117,7 @@ def _daily(points: list[Any], clock: str, path: Path, name: str) -> Labelled | N
 
 
 def _without_gaps(frame: pl.DataFrame, name: str, path: Path) -> pl.DataFrame:
-    """Leave out samples without a value: those before the first, and those that another one of the day follows."""
+    """Drop samples without a value before the first value, and those with a later sample on the same day."""
     is_known = frame[name].is_finite().fill_null(value=False)
     if is_known.all() or not is_known.any():
         return frame
@@ -153,7 +153,7 @@ def _points(points: list[Any], path: Path, name: str) -> Iterator[tuple[float, f
 
 
 def _day(seconds: float, clock: str, path: Path, name: str) -> object:
-    """The day that a sample closes: at midnight, the one before."""
+    """The day that a sample closes: at midnight, the day before."""
     if not OLDEST <= seconds < NEWEST:
         raise BadInputError(
             f"{path}: series {name}: expected Unix times in seconds or milliseconds from 1900 to 2261, found "
@@ -163,10 +163,10 @@ def _day(seconds: float, clock: str, path: Path, name: str) -> object:
 
 
 def _joined(frame: pl.DataFrame, benchmark: Labelled, path: Path) -> pl.DataFrame:
-    found = frame.join(benchmark.frame, on=DAY, how="left")
-    missing = found.filter(pl.col("benchmark").is_null())[DAY]
+    joined = frame.join(benchmark.frame, on=DAY, how="left")
+    missing = joined.filter(pl.col("benchmark").is_null())[DAY]
     if missing.len():
         raise BadInputError(
             f"{path}: expected the benchmark on every day of the equity, found none on {missing[0]}. Correct it there."
         )
-    return found
+    return joined

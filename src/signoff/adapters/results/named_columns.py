@@ -1,8 +1,8 @@
-"""Named columns: which of a result's columns are returns, which are amounts, and which nobody reads.
+"""Sorts the columns of a result by name: returns, amounts, and columns that are not read.
 
-Returns and a benchmark have the unit of `--unit`. Turnover and cost are shares of capital whatever the returns are
-written in: a turnover of 0.4 is 40% of the capital traded in a day, and one of 40 is forty times. A column whose name
-is nearly that of one that is read is refused, since it would be passed over without a word.
+Returns and a benchmark have the unit of `--unit`. Turnover and cost are shares of capital in any case: a turnover of
+0.4 is 40% of the capital traded in a day, and 40 is forty times. A column whose name is nearly that of a known one is
+refused, since it would be silently ignored.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,7 +20,7 @@ SHORTEST: Final = 4
 
 
 def plain(name: str) -> str:
-    """A column's name as it is compared: lower case, with spaces alone between its words."""
+    """A column's name for comparison: lower case, with spaces between its words."""
     return " ".join(name.lower().replace("/", " ").replace("_", " ").replace(".", " ").split())
 
 
@@ -38,23 +38,23 @@ def without(table: Labelled, ignored: Sequence[str]) -> Labelled:
 
 
 def amounts_of(table: Labelled) -> tuple[Labelled, tuple[str, ...]]:
-    """The table with its turnover and cost under these names, and which of them it has."""
-    found = {name: plain(name) for name in table.columns if plain(name) in AMOUNTS}
-    twice = [usual for usual in AMOUNTS if list(found.values()).count(usual) > 1]
+    """The table with its turnover and cost renamed to these names, and the names that it has."""
+    amounts = {name: plain(name) for name in table.columns if plain(name) in AMOUNTS}
+    twice = [usual for usual in AMOUNTS if list(amounts.values()).count(usual) > 1]
     if twice:
-        both = ", ".join(name for name, usual in found.items() if usual == twice[0])
+        both = ", ".join(name for name, usual in amounts.items() if usual == twice[0])
         raise table.refuse(f"expected one column {twice[0]}, found {both}. Leave one out with --ignore.")
-    frame = table.frame.rename({name: usual for name, usual in found.items() if name != usual})
-    return Labelled(frame, table.said, table.notes, table.written), tuple(found.values())
+    frame = table.frame.rename({name: usual for name, usual in amounts.items() if name != usual})
+    return Labelled(frame, table.said, table.notes, table.written), tuple(amounts.values())
 
 
 def read_alone(table: Labelled) -> Labelled:
-    """A table of one strategy with what is read of it; other numbers are named in a note, near misses refused."""
-    known = (*RETURN, *BENCHMARK, *AMOUNTS)
+    """The columns that are read of one strategy; other numbers are named in a note, near misses refused."""
+    read_names = (*RETURN, *BENCHMARK, *AMOUNTS)
     refuse_near_misses(table, (*BENCHMARK, *AMOUNTS), likeness=LIKENESS)
     if not any(plain(name) in RETURN for name in table.columns):
         return table
-    others = [name for name in table.columns if plain(name) not in known and table.frame[name].dtype.is_numeric()]
+    others = [name for name in table.columns if plain(name) not in read_names and table.frame[name].dtype.is_numeric()]
     if not others:
         return table
     noun = "column that is not read was" if len(others) == 1 else "columns that are not read were"
@@ -62,19 +62,19 @@ def read_alone(table: Labelled) -> Labelled:
     return Labelled(table.frame.drop(others), table.said, (*table.notes, note), table.written)
 
 
-def refuse_near_misses(table: Labelled, known: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> None:
+def refuse_near_misses(table: Labelled, names: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> None:
     """Refuse a column whose name is nearly a known one."""
-    problem = near_miss(table.columns, known, likeness=likeness)
+    problem = near_miss(table.columns, names, likeness=likeness)
     if problem:
         raise table.refuse(problem)
 
 
-def near_miss(columns: Sequence[str], known: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> str:
-    """What to say of the first column whose name is nearly a known one that the table lacks; else an empty text."""
+def near_miss(columns: Sequence[str], names: Collection[str], *, likeness: float = LIKENESS_OF_MANY) -> str:
+    """The message about the first column whose name is nearly a known one that is missing; else ""."""
     present = {plain(name) for name in columns}
-    wanted = [name for name in sorted(known) if len(name) >= SHORTEST and name not in present]
+    wanted = [name for name in sorted(names) if len(name) >= SHORTEST and name not in present]
     for name in columns:
-        if name == DAY or plain(name) in {*known, *RETURN} or len(plain(name)) < SHORTEST:
+        if name == DAY or plain(name) in {*names, *RETURN} or len(plain(name)) < SHORTEST:
             continue
         if close := get_close_matches(plain(name), wanted, n=1, cutoff=likeness):
             return (

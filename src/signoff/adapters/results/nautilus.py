@@ -1,8 +1,8 @@
-"""NautilusTrader: equity by day from its account report, its fills and closing prices.
+"""Computes NautilusTrader's daily equity from its account report, its fills and closing prices.
 
-The balance of a cash account falls by what is bought, and that of a margin account knows nothing of what is open: of
-itself neither is equity. With the fills and a close a day, it is: balance plus what is held at its close. A margin
-account is read where nothing is held over a close.
+A cash account's balance falls by each purchase, and a margin account's excludes open positions: neither is equity.
+With fills and daily closes, equity is the balance plus the value of the positions. A margin account is read only if
+every day closes flat.
 """
 
 from pathlib import Path
@@ -49,15 +49,15 @@ def read_nautilus(
     _refuse_several_currencies(balance)
     kinds = balance.frame["account_type"].unique().to_list() if "account_type" in balance.columns else []
     closes = renamed_closes(_closes(prices), events, str(prices[1]))
-    held, still_open = _held(_fills(fills), closes, zone, events)
-    if kinds != ["CASH"] and held.filter(pl.col("worth") != 0).height:
-        day = held.filter(pl.col("worth") != 0)[DAY][0]
+    worth_held, still_open = _held(_fills(fills), closes, zone, events)
+    if kinds != ["CASH"] and worth_held.filter(pl.col("worth") != 0).height:
+        day = worth_held.filter(pl.col("worth") != 0)[DAY][0]
         raise balance.refuse(
             f"expected a cash account, or nothing held over a close, found {', '.join(map(str, kinds)) or 'no type'} "
             f"with open positions at the close of {day}. Log the equity each day and import it as vectorbt --values."
         )
     cash = last_of_day(to_days(numbers(balance, "total"), zone)).frame
-    days = held.filter(pl.col(DAY) >= cash[DAY].min()).sort(DAY)
+    days = worth_held.filter(pl.col(DAY) >= cash[DAY].min()).sort(DAY)
     joined = days.join_asof(cash.sort(DAY), on=DAY)
     equity = joined.select(DAY, (pl.col("total") + pl.col("worth")).alias("equity"))
     returns = changes(Labelled(equity, str(account[1])))
@@ -79,7 +79,6 @@ def _refuse_several_currencies(balance: Labelled) -> None:
 
 
 def _closes(prices: tuple[bytes, Path]) -> pl.DataFrame:
-    """Closing prices by day and symbol."""
     table = read_labelled(*prices)
     if "symbol" not in table.columns:
         raise table.refuse(f"expected closing prices as date, symbol, close, found {', '.join(table.columns)}.")
@@ -90,17 +89,17 @@ def _closes(prices: tuple[bytes, Path]) -> pl.DataFrame:
 
 
 def _fills(fills: tuple[bytes, Path]) -> Labelled:
-    """Quantities bought and sold, with their time and instrument, from either report of fills."""
+    """The bought and sold quantities with time and instrument, from either report of fills."""
     frame, _ = read_table(*fills)
     for time, side, quantity in FILLS:
         if {time, side, quantity, "instrument_id"} <= set(frame.columns):
-            found = frame.select(
+            renamed = frame.select(
                 pl.col(time).alias(DAY),
                 pl.col(side).alias("side"),
                 pl.col(quantity).alias("quantity"),
                 pl.col("instrument_id").alias("symbol"),
             )
-            table = labelled(found, str(fills[1]))
+            table = labelled(renamed, str(fills[1]))
             return Labelled(table.frame.sort(DAY), table.said)
     raise BadInputError(
         f"{fills[1]}: expected a report of fills of NautilusTrader, found {', '.join(frame.columns)[:200]}. "
@@ -109,7 +108,7 @@ def _fills(fills: tuple[bytes, Path]) -> Labelled:
 
 
 def _held(fills: Labelled, closes: pl.DataFrame, zone: str | None, events: Events) -> tuple[pl.DataFrame, list[str]]:
-    """What is held at each close, by day: `worth` in the account's currency; and a note of what is still held."""
+    """The value of the positions at each close by day (`worth`, in the account's currency), and a note of open ones."""
     sides = fills.frame["side"].cast(pl.String)
     unknown = sides.filter(~sides.is_in(list(_SIGN)))
     if unknown.len():

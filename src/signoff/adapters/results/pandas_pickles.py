@@ -1,7 +1,7 @@
-"""Series and tables of pandas from the description of their pickle: pandas 1, 2 and 3 write them differently.
+"""Reads Series and DataFrames of pandas 1, 2 and 3 from the description of their pickle.
 
-Columns of numbers, truths, texts and times are read. Columns of other objects (the orders and positions of a backtest)
-are left out and named. No object of pandas is made, so none needs to be installed.
+It reads columns of numbers, Booleans, texts and times. Columns of other objects (the orders and positions of a
+backtest) are left out and named. No pandas object is created, so pandas need not be installed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,23 +35,24 @@ class Pickled:
     left_out: tuple[str, ...]
 
 
-def read_pickle(content: bytes, said: str) -> Pickled:
+def read_pickle(content: bytes, where: str) -> Pickled:
     """The Series or DataFrame in a pickle."""
-    described = read(content, said)
+    described = read(content, where)
     try:
-        return _table(described, said)
+        return _table(described, where)
     except _TROUBLE as error:
         raise BadInputError(
-            f"{said}: expected a Series or DataFrame of pandas, found a pickle of other content ({plainly(error)}). "
+            f"{where}: expected a Series or DataFrame of pandas, found a pickle of other content ({plainly(error)}). "
             "Write the table as Parquet."
         ) from error
 
 
-def _table(described: Any, said: str) -> Pickled:  # noqa: ANN401 - a described object
+def _table(described: Any, where: str) -> Pickled:  # noqa: ANN401 - a described object
     kind = described.name.rpartition(".")[2] if isinstance(described, Made) else type(described).__name__
     if kind not in {"DataFrame", "Series"}:
         raise BadInputError(
-            f"{said}: expected a Series or DataFrame of pandas, found {kind}. Pickle the returns, not the whole result."
+            f"{where}: expected a Series or DataFrame of pandas, found {kind}. Pickle the returns, not the whole "
+            "result."
         )
     state = _state(described)
     manager = state.get("_mgr", state.get("_data"))
@@ -64,17 +65,17 @@ def _table(described: Any, said: str) -> Pickled:  # noqa: ANN401 - a described 
         axes, blocks = _parts(manager)
         names, index = _names(axes[0]), axes[1]
         columns = dict(_columns(names, blocks))
-    found, left_out = _plain(columns)
-    rows = _index(index, said)
-    if any(len(values) != len(rows) for values in found.values()):
+    plain, left_out = _plain(columns)
+    rows = _index(index, where)
+    if any(len(values) != len(rows) for values in plain.values()):
         raise ValueError("its columns and its index differ in length")
-    if len(rows) * len(found) > MAX_CELLS:
-        raise BadInputError(f"{said}: expected at most {MAX_CELLS:,} values, found more. Thin the table out.")
-    return Pickled(pl.DataFrame({INDEX: rows, **found}), left_out)
+    if len(rows) * len(plain) > MAX_CELLS:
+        raise BadInputError(f"{where}: expected at most {MAX_CELLS:,} values, found more. Thin the table out.")
+    return Pickled(pl.DataFrame({INDEX: rows, **plain}), left_out)
 
 
 def _parts(manager: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:  # noqa: ANN401 - a described object
-    """The axes of a block manager and its blocks, each with the places of its columns."""
+    """The axes of a block manager, and its blocks with the places of their columns."""
     if len(manager.args) == 2:
         blocks, axes = manager.args
         return list(axes), [(block.args[0], block.args[1]) for block in blocks]
@@ -89,9 +90,9 @@ def _columns(names: Sequence[str], blocks: Sequence[tuple[Any, Any]]) -> Iterato
     placed: dict[int, Any] = {}
     for values, where in blocks:
         places = _places(where, len(names))
-        found = _column(values)
+        column = _column(values)
         for row, place in enumerate(places):
-            placed[place] = found[row] if isinstance(found, np.ndarray) and found.ndim == 2 else found
+            placed[place] = column[row] if isinstance(column, np.ndarray) and column.ndim == 2 else column
     for place, name in enumerate(names):
         yield name, placed[place]
 
@@ -103,8 +104,8 @@ def _places(where: Any, count: int) -> Sequence[int]:  # noqa: ANN401 - a descri
 
 
 def _plain(columns: Mapping[str, Any]) -> tuple[dict[str, pl.Series], tuple[str, ...]]:
-    """What a column of evidence can hold; a column of other objects is only named."""
-    found: dict[str, pl.Series] = {}
+    """The columns that evidence can use, and the names of the others."""
+    plain: dict[str, pl.Series] = {}
     left_out: list[str] = []
     room, letters = MAX_CELLS, MAX_LETTERS
     for name, values in columns.items():
@@ -117,14 +118,14 @@ def _plain(columns: Mapping[str, Any]) -> tuple[dict[str, pl.Series], tuple[str,
             if not all(item is None or isinstance(item, str | int | float) for item in items):
                 left_out.append(name)
                 continue
-            # One text may stand in every row and cost its file nothing; in a column each takes its own room.
+            # A pickle stores a repeated text once; a column stores it in every row.
             letters -= sum(len(item) for item in items if isinstance(item, str))
             if letters < 0:
                 raise ValueError(f"its texts have more than {MAX_LETTERS:,} letters")
             is_text = any(isinstance(item, str) for item in items)
             column = pl.Series(items, dtype=pl.String if is_text else pl.Float64, strict=not is_text)
-        found[name] = column if isinstance(column, pl.Series) else pl.Series(np.ascontiguousarray(column.ravel()))
-    return found, tuple(left_out)
+        plain[name] = column if isinstance(column, pl.Series) else pl.Series(np.ascontiguousarray(column.ravel()))
+    return plain, tuple(left_out)
 
 
 def _column(values: Any) -> Column:  # noqa: ANN401 - a described object
@@ -145,7 +146,7 @@ def _column(values: Any) -> Column:  # noqa: ANN401 - a described object
 
 
 def _backed(values: Made) -> Column:
-    """Times, texts and categories: a numpy array and what it means."""
+    """Times, texts and categories: a numpy array and its meaning."""
     parts: Any = values.states[0]
     if isinstance(parts, dict):
         parts = (parts.get("_dtype"), parts.get("_ndarray"))
@@ -175,10 +176,10 @@ def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401 - a described object
     _, shape, dtype, is_fortran, data = value.states[0]
     if _dtype(dtype).kind != "O":
         return _shaped(_bytes(data), _dtype(dtype), shape, "F" if is_fortran else "C")
-    found = np.empty(len(data), dtype=object)
-    for place, item in enumerate(data):  # one by one: numpy would look into what is nested, however deep
-        found[place] = item
-    return found.reshape(_plain_shape(shape), order="F" if is_fortran else "C")
+    objects = np.empty(len(data), dtype=object)
+    for place, item in enumerate(data):  # one by one: numpy would descend into nested items of any depth
+        objects[place] = item
+    return objects.reshape(_plain_shape(shape), order="F" if is_fortran else "C")
 
 
 def _plain_shape(shape: Any) -> tuple[int, ...]:  # noqa: ANN401 - a described object
@@ -191,9 +192,9 @@ def _shaped(data: bytes | bytearray, dtype: np.dtype[Any], described: Any, order
     shape = _plain_shape(described)
     if dtype.kind == "O" or len(data) != dtype.itemsize * int(np.prod(shape, dtype=object)):
         raise ValueError("an array has more or fewer bytes than its shape says")
-    found = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
+    array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
     is_whole_seconds = dtype.kind in "Mm" and np.datetime_data(dtype)[0] == "s"
-    return found.astype(f"{dtype.kind}8[ms]") if is_whole_seconds else found
+    return array.astype(f"{dtype.kind}8[ms]") if is_whole_seconds else array
 
 
 def _dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - a described object
@@ -212,7 +213,7 @@ def _dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - a described object
 
 
 def _bytes(value: Any) -> bytes | bytearray:  # noqa: ANN401 - a described object
-    """Bytes, also as the older protocols spell them: a text with the encoding that gives them."""
+    """Bytes; older protocols write them as a text and its encoding."""
     if isinstance(value, Made) and value.name == "_codecs.encode" and value.args[1] == "latin1":
         return str(value.args[0]).encode("latin-1")
     if isinstance(value, Made) and value.name in {"builtins.bytearray", "__builtin__.bytearray"}:
@@ -224,27 +225,27 @@ def _bytes(value: Any) -> bytes | bytearray:  # noqa: ANN401 - a described objec
 
 def _names(index: Any) -> list[str]:  # noqa: ANN401 - a described object
     """The labels of columns as texts; labels of several levels are joined, each with its level's name."""
-    kind, said = index.args[0], index.args[1]
+    kind, state = index.args[0], index.args[1]
     name = kind.full.rpartition(".")[2] if isinstance(kind, Name) else ""
     if name == "RangeIndex":
-        return [str(n) for n in _range(said)]
+        return [str(n) for n in _range(state)]
     if name != "MultiIndex":
-        return [_text(label) for label in _labels(said["data"])]
-    levels = [_names(level) for level in said["levels"]]
-    titles = [f"{_text(title)}=" if title is not None else "" for title in said["names"]]
-    codes = [_array(code).tolist() for code in said["codes"]]
+        return [_text(label) for label in _labels(state["data"])]
+    levels = [_names(level) for level in state["levels"]]
+    titles = [f"{_text(title)}=" if title is not None else "" for title in state["names"]]
+    codes = [_array(code).tolist() for code in state["codes"]]
     return [
         ", ".join(f"{title}{level[code]}" for title, level, code in zip(titles, levels, place, strict=True))
         for place in zip(*codes, strict=True)
     ]
 
 
-def _range(said: Mapping[str, Any]) -> range:
-    """Labels that only count; a range costs its file nothing, so its length is looked at before it is written out."""
-    found = range(said["start"], said["stop"], said["step"])
-    if len(found) > MAX_LABELS:
+def _range(state: Mapping[str, Any]) -> range:
+    """Labels of a range; its length is checked first, since a huge range takes no space in the file."""
+    labels = range(state["start"], state["stop"], state["step"])
+    if len(labels) > MAX_LABELS:
         raise ValueError(f"expected at most {MAX_LABELS:,} labels")
-    return found
+    return labels
 
 
 def _labels(data: Any) -> list[Any]:  # noqa: ANN401 - a described object
@@ -252,11 +253,11 @@ def _labels(data: Any) -> list[Any]:  # noqa: ANN401 - a described object
     return column.to_list() if isinstance(column, pl.Series) else column.ravel().tolist()
 
 
-def _index(index: Any, said: str) -> pl.Series:  # noqa: ANN401 - a described object
+def _index(index: Any, where: str) -> pl.Series:  # noqa: ANN401 - a described object
     """The rows' labels: times with or without a zone, texts, or numbers."""
     name = index.args[0].full.rpartition(".")[2]
     if name == "MultiIndex":
-        raise BadInputError(f"{said}: expected one label a row, found several levels of them. Reset the index first.")
+        raise BadInputError(f"{where}: expected one label a row, found several levels of them. Reset the index first.")
     if name == "RangeIndex":
         return pl.Series(list(_range(index.args[1])), dtype=pl.Int64)
     column = _column(index.args[1]["data"])
@@ -271,7 +272,6 @@ def _index(index: Any, said: str) -> pl.Series:  # noqa: ANN401 - a described ob
 
 
 def _zone(described: Any) -> str:  # noqa: ANN401 - a described object
-    """The zone by its name."""
     name = described.name.rpartition(".")[2]
     if name in {"_UTC", "tzutc"} or (name == "timezone" and not any(described.args[0].args)):
         return "UTC"
@@ -281,7 +281,7 @@ def _zone(described: Any) -> str:  # noqa: ANN401 - a described object
 
 
 def _arrow_texts(state: Mapping[str, Any]) -> pl.Series:
-    """Texts as pyarrow keeps them: validity bits, offsets, letters."""
+    """Texts in pyarrow's layout: validity bits, offsets, letters."""
     array = state["_pa_array"]
     if array.name.endswith("chunked_array"):
         texts: list[str | None] = []
@@ -311,14 +311,14 @@ def _arrow_chunk(array: Made) -> list[str | None]:
     ]
 
 
-def _state(made: Made) -> Mapping[str, Any]:
-    if not made.states or not isinstance(made.states[0], dict):
-        raise ValueError(f"{made.name} has no state")
-    return made.states[0]
+def _state(built: Made) -> Mapping[str, Any]:
+    if not built.states or not isinstance(built.states[0], dict):
+        raise ValueError(f"{built.name} has no state")
+    return built.states[0]
 
 
 def _text(label: object) -> str:
-    """A label as text. What is nested is called by its name alone: to write it out could take for ever."""
+    """A label as text. A nested label gives only its type's name, since writing it out may never end."""
     if label is None or isinstance(label, str | int | float | date):
         return "" if label is None else str(label)[:200]
     return label.name if isinstance(label, Made) else type(label).__name__

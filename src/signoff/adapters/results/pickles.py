@@ -1,9 +1,8 @@
-"""A pickle read as a description: what it would build is written down, and nothing that it names is ever called.
+"""Reads a pickle as a description: it records what the pickle would build and calls nothing.
 
-A pickle is a program, and unpickling runs it. Here its steps are followed by hand, and where it says to call
-`numpy.dtype` with some arguments, the answer is a note of the name and the arguments. No module is imported, no
-constructor runs, not even those of numpy and pandas. Beside that, the names are a closed list, and a pickle with any
-other is refused with that name.
+A pickle is a program, and unpickling runs it. This module follows its opcodes itself: a call of `numpy.dtype` becomes
+a record of the name and the arguments. No module is imported and no constructor runs, not even those of numpy and
+pandas. The names are also a closed list; a pickle with another name is refused.
 """
 
 import pickletools
@@ -69,21 +68,21 @@ KNOWN: Final = frozenset(
 )
 
 
-# How old protocols spell an object of a class, and any a method of it; the class or method must be listed as well.
+# Pickles reach objects (old protocols) and methods through these; the class or method must be listed as well.
 RECONSTRUCT: Final = frozenset({"copyreg._reconstructor", "copy_reg._reconstructor"})
 GETATTR: Final = frozenset({"builtins.getattr", "__builtin__.getattr"})
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A global that the pickle refers to, by its full name; nothing is imported."""
+    """A global that the pickle names; it is not imported."""
 
     full: str
 
 
 @dataclass(slots=True, eq=False)
 class Made:
-    """What a call would have built: the name called, its arguments, and the state set afterwards."""
+    """A call that was recorded and not made: its name, its arguments, and the state set afterwards."""
 
     name: str
     args: tuple[Any, ...]
@@ -93,7 +92,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Key:
-    """A key of a dictionary that is no plain value; it is kept and never hashed by what is in it."""
+    """A dictionary key that is not a plain value; its content is never hashed."""
 
     value: Any
 
@@ -111,12 +110,12 @@ _VALUES: Final = frozenset({
 _CONSTANTS: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 
 
-def read(content: bytes, said: str) -> Any:  # noqa: ANN401 - whatever the pickle describes
-    """The description of what a pickle holds; `said` is what messages call the file."""
+def read(content: bytes, where: str) -> Any:  # noqa: ANN401 - whatever the pickle describes
+    """The description of a pickle's content; `where` names the file in messages."""
     if len(content) > MAX_BYTES:
-        raise BadInputError(f"{said}: expected a pickle of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
+        raise BadInputError(f"{where}: expected a pickle of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
     try:
-        return _Machine(said).run(content)
+        return _Machine(where).run(content)
     except BadInputError:
         raise
     except (
@@ -130,7 +129,7 @@ def read(content: bytes, said: str) -> Any:  # noqa: ANN401 - whatever the pickl
         MemoryError,
     ) as error:
         raise BadInputError(
-            f"{said}: expected a whole pickle, found none or a damaged one ({plainly(error)}). Write it again."
+            f"{where}: expected a whole pickle, found none or a damaged one ({plainly(error)}). Write it again."
         ) from error
 
 
@@ -139,34 +138,34 @@ def plainly(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-def _refuse_unknown(name: str, said: str) -> None:
+def _refuse_unknown(name: str, where: str) -> None:
     if name not in KNOWN:
         raise BadInputError(
-            f"{said}: expected a pickle of pandas or numpy, found one that calls {name[:120]}, which is not on the "
+            f"{where}: expected a pickle of pandas or numpy, found one that calls {name[:120]}, which is not on the "
             "closed list. Nothing of it was run. Keep only the columns of numbers and write it as Parquet."
         )
 
 
-def _steps(content: bytes, said: str) -> Iterator[tuple[str, Any, int | None]]:
+def _steps(content: bytes, where: str) -> Iterator[tuple[str, Any, int | None]]:
     for count, (code, argument, place) in enumerate(pickletools.genops(content)):
         if count > MAX_STEPS:
             raise BadInputError(
-                f"{said}: expected a pickle of at most {MAX_STEPS:,} steps, found more. Keep only the columns of "
+                f"{where}: expected a pickle of at most {MAX_STEPS:,} steps, found more. Keep only the columns of "
                 "numbers and write it as Parquet."
             )
         yield code.name, argument, place
 
 
 class _Machine:
-    """Follows the steps with a stack and a memo, as the pickle protocol says, and builds notes instead of objects."""
+    """Follows the opcodes with a stack and a memo, and builds records instead of objects."""
 
-    def __init__(self, said: str) -> None:
-        self._said = said
+    def __init__(self, where: str) -> None:
+        self._where = where
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
     def run(self, content: bytes) -> Any:  # noqa: ANN401 - whatever the pickle describes
-        for code, argument, _ in _steps(content, self._said):
+        for code, argument, _ in _steps(content, self._where):
             if code == "STOP":
                 return self._stack.pop()
             if code in _VALUES:
@@ -239,12 +238,12 @@ class _Machine:
                 stack[-1].states.append(state)
             case _:
                 raise BadInputError(
-                    f"{self._said}: expected a pickle of pandas or numpy, found the step {code}, which such a "
-                    "one never takes. Nothing of it was run. Write the table as Parquet."
+                    f"{self._where}: expected a pickle of pandas or numpy, found the unsupported opcode {code}. "
+                    "Nothing of it was run. Write the table as Parquet."
                 )
 
     def _named(self, name: str) -> Name:
-        _refuse_unknown(name, self._said)
+        _refuse_unknown(name, self._where)
         return Name(name)
 
     def _made(self, name: Any, args: Any) -> Made | Name:  # noqa: ANN401 - anything may stand on the stack
@@ -255,7 +254,7 @@ class _Machine:
         if name.full not in GETATTR:
             return Made(name.full, args)
         if len(args) != 2 or not isinstance(args[0], Name) or not isinstance(args[1], str):
-            _refuse_unknown(f"{name.full} of what is no listed name", self._said)
+            _refuse_unknown(f"{name.full} of what is no listed name", self._where)
             raise TypeError("it asks for no attribute")
         return self._named(f"{args[0].full}.{args[1]}")
 
@@ -265,9 +264,9 @@ class _Machine:
             place -= 1
             if place < 0:
                 raise ValueError("a mark is missing")
-        found = self._stack[place + 1 :]
+        items = self._stack[place + 1 :]
         del self._stack[place:]
-        return found
+        return items
 
 
 def _extend(target: Any, items: list[Any]) -> None:  # noqa: ANN401 - anything may stand on the stack

@@ -1,7 +1,7 @@
-"""Splits and renames of what is held: somebody declares them, or is asked where closing prices show one.
+"""Splits and renames of held symbols: the user declares them, and undeclared ones that prices show are asked about.
 
-A split leaves a holding worth the same, in more or fewer shares. A list of fills does not say it. So a close that moves
-as a split moves it, while a quantity is held, is asked about and never taken for a return.
+A split keeps the value of a position and changes its shares. A list of fills does not show it. So a close that moves
+as in a split, while the symbol is held, is never taken for a return: the user is asked.
 """
 
 from collections.abc import Mapping
@@ -16,20 +16,20 @@ from signoff.adapters.results.series import DAY
 from signoff.domain.errors import BadInputError
 
 RATIOS: Final = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0)
-"""New shares for one, as companies split them; the other way round in a reverse split."""
+"""The usual ratios of new shares for one; a reverse split has the inverse."""
 NEAR: Final = 0.1
-"""How far, in logarithms, a price may move beside its split on one day."""
+"""How far, in logarithms, a price may move on the day of its split besides the split."""
 WILD: Final = log(2) + NEAR
-"""A move, in logarithms, beyond which a close is asked about though it is near no usual ratio."""
+"""A move, in logarithms, beyond which a close is asked about at any ratio."""
 FAR: Final = 0.5
-"""How far a fill may lie from the close of its day, as a part of the close."""
+"""How far a fill may be from the close of its day, as a fraction of the close."""
 SOON: Final = 5
-"""Within how many sessions of the end of one symbol another begins, where the two may be one."""
+"""Sessions between the end of one symbol and the start of another that may be the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What happened to what is held: splits by symbol and day as new shares for one, and names that changed."""
+    """Splits by symbol and day as new shares for one, and renamed symbols."""
 
     splits: Mapping[tuple[str, date], float] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
@@ -39,12 +39,12 @@ class Events:
         """From texts such as AAA.X:2020-03-04=2 and AAA.X=BBB.X; a split may name the symbol by its old name."""
         names = dict(map(_rename, renames))
         last = {old: _last_name(old, names) for old in names}
-        found = dict(map(_split, splits))
-        return cls({(last.get(symbol, symbol), day): ratio for (symbol, day), ratio in found.items()}, last)
+        ratios = dict(map(_split, splits))
+        return cls({(last.get(symbol, symbol), day): ratio for (symbol, day), ratio in ratios.items()}, last)
 
     @property
     def notes(self) -> list[str]:
-        """What was declared, for the notes of a table."""
+        """The declarations, for a table's notes."""
         splits = [
             f"{symbol} has {ratio:g} shares for one from {day} on, as --split says"
             for (symbol, day), ratio in self.splits.items()
@@ -63,15 +63,15 @@ def _split(text: str) -> tuple[tuple[str, date], float]:
     place, _, ratio = text.rpartition("=")
     symbol, _, day = place.rpartition(":")
     try:
-        found = (symbol, date.fromisoformat(day)), float(ratio)
+        split = (symbol, date.fromisoformat(day)), float(ratio)
     except ValueError:
-        found = ("", date.min), 0.0
-    if not (symbol and 0 < found[1] < inf):
+        split = ("", date.min), 0.0
+    if not (symbol and 0 < split[1] < inf):
         raise BadInputError(
             f"Expected --split SYMBOL:DATE=RATIO such as AAA.X:2020-03-04=2 for two new shares for one, found "
             f"{text!r}. Nothing was written."
         )
-    return found
+    return split
 
 
 def _rename(text: str) -> tuple[str, str]:
@@ -82,7 +82,6 @@ def _rename(text: str) -> tuple[str, str]:
 
 
 def _last_name(old: str, names: Mapping[str, str]) -> str:
-    """The last of several names of one symbol."""
     name = old
     for _ in names:
         name = names.get(name, name)
@@ -96,34 +95,34 @@ def renamed(frame: pl.DataFrame, events: Events) -> pl.DataFrame:
     return frame.with_columns(pl.col("symbol").replace(dict(events.renames))) if events.renames else frame
 
 
-def renamed_closes(closes: pl.DataFrame, events: Events, said: str) -> pl.DataFrame:
-    """Closes under the last names; refused where two names that are said to be one have closes on one day."""
-    found = renamed(closes, events)
-    twice = found.filter(found.select(DAY, "symbol").is_duplicated()).sort(DAY)
+def renamed_closes(closes: pl.DataFrame, events: Events, where: str) -> pl.DataFrame:
+    """Closes under the last names; refused if two names of one symbol have closes on one day."""
+    under_last_names = renamed(closes, events)
+    twice = under_last_names.filter(under_last_names.select(DAY, "symbol").is_duplicated()).sort(DAY)
     if twice.height:
         raise BadInputError(
-            f"{said}: expected one close of {twice['symbol'][0]} on {twice[DAY][0]} after --rename, found several: "
+            f"{where}: expected one close of {twice['symbol'][0]} on {twice[DAY][0]} after --rename, found several: "
             "both names have closes on that day. Correct --rename, or leave one of them out. Nothing was written."
         )
-    return found
+    return under_last_names
 
 
 def refuse_strangers(events: Events, symbols: pl.Series) -> None:
-    """Refuse a declared event of a symbol that was never traded: it would change nothing, unmentioned."""
-    known = set(symbols.to_list())
+    """Refuse an event of a symbol that was never traded, since it would change nothing."""
+    traded = set(symbols.to_list())
     for option, symbol in (
         *(("--split", symbol) for symbol, _ in events.splits),
         *(("--rename", new) for new in events.renames.values()),
     ):
-        if symbol not in known:
+        if symbol not in traded:
             raise BadInputError(
                 f"Expected {option} of a symbol that was traded, found {symbol}. Traded are "
-                f"{', '.join(sorted(known))[:200]}. Correct the option. Nothing was written."
+                f"{', '.join(sorted(traded))[:200]}. Correct the option. Nothing was written."
             )
 
 
 def after_splits(grid: pl.DataFrame, events: Events) -> pl.DataFrame:
-    """The grid with every quantity and close in the shares of its last day."""
+    """The grid with quantities and closes adjusted to the shares of its last day."""
     for (symbol, day), ratio in events.splits.items():
         _refuse_unmoved(grid, symbol, day, ratio)
     for (symbol, day), ratio in events.splits.items():
@@ -137,7 +136,7 @@ def after_splits(grid: pl.DataFrame, events: Events) -> pl.DataFrame:
 
 
 def _refuse_unmoved(grid: pl.DataFrame, symbol: str, day: date, ratio: float) -> None:
-    """Refuse a declared split at which the closes do not move: they are adjusted for it already."""
+    """Refuse a split at which the closes do not move, since they are adjusted already."""
     if abs(log(ratio)) <= 2 * NEAR:
         return
     own = grid.filter((pl.col("symbol") == symbol) & pl.col("close").is_not_null()).sort(DAY)
@@ -150,10 +149,10 @@ def _refuse_unmoved(grid: pl.DataFrame, symbol: str, day: date, ratio: float) ->
         )
 
 
-def refuse_splits(grid: pl.DataFrame, events: Events, said: str, *, may_be_booked: bool = True) -> None:
-    """Ask where a close moves as a split moves it while a quantity is held, and the quantity did not move with it.
+def refuse_splits(grid: pl.DataFrame, events: Events, where: str, *, may_be_booked: bool = True) -> None:
+    """Ask about a close that moves as in a split while the symbol is held and its quantity does not move.
 
-    `may_be_booked` is false where every change of a quantity is a purchase or a sale that was paid.
+    `may_be_booked` is false if every change of a quantity is a paid purchase or sale.
     """
     frame = grid.sort("symbol", DAY).filter(pl.col("close").is_not_null())
     frame = frame.with_columns(
@@ -170,20 +169,20 @@ def refuse_splits(grid: pl.DataFrame, events: Events, said: str, *, may_be_booke
         words = f"{ratio:g} for 1" if ratio > 1 else f"1 for {1 / ratio:g}"
         place = f"{row['symbol']}:{row[DAY]}"
         raise BadInputError(
-            f"{said}: {row['symbol']} closes at {row['close']:g} on {row[DAY]} after {row['before']:g}, while "
+            f"{where}: {row['symbol']} closes at {row['close']:g} on {row[DAY]} after {row['before']:g}, while "
             f"{row['held']:g} are held: a split of {words}, or a return of {row['close'] / row['before'] - 1:+.0%}? "
             f"Say --split {place}={ratio:g}, or --split {place}=1 if there was none. Nothing was written."
         )
 
 
 def nearest_ratio(fall: float) -> tuple[float, bool]:
-    """The usual ratio of splits that is nearest, and whether the move is like it."""
+    """The nearest usual ratio, and whether the move is close to it."""
     ratio = min((*RATIOS, *(1 / r for r in RATIOS)), key=lambda r: abs(log(fall / r)))
     return ratio, abs(log(fall / ratio)) <= (NEAR if abs(log(ratio)) > log(1.9) else NEAR / 2)
 
 
-def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, said: str) -> None:
-    """Ask about a fill (`price`) far from the close of its day: one of both may be adjusted for a split."""
+def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, where: str) -> None:
+    """Ask about a fill (`price`) far from the close of its day: one of them may be adjusted for a split."""
     both = fills.join(closes.select(DAY, "symbol", "close"), on=[DAY, "symbol"]).sort(DAY, "symbol")
     for row in both.iter_rows(named=True):
         symbol, day, price, close = row["symbol"], row[DAY], row["price"], row["close"]
@@ -194,7 +193,7 @@ def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, 
         times = f"{ratio:g} times the close" if ratio > 1 else f"the close divided by {1 / ratio:g}"
         like = f", about {times}" if is_like else ""
         raise BadInputError(
-            f"{said}: {symbol} was traded at {price:g} on {day}, when it closes at {close:g}{like}. Are the closes "
+            f"{where}: {symbol} was traded at {price:g} on {day}, when it closes at {close:g}{like}. Are the closes "
             "adjusted for splits and the fills not, or is one of them in another unit or currency? Give the closes as "
             "they were on the day, or adjust quantities and prices of the fills alike. If both are right, say --split "
             f"{symbol}:{day}=1. Nothing was written."
@@ -202,7 +201,7 @@ def refuse_far_fills(fills: pl.DataFrame, closes: pl.DataFrame, events: Events, 
 
 
 def perhaps_renamed(symbol: str, closes: pl.DataFrame) -> str:
-    """The question whether a symbol whose closes end, or begin late, is another that begins, or ended, there."""
+    """The question whether a symbol that ends or begins within the closes is another one renamed."""
     pairs = [pair for pair in successions(closes) if symbol in pair]
     if not pairs:
         return ""
@@ -215,7 +214,7 @@ def perhaps_renamed(symbol: str, closes: pl.DataFrame) -> str:
 
 
 def successions(closes: pl.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of symbols of which one ends as the other begins, those with the nearest prices first."""
+    """Pairs of symbols, one ending as the other begins, nearest prices first."""
     days = closes[DAY].unique().sort()
     place = {day: n for n, day in enumerate(days.to_list())}
     ends = closes.sort(DAY).group_by("symbol", maintain_order=True).agg(
@@ -235,21 +234,21 @@ def successions(closes: pl.DataFrame) -> list[tuple[str, str]]:
 
 
 def of_another_name(symbol: str, fills: pl.DataFrame, closes: pl.DataFrame) -> str:
-    """The question whether a symbol without any close is one that closes near its fills."""
+    """The question whether a symbol without closes is one whose closes are near its fills."""
     own = fills.filter(pl.col("symbol") == symbol)
     traded = set(fills["symbol"].to_list())
     beside = own.select(DAY, "price").join(closes, on=DAY)
     near = (pl.col("price") / pl.col("close")).log().abs().max().alias("far")
-    found = beside.group_by("symbol").agg(near, pl.len().alias("met")).filter(pl.col("met") == own.height)
-    found = found.filter(pl.col("far") <= NEAR).sort("far", "symbol")
-    names = [name for name in found["symbol"].to_list() if name not in traded] or found["symbol"].to_list()
+    near_fills = beside.group_by("symbol").agg(near, pl.len().alias("met")).filter(pl.col("met") == own.height)
+    near_fills = near_fills.filter(pl.col("far") <= NEAR).sort("far", "symbol")
+    names = [name for name in near_fills["symbol"].to_list() if name not in traded] or near_fills["symbol"].to_list()
     if not names:
         return ""
     return f" {names[0]} closes near its fills: if both are one, say --rename {symbol}={names[0]}."
 
 
 def open_positions(grid: pl.DataFrame) -> list[str]:
-    """A note of what is still held on the last day of the grid."""
+    """A note of the open positions on the grid's last day."""
     last = grid.sort(DAY).group_by("symbol").agg(pl.col("quantity").last()).filter(pl.col("quantity") != 0)
-    held = [f"{quantity:g} {symbol}" for symbol, quantity in last.sort("symbol").iter_rows()]
-    return [f"the account ends with open positions: {', '.join(held)}"] if held else []
+    quantities = [f"{quantity:g} {symbol}" for symbol, quantity in last.sort("symbol").iter_rows()]
+    return [f"the account ends with open positions: {', '.join(quantities)}"] if quantities else []

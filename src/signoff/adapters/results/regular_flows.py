@@ -1,8 +1,8 @@
-"""Jumps of an account's value that come back with the calendar: a deposit of every month, or a plan of payments.
+"""Finds jumps of an account's value that recur with the calendar, such as monthly deposits or a payment plan.
 
-One deposit of 3% is no odd day, and twelve of them on the first session of each month are. The returns of each day of
-the month, of the week and of each fixed lag are held against the others by ranks, so that wild days decide nothing.
-A strategy that truly earns on such days looks the same, so somebody is asked.
+One deposit of 3% is not conspicuous; twelve on the first session of each month are. The returns of each day of the
+month, of the week and of each fixed lag are compared with the others by ranks, so that extreme days decide nothing.
+A strategy that truly earns on such days looks the same, so the user is asked.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ FEWEST: Final = 6
 ONE_SIGN: Final = 0.9
 """The share of a rhythm's returns that have the same sign."""
 OF_A_CALENDAR: Final = 4.6
-"""Standard errors from which on a day of the month or of the week is far from the others: about 130 are looked at, and
-chance reaches this in one table of 2,000."""
+"""Standard errors from which a day of the month or of the week stands out: with about 130 of them, chance
+reaches this in one table of 2,000."""
 OF_ANY_LAG: Final = 5.3
 """The same for the several thousand other rhythms."""
 STRIDES: Final = (1, 2, 3, 6, 12)
@@ -32,14 +32,14 @@ SPANS: Final = (7, 14, 21, 28, 30)
 LONGEST_LAG: Final = 66
 """Rows between two payments: a quarter of sessions."""
 REST: Final = 5
-"""Days by which a payment moves where the market is shut."""
+"""Days by which a payment moves if the market is shut."""
 _SECOND_OF: Final = ("", "", "second", "third", "", "", "sixth")
 _WEEKDAYS: Final = ("Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regular:
-    """Returns that come back in one rhythm (`on`), and lie far from those of the other days."""
+    """Returns that recur in one rhythm (`on`), far from those of the other days."""
 
     on: str
     rows: Rows
@@ -49,7 +49,7 @@ class Regular:
 
     @property
     def words(self) -> str:
-        """What was found, as a part of a sentence."""
+        """The finding, as a part of a sentence."""
         side = "above" if self.median > self.others else "below"
         return (
             f"{self.rows.size} returns on {self.on}, {100 * self.share:.0f}% of them {side} the other days' and with a "
@@ -65,10 +65,10 @@ class _Rhythm:
 
 
 def regular(days: Days, returns: Floats) -> Regular | None:
-    """The rhythm whose returns lie farthest from the others, None where none is far.
+    """The rhythm whose returns are farthest from the others; None if none is far.
 
-    `days` are those of the values, one more than there are returns. A rhythm is far where it is so with and without
-    what accrues with the days between two values: interest of a weekend is no payment.
+    `days` are those of the values, one more than there are returns. A rhythm must be far both with and without the
+    interest that accrues between two values, since a weekend's interest is not a payment.
     """
     if returns.size < 2 * FEWEST:
         return None
@@ -89,7 +89,7 @@ def regular(days: Days, returns: Floats) -> Regular | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """Returns beyond the usual, with the normal scores of their ranks."""
+    """Returns less the usual, with the normal scores of their ranks."""
 
     beyond: Floats
     scores: Floats
@@ -101,14 +101,14 @@ class _View:
         return cls(beyond, scores, float(scores.std()))
 
     def far(self, rows: Rows) -> float:
-        """The standard errors between the mean score of these rows and that of all, above or below."""
+        """The distance in standard errors between the mean score of these rows and that of all."""
         if self.spread == 0:
             return 0.0
         share = rows.size / self.scores.size
         return float(self.scores[rows].sum() / (self.spread * np.sqrt(rows.size * (1 - share))))
 
     def one_sign(self, rows: Rows) -> float:
-        """The share of these rows with the sign that most of them have."""
+        """The share of these rows with their majority sign."""
         values = self.beyond[rows]
         return float(max(np.mean(values > 0), np.mean(values < 0)))
 
@@ -126,7 +126,7 @@ def _told(one: _Rhythm, returns: Floats, views: list[_View]) -> Regular:
 
 
 def _scores(values: Floats) -> Floats:
-    """Normal scores of the ranks, ties alike."""
+    """Normal scores of the ranks, ties averaged."""
     from scipy.special import ndtri  # noqa: PLC0415 - half a second, needed for accounts alone
 
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
@@ -137,7 +137,7 @@ def _scores(values: Floats) -> Floats:
 
 
 def _rhythms(days: Days) -> Iterator[_Rhythm]:
-    """Every rhythm that is looked at, those with a name of their own first."""
+    """Every rhythm to test, named ones first."""
     own, before = days[1:], days[0]
     for on, rows, months in _of_months(own, before):
         for stride in STRIDES:
@@ -167,7 +167,7 @@ def _every(stride: int) -> str:
 
 
 def _of_months(own: Days, before: np.datetime64) -> Iterator[tuple[str, Rows, Rows]]:
-    """One row of each month, and the number of that month: by its place from either end, and by the day it lies on."""
+    """One row of each month and its number: by its position from either end, and by its day of the month."""
     month = own.astype("datetime64[M]").astype(np.int64)
     numbers = np.arange(month[0], month[-1] + 1)
     is_begun = before.astype("datetime64[M]").astype(np.int64) < month[0]
@@ -186,15 +186,15 @@ def _of_months(own: Days, before: np.datetime64) -> Iterator[tuple[str, Rows, Ro
     for day in range(1, 32):
         targets = begin + np.minimum(np.timedelta64(day - 1, "D"), lengths - np.timedelta64(1, "D"))
         for is_back, moved in ((False, "the next day with a row"), (True, "the last day with a row before it")):
-            rows, kept = _at(own, targets, is_back=is_back)
-            yield f"day {day} (or {moved})", rows, numbers[kept]
+            rows, which = _at(own, targets, is_back=is_back)
+            yield f"day {day} (or {moved})", rows, numbers[which]
 
 
 def _at(own: Days, targets: Days, *, is_back: bool = False) -> tuple[Rows, Rows]:
-    """The row of each target or the next one within a market's rest, and which targets have one."""
-    found = np.searchsorted(own, targets, side="right") - 1 if is_back else np.searchsorted(own, targets)
-    inside = (found >= 0) & (found < own.size)
-    apart = np.abs((own[np.clip(found, 0, own.size - 1)] - targets).astype(np.int64))
-    kept = np.flatnonzero(inside & (apart <= REST))
-    rows, first = np.unique(found[kept], return_index=True)
-    return rows, kept[first]
+    """The row of each target or the nearest one within a market closure, and which targets have one."""
+    places = np.searchsorted(own, targets, side="right") - 1 if is_back else np.searchsorted(own, targets)
+    inside = (places >= 0) & (places < own.size)
+    apart = np.abs((own[np.clip(places, 0, own.size - 1)] - targets).astype(np.int64))
+    reached = np.flatnonzero(inside & (apart <= REST))
+    rows, first = np.unique(places[reached], return_index=True)
+    return rows, reached[first]

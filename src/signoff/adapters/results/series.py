@@ -1,7 +1,7 @@
-"""Tables that label their rows with times, and what becomes of them: one row a day, simple returns.
+"""Turns tables whose rows are labelled with times into one row a day of simple returns.
 
-A time belongs to the day that its own zone or offset says; a time without a zone only where it is midnight, or where
-the zone was named. Values become returns from one day's last to the next's; the first day has none and falls away.
+A time belongs to the day of its own zone or offset. Without one, it must be midnight, or its zone must be named.
+Values become returns from one day's last value to the next's; the first day has no return and is dropped.
 """
 
 from collections.abc import Collection, Sequence
@@ -38,18 +38,18 @@ TIMES: Final = (INDEX, "__index_level_0__", "date", "timestamp", "datetime", "ti
 DAY: Final = "date"
 _FIGURE: Final = r"^\s*[-+−(]?\s*[$€£]?\d[\d.,'_ ]*(?:[eE][-+]?\d+)?\s*%?\s*\)?\s*$"
 VALUED: Final = 3.0
-"""A gain beyond which a column holds worths and no returns."""
+"""A gain beyond which a column holds values and not returns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A table whose column `date` holds days or times; `said` is what messages call it."""
+    """A table whose column `date` holds days or times; `said` is its name in messages."""
 
     frame: pl.DataFrame
     said: str
     notes: tuple[str, ...] = ()
     written: Days | None = None
-    """The days as their own offsets say, where texts have them."""
+    """The days by the offsets in the texts, if they have offsets."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class Labelled:
 
 
 def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS, *, may_be_months: bool = False) -> Labelled:
-    """A table whose rows are labelled by dates or times, or by months where a row may stand for one."""
+    """A table with rows labelled by dates or times, or by months if `may_be_months`."""
     frame, notes = read_table(content, path, hints)
     if may_be_months:
         return labelled_by_months(frame, str(path), notes, hints.dates)
@@ -69,11 +69,11 @@ def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS, *, may_be
 
 
 def labelled_by_months(
-    frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None
+    frame: pl.DataFrame, where: str, notes: tuple[str, ...] = (), order: Order | None = None
 ) -> Labelled:
-    """The table labelled by dates, times, or months, which are read as their last days."""
-    frame, notes = _at_month_ends(frame, said, notes)
-    return labelled(frame, said, notes, order)
+    """The table labelled by dates, times, or months; a month becomes its last day."""
+    frame, notes = _at_month_ends(frame, where, notes)
+    return labelled(frame, where, notes, order)
 
 
 def read_table(
@@ -81,35 +81,35 @@ def read_table(
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A table by its file's suffix (a pickle, Parquet, CSV, Arrow, Feather, a workbook), and what to note of it.
 
-    `kind` is the suffix that its content should have, where somebody looked at it.
+    `kind` is the suffix that fits its content, if the content was examined.
     """
-    said, suffix = str(path), kind or path.suffix.lower()
+    where, suffix = str(path), kind or path.suffix.lower()
     if suffix in PICKLES:
-        pickled = read_pickle(content, said)
+        pickled = read_pickle(content, where)
         note = f"columns of objects were left out: {', '.join(pickled.left_out)}"
         return pickled.frame, (note,) if pickled.left_out else ()
     if suffix in WORKBOOKS:
-        frame, notes = read_workbook(content, said, hints)
-        return meant_columns(frame, said), notes
-    if known := ".csv" if suffix in TEXTS else suffix_of(kind or path.name.lower()):
-        return meant_columns(read_frame(content, known, said, hints).frame, said), ()
+        frame, notes = read_workbook(content, where, hints)
+        return meant_columns(frame, where), notes
+    if suffix_known := ".csv" if suffix in TEXTS else suffix_of(kind or path.name.lower()):
+        return meant_columns(read_frame(content, suffix_known, where, hints).frame, where), ()
     if suffix in OTHERS:
         raise BadInputError(
             f"{path}: expected a workbook of the format .xlsx, found {suffix}. Save it as .xlsx or CSV."
         )
-    known = ", ".join((*PICKLES, *SUFFIXES, *TEXTS, *WORKBOOKS))
-    raise BadInputError(f"{path}: expected a file ending in {known}, found {path.name!r}. Name the result file.")
+    suffix_known = ", ".join((*PICKLES, *SUFFIXES, *TEXTS, *WORKBOOKS))
+    raise BadInputError(f"{path}: expected a file ending in {suffix_known}, found {path.name!r}. Name the result file.")
 
 
-def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None) -> Labelled:
-    """The table with its column of dates or times, found by its name or else the first, called `date`."""
+def labelled(frame: pl.DataFrame, where: str, notes: tuple[str, ...] = (), order: Order | None = None) -> Labelled:
+    """The table with its column of dates or times renamed to `date`: found by name, else the first column."""
     label = _label(frame)
     if label is None or frame.height == 0:
-        raise BadInputError(f"{said}: expected rows that begin with a date or time, found none. Write it again.")
+        raise BadInputError(f"{where}: expected rows that begin with a date or time, found none. Write it again.")
     if label != DAY:
         frame = frame.drop(DAY, strict=False).rename({label: DAY})
-    times, written = _times(frame[DAY], said, order)
-    return Labelled(frame.with_columns(times), said, notes, written)
+    times, written = _times(frame[DAY], where, order)
+    return Labelled(frame.with_columns(times), where, notes, written)
 
 
 def _label(frame: pl.DataFrame) -> str | None:
@@ -117,14 +117,14 @@ def _label(frame: pl.DataFrame) -> str | None:
     return next((lowered[name] for name in TIMES if name in lowered), frame.columns[0] if frame.width else None)
 
 
-def _at_month_ends(frame: pl.DataFrame, said: str, notes: tuple[str, ...]) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The table with months as their last days, and a note that says so."""
+def _at_month_ends(frame: pl.DataFrame, where: str, notes: tuple[str, ...]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table with months turned into their last days, and a note about it."""
     if (label := _label(frame)) is None or not frame.height:
         return frame, notes
     try:
         ends = month_ends(frame[label])
     except OddDateError as error:
-        raise _odd(error, label, said) from error
+        raise _odd(error, label, where) from error
     if ends is None:
         return frame, notes
     note = f"months were read as their last days: {frame[label][0]} as {ends[0]}"
@@ -132,17 +132,17 @@ def _at_month_ends(frame: pl.DataFrame, said: str, notes: tuple[str, ...]) -> tu
 
 
 def to_days(table: Labelled, zone: str | None) -> Labelled:
-    """The rows in order of their instants, each with the day it belongs to; a day may stand more than once."""
-    column, found = table.frame[DAY], _moments(table, zone)
-    back = np.flatnonzero(np.diff(found.order) < 0)
+    """The rows with their days, in order of their instants; a day may occur more than once."""
+    column, times = table.frame[DAY], _moments(table, zone)
+    back = np.flatnonzero(np.diff(times.order) < 0)
     if back.size:
         row = int(back[0]) + 2
         raise table.refuse(
             f"row {row}: expected rows in order of time, found {column[row - 1]} after {column[row - 2]}. Sort and "
             "write it again."
         )
-    notes = (*table.notes, *([found.note] if found.note else []))
-    return Labelled(table.frame.with_columns(pl.Series(DAY, found.days).cast(pl.Date)), table.said, notes)
+    notes = (*table.notes, *([times.note] if times.note else []))
+    return Labelled(table.frame.with_columns(pl.Series(DAY, times.days).cast(pl.Date)), table.said, notes)
 
 
 def last_of_day(table: Labelled) -> Labelled:
@@ -152,7 +152,7 @@ def last_of_day(table: Labelled) -> Labelled:
 
 
 def compounded(table: Labelled, amounts: Collection[str] = ()) -> Labelled:
-    """Returns within a day compounded into the day's; amounts, such as what was traded, are summed."""
+    """Compound returns by day, and sum amounts such as the traded amount."""
     columns = [
         pl.col(name).sum() if name in amounts else ((1 + pl.col(name)).product() - 1).alias(name)
         for name in table.columns
@@ -176,7 +176,7 @@ def changes(table: Labelled) -> Labelled:
 
 
 def funded(table: Labelled, *names: str, drop_head: bool) -> Labelled:
-    """The rows from the first on that has money in every one of these columns; rows of 0 before it are asked about."""
+    """Drop the rows before every column has money; without --drop-head they are refused."""
     values = table.frame.select(names).to_numpy()
     has_money = (values != 0).all(axis=1)
     if not has_money.any() or has_money[0]:
@@ -196,7 +196,7 @@ def funded(table: Labelled, *names: str, drop_head: bool) -> Labelled:
 
 
 def without_head(table: Labelled, *names: str) -> Labelled:
-    """The rows from the first on that has a number in every one of these columns."""
+    """Drop the rows before every column has a number."""
     columns = [table.frame[name].cast(pl.Float64, strict=False) for name in names if name in table.columns]
     filled = pl.Series(np.logical_and.reduce([c.is_finite().fill_null(value=False).to_numpy() for c in columns]))
     if not columns or not filled.any():
@@ -236,17 +236,17 @@ def numbers(table: Labelled, *names: str) -> Labelled:
     return Labelled(frame, table.said, table.notes, table.written)
 
 
-def _to_blame(given: pl.Series, wrong: pl.Series) -> int:
-    """The row that is no figure at all, where one such cell keeps a whole column of percentages from being read."""
-    if given.dtype == pl.String:
-        is_figure = given[wrong].str.contains(_FIGURE).fill_null(value=True)
+def _to_blame(written: pl.Series, wrong: pl.Series) -> int:
+    """The row to name in the refusal: the cell that is not a figure, if it makes a column of percentages unreadable."""
+    if written.dtype == pl.String:
+        is_figure = written[wrong].str.contains(_FIGURE).fill_null(value=True)
         if is_figure.any() and not is_figure.all():
             return int(wrong[int((~is_figure).arg_true()[0])])
     return int(wrong[0])
 
 
 def _remedy(column: pl.Series, row: int) -> str:
-    """What to do about a column with gaps; gaps at its head alone are those of a window that is not full yet."""
+    """Advice for a column with gaps; gaps only at its head are those of an incomplete window."""
     if row and column[:row].is_null().all():
         return "Correct it at its source."
     finite = column.is_finite().fill_null(value=False)
@@ -259,8 +259,7 @@ def _remedy(column: pl.Series, row: int) -> str:
 def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None, amounts: Sequence[str] = ()) -> Labelled:
     """One row a day of returns as fractions, from returns.
 
-    `amounts` are the columns that hold no returns, such as turnover and cost: they have no part in the unit, and those
-    of a day are summed.
+    `amounts` are columns such as turnover and cost: the unit does not apply to them, and those of a day are summed.
     """
     refuse_repeats(table, zone)
     daily = to_days(table, zone)
@@ -268,8 +267,8 @@ def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None, am
     if unit == PERCENT:
         frame = daily.frame.with_columns(pl.col(name) / 100 for name in returns)
         note = "percentages were divided by 100"
-        if kept := [name for name in daily.columns if name in amounts]:
-            note += f"; {' and '.join(kept)} {'is' if len(kept) == 1 else 'are'} no return and kept as written"
+        if as_is := [name for name in daily.columns if name in amounts]:
+            note += f"; {' and '.join(as_is)} {'is' if len(as_is) == 1 else 'are'} no return and kept as written"
         daily = Labelled(frame, daily.said, (*daily.notes, note))
     for name in returns:
         _refuse_values(daily, name, unit)
@@ -279,7 +278,7 @@ def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None, am
 
 
 def refuse_fractions(table: Labelled, returns: Sequence[str]) -> None:
-    """Refuse fractions that somebody calls percentages, by the sizes of all columns together."""
+    """Refuse fractions that are declared as percentages, judged by the sizes of all columns together."""
     if table.frame.height == 0:
         return
     values = table.frame.select(returns).to_numpy()
@@ -302,7 +301,7 @@ def _moments(table: Labelled, zone: str | None) -> RowTimes:
 
 
 def refuse_repeats(table: Labelled, zone: str | None) -> None:
-    """Refuse a day that stands twice without a clock, and an instant that stands twice: which of both rows is meant?"""
+    """Refuse a repeated day without a clock, and a repeated instant, since either row may be meant."""
     column, order = table.frame[DAY], pl.Series(_moments(table, zone).order)
     again = (~order.is_first_distinct()).arg_true()
     if again.len() == 0:
@@ -318,13 +317,13 @@ def refuse_repeats(table: Labelled, zone: str | None) -> None:
 
 
 def _refuse_values(table: Labelled, name: str, unit: str | None) -> None:
-    """Refuse what reads as worths or percentages before it is compounded."""
+    """Refuse values or percentages before they are compounded as returns."""
     values = table.frame[name].to_numpy()
     problem = worths(values)
     if problem is not None or (values > VALUED).any():
-        found = problem or f"expected returns such as 0.012, found {values.max():g}."
+        reason = problem or f"expected returns such as 0.012, found {values.max():g}."
         raise table.refuse(
-            f"column {name}: {found} If it holds portfolio values, say --values; if percentages, --unit percent."
+            f"column {name}: {reason} If it holds portfolio values, say --values; if percentages, --unit percent."
         )
     if unit is None and (is_percent(values) or (values < RUIN).any()):
         row = int(np.argmin(values)) if (values < RUIN).any() else int(np.argmax(np.abs(values)))
@@ -339,50 +338,49 @@ def zone_of(name: str) -> ZoneInfo:
     return known_zone(name)
 
 
-def refusing(said: str) -> Refuse:
-    """How the reader of times refuses a file."""
+def refusing(where: str) -> Refuse:
+    """The function by which the reader of times refuses this file."""
 
     def refuse(problem: str) -> NoReturn:
-        raise BadInputError(f"{said}: {problem}. Nothing was written.")
+        raise BadInputError(f"{where}: {problem}. Nothing was written.")
 
     return refuse
 
 
-def _times(column: pl.Series, said: str, order: Order | None) -> tuple[pl.Series, Days | None]:
-    """Days and times as such; texts and numbers as people write dates, with the days of their own offsets."""
+def _times(column: pl.Series, where: str, order: Order | None) -> tuple[pl.Series, Days | None]:
+    """Parse days and times, also from texts and numbers; with the days by their own offsets."""
     if column.null_count():
         raise BadInputError(
-            f"{said}: row {int(column.is_null().arg_true()[0]) + 1}, column {column.name}: expected a date or "
+            f"{where}: row {int(column.is_null().arg_true()[0]) + 1}, column {column.name}: expected a date or "
             "time, found none. Remove the row, if it is a total or a second line of the header. Nothing was written."
         )
     if column.dtype == pl.String or column.dtype.is_numeric():
-        times, written = texts_to_times(_iso(column, said, order), refusing(said))
+        times, written = texts_to_times(_iso(column, where, order), refusing(where))
         return times.alias(DAY), written
     if column.dtype != pl.Date and not isinstance(column.dtype, pl.Datetime):
         raise BadInputError(
-            f"{said}: expected rows labelled by dates or times, found {column.dtype} ({column[0]}). Set the index to "
+            f"{where}: expected rows labelled by dates or times, found {column.dtype} ({column[0]}). Set the index to "
             "the dates before writing it."
         )
-    within_years(column, refusing(said))
+    within_years(column, refusing(where))
     return column.alias(DAY), None
 
 
-def _iso(column: pl.Series, said: str, order: Order | None) -> pl.Series:
+def _iso(column: pl.Series, where: str, order: Order | None) -> pl.Series:
     try:
         return days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column, order)
     except OddDateError as error:
-        raise _odd(error, column.name, said) from error
+        raise _odd(error, column.name, where) from error
 
 
-def _odd(error: OddDateError, name: str, said: str) -> BadInputError:
+def _odd(error: OddDateError, name: str, where: str) -> BadInputError:
     place = "" if error.row is None else f"row {error.row + 1}, "
     return BadInputError(
-        f"{said}: {place}column {name}: expected rows labelled by dates, found {error.problem}. Nothing was written."
+        f"{where}: {place}column {name}: expected rows labelled by dates, found {error.problem}. Nothing was written."
     )
 
 
 def _refuse_no_zone(column: pl.Series, zone: str | None, table: Labelled) -> None:
-    """Refuse a clock that nobody knows the zone of."""
     is_unzoned = isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is None
     if is_unzoned and zone is None and _has_clock(column):
         row = int((column.dt.truncate("1d") != column).arg_true()[0]) + 1
@@ -396,7 +394,7 @@ def _has_clock(column: pl.Series) -> bool:
     return bool((column.dt.truncate("1d") != column).any())
 
 
-def _intraday(before: Labelled, after: pl.DataFrame, said: str) -> tuple[str, ...]:
+def _intraday(before: Labelled, after: pl.DataFrame, note: str) -> tuple[str, ...]:
     return (
-        () if before.frame.height == after.height else (f"{before.frame.height} rows are {after.height} days: {said}",)
+        () if before.frame.height == after.height else (f"{before.frame.height} rows are {after.height} days: {note}",)
     )

@@ -1,8 +1,8 @@
-"""A broker's list of trades becomes daily returns of an account with a stated capital.
+"""Turns a broker's list of trades into daily returns of an account with a stated capital.
 
-A day's return is what the account gained that day, fees paid, over its equity at the end of the day before; the equity
-begins as the capital that somebody states. What is held over a close has a worth only by a closing price. So without
-prices the list is read only where every day ends with nothing held: there the fills alone are the whole truth.
+A day's return is the account's gain after fees over its equity at the end of the day before; the equity begins as the
+stated capital. Positions held over a close need a closing price for their value. So without prices a list is read
+only if every day ends flat: the fills alone are then complete.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ _SELLS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a list of trades does not say: the capital, the zone of its clock, and the sessions where no prices are."""
+    """What a list of trades lacks: the capital, the clock's zone, and the sessions if no prices are given."""
 
     capital: float | None
     zone: str | None
@@ -69,30 +69,30 @@ class Account:
 
 def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, account: Account) -> Labelled:
     """Daily returns, turnover and cost of one account in one currency."""
-    said = str(trades[1])
-    capital = _capital(account, said)
+    where = str(trades[1])
+    capital = _capital(account, where)
     fills, notes = _fills(trades, account)
     fills = renamed(fills, account.events)
     refuse_strangers(account.events, fills["symbol"])
     if prices is None:
-        _refuse_held(fills, said)
-        days, worth = _sessions(fills, account, said), None
+        _refuse_held(fills, where)
+        days, worth = _sessions(fills, account, where), None
         notes.append(
             f"no closing prices were given and every day ends with nothing held: days are those of {account.calendar}"
         )
     else:
-        days, worth, carried = _worth(fills, prices, account, said)
+        days, worth, carried = _worth(fills, prices, account, where)
         notes += [f"what is held is worth its close in {prices[1].name}", *account.events.notes, *carried]
     daily = fills.group_by(DAY).agg(
         pl.col("cash").sum(), pl.col("fee").sum(), (pl.col("change") * pl.col("unit")).abs().sum().alias("traded")
     )
     frame = pl.DataFrame({DAY: days}).join(daily, on=DAY, how="left").sort(DAY).fill_null(0.0)
-    held = np.zeros(frame.height) if worth is None else worth
-    equity = capital + frame["cash"].cum_sum().to_numpy() + held
+    worth_held = np.zeros(frame.height) if worth is None else worth
+    equity = capital + frame["cash"].cum_sum().to_numpy() + worth_held
     ruined = np.flatnonzero(~(equity > 0))
     if ruined.size:
         raise BadInputError(
-            f"{said}: expected an account whose equity stays above 0, found {equity[ruined[0]]:,.2f} on "
+            f"{where}: expected an account whose equity stays above 0, found {equity[ruined[0]]:,.2f} on "
             f"{frame[DAY][int(ruined[0])]} after a capital of {capital:,.2f}. Is --capital what the account held "
             "before the first trade? Nothing was written."
         )
@@ -106,20 +106,20 @@ def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, a
         }
     )
     said_capital = f"returns are on the equity of an account that begins with {capital:,.2f} and holds nothing"
-    return Labelled(table, said, (said_capital, *notes))
+    return Labelled(table, where, (said_capital, *notes))
 
 
 def reads_as_trades(frame: pl.DataFrame) -> bool:
-    """Whether a table has the columns of a list of trades: when, what, how much and at which price."""
-    found = _by_usual_names(frame)
-    return all(wanted in found.values() for wanted in ("date", "symbol", "quantity", "price"))
+    """Whether a table has the columns of a list of trades: date, symbol, quantity and price."""
+    names = _by_usual_names(frame)
+    return all(wanted in names.values() for wanted in ("date", "symbol", "quantity", "price"))
 
 
-def _capital(account: Account, said: str) -> float:
+def _capital(account: Account, where: str) -> float:
     if account.capital is None:
         raise BadInputError(
-            f"{said}: expected the capital that the trades were made with, found none: a gain is no return without it. "
-            "Say it with --capital, in the currency of the prices. Nothing was written."
+            f"{where}: expected the capital that the trades were made with, found none: a gain is no return without "
+            "it. Say it with --capital, in the currency of the prices. Nothing was written."
         )
     if not (np.isfinite(account.capital) and account.capital > 0):
         raise BadInputError(f"Expected --capital above 0, found {account.capital:g}.")
@@ -129,25 +129,25 @@ def _capital(account: Account, said: str) -> float:
 def _fills(trades: tuple[bytes, Path], account: Account) -> tuple[pl.DataFrame, list[str]]:
     """One row a fill: its day, symbol, signed quantity (`change`), price of one (`unit`), fee and cash."""
     frame, read = read_table(trades[0], trades[1], account.hints)
-    said, notes = str(trades[1]), list(read)
-    frame = _named(frame, said, account.ignored)
-    _refuse_currencies(frame, said)
-    table = labelled(frame, said, (), account.hints.dates)
+    where, notes = str(trades[1]), list(read)
+    frame = _named(frame, where, account.ignored)
+    _refuse_currencies(frame, where)
+    table = labelled(frame, where, (), account.hints.dates)
     fees = [name for name in table.columns if name.startswith("fee ")]
     wanted = ["quantity", "price", *(name for name in ("multiplier",) if name in table.columns)]
-    found = numbers(table, *wanted).frame
-    _refuse_sign(found["price"], "price", "a price above 0", found["price"] > 0, table)
+    amounts = numbers(table, *wanted).frame
+    _refuse_sign(amounts["price"], "price", "a price above 0", amounts["price"] > 0, table)
     fee, said_fees = _fee(table, fees)
-    signed = _signed(table, found["quantity"])
-    multiplier = found["multiplier"] if "multiplier" in wanted else pl.Series([1.0]).new_from_index(0, found.height)
-    unit = found["price"] * multiplier
+    signed = _signed(table, amounts["quantity"])
+    multiplier = amounts["multiplier"] if "multiplier" in wanted else pl.Series([1.0]).new_from_index(0, amounts.height)
+    unit = amounts["price"] * multiplier
     rows = pl.DataFrame(
         {
             DAY: table.frame[DAY],
             "symbol": in_one_form(table.frame["symbol"].cast(pl.String)),
             "change": signed,
             "unit": unit,
-            "price": found["price"],
+            "price": amounts["price"],
             "fee": fee,
             "cash": -signed * unit - fee,
             "multiplier": multiplier,
@@ -155,49 +155,49 @@ def _fills(trades: tuple[bytes, Path], account: Account) -> tuple[pl.DataFrame, 
     )
     places = rows.with_row_index().sort(DAY, maintain_order=True)["index"].to_numpy()
     written = None if table.written is None else table.written[places]
-    return to_days(Labelled(rows[places], said, (), written), account.zone).frame, [*notes, *said_fees]
+    return to_days(Labelled(rows[places], where, (), written), account.zone).frame, [*notes, *said_fees]
 
 
-def _named(frame: pl.DataFrame, said: str, ignored: tuple[str, ...] = ()) -> pl.DataFrame:
+def _named(frame: pl.DataFrame, where: str, ignored: tuple[str, ...] = ()) -> pl.DataFrame:
     """The table with the columns of a list of trades under their own names."""
-    frame = without(Labelled(frame, said), ignored).frame
+    frame = without(Labelled(frame, where), ignored).frame
     names = _by_usual_names(frame)
     missing = [c for c in ("date", "symbol", "quantity", "price") if c not in names.values()]
     if missing:
         raise BadInputError(
-            f"{said}: expected a list of trades with the columns date, symbol, side, quantity, price and fees, found "
+            f"{where}: expected a list of trades with the columns date, symbol, side, quantity, price and fees, found "
             f"{', '.join(frame.columns)[:300]}; {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
             "Rename the columns. Nothing was written."
         )
     refuse_near_misses(
-        Labelled(frame.drop(names), said), {word for words in _COLUMNS.values() for word in words} | _FEES
+        Labelled(frame.drop(names), where), {word for words in _COLUMNS.values() for word in words} | _FEES
     )
     return frame.select(list(names)).rename(names)
 
 
 def _by_usual_names(frame: pl.DataFrame) -> dict[str, str]:
-    """The names of a table's columns, each with what a list of trades calls it."""
+    """A table's column names, mapped to the usual names of a list of trades."""
     plain = {name: plain_name(name) for name in frame.columns}
     names: dict[str, str] = {}
-    for wanted, known in _COLUMNS.items():
-        found = next((name for word in known for name in frame.columns if plain[name] == word), None)
-        if found is not None:
-            names[found] = wanted
+    for wanted, words in _COLUMNS.items():
+        name_found = next((name for word in words for name in frame.columns if plain[name] == word), None)
+        if name_found is not None:
+            names[name_found] = wanted
     return names | {name: f"fee {name}" for name in frame.columns if plain[name] in _FEES}
 
 
-def _refuse_currencies(frame: pl.DataFrame, said: str) -> None:
+def _refuse_currencies(frame: pl.DataFrame, where: str) -> None:
     if "currency" in frame.columns:
-        found = frame["currency"].drop_nulls().unique().sort().to_list()
-        if len(found) > 1:
+        currencies = frame["currency"].drop_nulls().unique().sort().to_list()
+        if len(currencies) > 1:
             raise BadInputError(
-                f"{said}: expected trades in one currency, found {', '.join(map(str, found))}. Convert prices and fees "
-                "to one. Nothing was written."
+                f"{where}: expected trades in one currency, found {', '.join(map(str, currencies))}. Convert prices "
+                "and fees to one. Nothing was written."
             )
 
 
 def _signed(table: Labelled, quantity: pl.Series) -> pl.Series:
-    """Bought quantities above 0, sold ones below; a column of signed quantities needs no side."""
+    """Quantities signed by side: bought above 0, sold below; signed quantities need no side."""
     if "side" not in table.columns:
         if not (quantity < 0).any():
             raise table.refuse(
@@ -227,7 +227,7 @@ def _refuse_sign(values: pl.Series, name: str, wanted: str, is_right: pl.Series,
 
 
 def _fee(table: Labelled, names: list[str]) -> tuple[pl.Series, list[str]]:
-    """What each trade cost, above 0; brokers write costs with either sign, and one file with one."""
+    """The cost of each trade, above 0; brokers use either sign for costs, but one sign per file."""
     rows = table.frame.height
     if not names:
         return pl.Series(np.zeros(rows)), [BEFORE_FEES]
@@ -248,53 +248,53 @@ def _fee(table: Labelled, names: list[str]) -> tuple[pl.Series, list[str]]:
     return pl.Series(total), notes
 
 
-def _refuse_held(fills: pl.DataFrame, said: str) -> None:
-    """Refuse what is held over the end of a day: without a price nobody knows its worth."""
+def _refuse_held(fills: pl.DataFrame, where: str) -> None:
+    """Refuse positions at the end of a day, since their value is unknown without a price."""
     by_day = fills.group_by(DAY, "symbol").agg(pl.col("change").sum()).sort("symbol", DAY)
-    held = by_day.with_columns(pl.col("change").cum_sum().over("symbol").round(_ROUND).alias("held"))
-    open_ = held.filter(pl.col("held") != 0).sort(DAY, "symbol")
+    positions = by_day.with_columns(pl.col("change").cum_sum().over("symbol").round(_ROUND).alias("held"))
+    open_ = positions.filter(pl.col("held") != 0).sort(DAY, "symbol")
     if open_.height:
         raise BadInputError(
-            f"{said}: expected closing prices, since {open_['held'][0]:g} {open_['symbol'][0]} are held at the end of "
+            f"{where}: expected closing prices, since {open_['held'][0]:g} {open_['symbol'][0]} are held at the end of "
             f"{open_[DAY][0]}, and fills alone do not say what they are worth. Give --prices with date, symbol, close. "
             "Nothing was written."
         )
 
 
-def _sessions(fills: pl.DataFrame, account: Account, said: str) -> list[date]:
-    """The sessions from the first trade to the last: a day without trades is a return of 0 and counts."""
+def _sessions(fills: pl.DataFrame, account: Account, where: str) -> list[date]:
+    """The sessions from the first trade to the last; a day without trades counts as a return of 0."""
     first, last = fills[DAY].min(), fills[DAY].max()
     assert isinstance(first, date)
     assert isinstance(last, date)
     if account.calendar is None:
         raise BadInputError(
-            f"{said}: expected the sessions between {first} and {last}, found trades alone: days without a trade count "
-            "as returns of 0. Name the exchange with --calendar, e.g. XNYS or 24/7, or give --prices."
+            f"{where}: expected the sessions between {first} and {last}, found trades alone: days without a trade "
+            "count as returns of 0. Name the exchange with --calendar, e.g. XNYS or 24/7, or give --prices."
         )
     days = list(ExchangeCalendar().days(account.calendar, first, last))
     strangers = sorted(set(fills[DAY].to_list()) - set(days))
     if strangers:
         raise BadInputError(
-            f"{said}: expected trades on sessions of {account.calendar}, found one on {strangers[0]}. Name the "
+            f"{where}: expected trades on sessions of {account.calendar}, found one on {strangers[0]}. Name the "
             "calendar of the market, or the zone of the clock with --zone. Nothing was written."
         )
     return days
 
 
 def _worth(
-    fills: pl.DataFrame, prices: tuple[bytes, Path], account: Account, said: str
+    fills: pl.DataFrame, prices: tuple[bytes, Path], account: Account, where: str
 ) -> tuple[list[date], np.ndarray, list[str]]:
-    """The days of the prices from the first trade on, the worth of what is held at their ends, and what to note."""
+    """The priced days from the first trade on, the value of the positions at their ends, and notes."""
     closes = renamed_closes(_closes(prices, account.hints), account.events, str(prices[1]))
     _refuse_unpriced(fills, closes, prices[1])
-    refuse_far_fills(fills, closes, account.events, said)
+    refuse_far_fills(fills, closes, account.events, where)
     grid = _grid(fills, closes, account.events)
     last = fills[DAY].max()
     if not grid.filter((pl.col(DAY) > last) & (pl.col("quantity") != 0)).height:
         grid = grid.filter(pl.col(DAY) <= last)
     needed = grid.filter(pl.col("quantity") != 0).sort(DAY, "symbol")
     _refuse_missing(needed, closes, prices[1])
-    refuse_splits(grid, account.events, said, may_be_booked=False)
+    refuse_splits(grid, account.events, where, may_be_booked=False)
     multiplier = fills.group_by("symbol").agg(pl.col("multiplier").last())
     worth = (pl.col("quantity") * pl.col("worth").fill_null(0.0) * pl.col("multiplier")).sum().alias("worth")
     total = grid.join(multiplier, on="symbol", how="left").group_by(DAY).agg(worth).sort(DAY)
@@ -309,9 +309,9 @@ def _worth(
 
 
 def _grid(fills: pl.DataFrame, closes: pl.DataFrame, events: Events) -> pl.DataFrame:
-    """Every day and traded symbol: what is held (`quantity`) and the close it has (`worth`), in the last day's shares.
+    """The quantity and close (`worth`) of each traded symbol on each day, in the last day's shares.
 
-    A close that is missing is the one before (`carried`), for a few days.
+    A missing close is carried from the day before (`carried`), for a few days.
     """
     traded = fills.group_by(DAY, "symbol").agg(pl.col("change").sum())
     symbols = traded.select("symbol").unique().sort("symbol")
@@ -334,7 +334,7 @@ def _refuse_unpriced(fills: pl.DataFrame, closes: pl.DataFrame, prices: Path) ->
 
 
 def _refuse_missing(needed: pl.DataFrame, closes: pl.DataFrame, prices: Path) -> None:
-    """Refuse what is held without a close, and ask about a held symbol that ends as another begins."""
+    """Refuse a position without a close, and ask about a held symbol that ends as another begins."""
     missing = needed.filter(pl.col("worth").is_null())
     if missing.height:
         symbol, day = missing["symbol"][0], missing[DAY][0]
@@ -356,7 +356,6 @@ def _refuse_missing(needed: pl.DataFrame, closes: pl.DataFrame, prices: Path) ->
 
 
 def _closes(prices: tuple[bytes, Path], hints: Hints) -> pl.DataFrame:
-    """Closing prices by day and symbol."""
     table = read_labelled(*prices, Hints(decimal=hints.decimal, dates=hints.dates))
     if "symbol" not in table.columns:
         raise table.refuse(f"expected closing prices as date, symbol, close, found {', '.join(table.columns)}.")

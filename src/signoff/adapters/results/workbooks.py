@@ -1,7 +1,7 @@
-"""A sheet of an Excel workbook (`.xlsx`) as a table: the values that Excel stored, and no formula is computed.
+"""Reads a sheet of an Excel workbook (`.xlsx`) as a table: the values that Excel stored; no formula is computed.
 
-What a workbook unpacks to is limited before it is opened. Cells that Excel formats as dates are dates. A column that
-mixes dates and texts is refused with its row, since a spreadsheet leaves one behind that took some dates for texts.
+The unpacked size is limited before the workbook is opened. Cells that Excel formats as dates are dates. A column that
+mixes dates and texts is refused with its row: a spreadsheet may have mistaken some texts for dates.
 """
 
 import zipfile
@@ -27,101 +27,100 @@ MAX_PARTS: Final = 2_000
 MAX_CELLS: Final = 5_000_000
 
 
-def read_workbook(content: bytes, said: str, hints: Hints) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """One sheet as a table, and a note that names it; of several sheets one has to be named."""
-    _refuse_other(content, said)
-    name, rows = _rows(content, said, hints.sheet)
-    frame = _table(rows, said, name)
+def read_workbook(content: bytes, where: str, hints: Hints) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """One sheet as a table, and a note that names it; several sheets need --sheet."""
+    _refuse_other(content, where)
+    name, rows = _rows(content, where, hints.sheet)
+    frame = _table(rows, where, name)
     figures = frame.select(c for c in frame.columns if frame[c].dtype == pl.String and c.lower() not in NAMES)
-    plain = plain_figures(figures, said, hints.decimal, is_point_usual=True)
+    plain = plain_figures(figures, where, hints.decimal, is_point_usual=True)
     return frame.with_columns(plain.get_columns()), (f"the table is the sheet {name}",)
 
 
-def _refuse_other(content: bytes, said: str) -> None:
+def _refuse_other(content: bytes, where: str) -> None:
     if not content.startswith(b"PK"):
         kind, remedy = kind_of(content) or ("other content", "Save it as .xlsx or as CSV")
-        raise BadInputError(f"{said}: expected an Excel workbook, found {kind}. {remedy}. Nothing was written.")
+        raise BadInputError(f"{where}: expected an Excel workbook, found {kind}. {remedy}. Nothing was written.")
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             parts = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise BadInputError(
-            f"{said}: expected a whole Excel workbook, found one that breaks off ({error}). It may be truncated; save "
+            f"{where}: expected a whole Excel workbook, found one that breaks off ({error}). It may be truncated; save "
             "it again. Nothing was written."
         ) from error
     if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED:
         raise BadInputError(
-            f"{said}: expected a workbook that unpacks to at most {MAX_UNPACKED:,} bytes in {MAX_PARTS:,} parts, found "
-            "a larger one. Save the sheet as CSV. Nothing was written."
+            f"{where}: expected a workbook that unpacks to at most {MAX_UNPACKED:,} bytes in {MAX_PARTS:,} parts, "
+            "found a larger one. Save the sheet as CSV. Nothing was written."
         )
     if not any(part.filename == "xl/workbook.xml" for part in parts):
         raise BadInputError(
-            f"{said}: expected an Excel workbook, found another zip archive. Unpack it and name the table itself. "
+            f"{where}: expected an Excel workbook, found another zip archive. Unpack it and name the table itself. "
             "Nothing was written."
         )
 
 
-def _rows(content: bytes, said: str, sheet: str | None) -> tuple[str, list[tuple[Any, ...]]]:
-    """The rows of one sheet from its header on, without empty ones."""
+def _rows(content: bytes, where: str, sheet: str | None) -> tuple[str, list[tuple[Any, ...]]]:
+    """The non-empty rows of one sheet from its header on."""
     try:
         import openpyxl  # type: ignore[import-untyped]  # noqa: PLC0415 - only workbooks need it
     except ImportError as error:
         raise BadInputError(
-            f"{said}: reading a workbook needs openpyxl, which is not installed. Install it with `pip install "
+            f"{where}: reading a workbook needs openpyxl, which is not installed. Install it with `pip install "
             "'signoff[excel]'`, or save the sheet as CSV."
         ) from error
     try:
         book = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        name, rows = _chosen(book, said, sheet)
-        _refuse_title(book[name], said)
-        _refuse_uncalculated(openpyxl, content, name, rows, said)
+        name, rows = _chosen(book, where, sheet)
+        _refuse_title(book[name], where)
+        _refuse_uncalculated(openpyxl, content, name, rows, where)
     except BadInputError:
         raise
-    except Exception as error:  # its parts raise whatever their XML leads to
+    except Exception as error:  # broken XML can raise anything
         raise BadInputError(
-            f"{said}: expected an Excel workbook, found one that cannot be read ({type(error).__name__}: "
+            f"{where}: expected an Excel workbook, found one that cannot be read ({type(error).__name__}: "
             f"{str(error)[:120]}). Save it again in Excel, or as CSV. Nothing was written."
         ) from error
     return name, rows
 
 
-def _chosen(book: Any, said: str, sheet: str | None) -> tuple[str, list[tuple[Any, ...]]]:  # noqa: ANN401 - untyped
+def _chosen(book: Any, where: str, sheet: str | None) -> tuple[str, list[tuple[Any, ...]]]:  # noqa: ANN401 - untyped
     named = [one.title for one in book.worksheets if one.sheet_state == "visible" or one.title == sheet]
     if sheet is not None and sheet not in named:
-        raise BadInputError(f"{said}: expected a sheet named {sheet!r}, found {', '.join(named)}. Correct --sheet.")
-    held = {name: _filled(book[name], said) for name in ([sheet] if sheet is not None else named)}
-    tables = {name: rows for name, rows in held.items() if len(rows) > 1}
+        raise BadInputError(f"{where}: expected a sheet named {sheet!r}, found {', '.join(named)}. Correct --sheet.")
+    sheets = {name: _filled(book[name], where) for name in ([sheet] if sheet is not None else named)}
+    tables = {name: rows for name, rows in sheets.items() if len(rows) > 1}
     if len(tables) > 1:
         raise BadInputError(
-            f"{said}: expected one sheet with a table, found {len(tables)}: {', '.join(tables)}. Name it with --sheet."
+            f"{where}: expected one sheet with a table, found {len(tables)}: {', '.join(tables)}. Name it with --sheet."
         )
     if not tables:
         raise BadInputError(
-            f"{said}: expected a sheet with a header and rows of data, found none. Name it with --sheet."
+            f"{where}: expected a sheet with a header and rows of data, found none. Name it with --sheet."
         )
     return next(iter(tables.items()))
 
 
-def _refuse_title(sheet: Any, said: str) -> None:  # noqa: ANN401 - untyped
-    """Name the row of the header where a title stands above it."""
+def _refuse_title(sheet: Any, where: str) -> None:  # noqa: ANN401 - untyped
+    """Refuse a title above the header, and name the header's row."""
     rows = list(islice(sheet.iter_rows(values_only=True), LOOKED))
     place = header_below(rows)
     if place is not None:
         first, title = next((n, cell) for n, row in enumerate(rows) for cell in row if cell is not None and cell != "")
         raise BadInputError(
-            f"{said}: sheet {sheet.title}: row {first + 1} ({str(title).strip()[:60]!r}) looks like a title: the "
+            f"{where}: sheet {sheet.title}: row {first + 1} ({str(title).strip()[:60]!r}) looks like a title: the "
             f"header seems to be in row {place + 1}. Remove the lines above the header. Nothing was written."
         )
 
 
-def _filled(sheet: Any, said: str) -> list[tuple[Any, ...]]:  # noqa: ANN401 - untyped
-    """The rows that hold anything."""
+def _filled(sheet: Any, where: str) -> list[tuple[Any, ...]]:  # noqa: ANN401 - untyped
     rows, cells = [], 0
     for row in sheet.iter_rows(values_only=True):
         cells += max(len(row), 1)
         if cells > MAX_CELLS:
             raise BadInputError(
-                f"{said}: expected at most {MAX_CELLS:,} cells in sheet {sheet.title}, found more. Save it as CSV."
+                f"{where}: expected at most {MAX_CELLS:,} cells in sheet {sheet.title}, found more. Save it as CSV."
             )
         if any(value is not None and value != "" for value in row):
             rows.append(tuple(row))
@@ -133,9 +132,9 @@ def _refuse_uncalculated(
     content: bytes,
     name: str,
     rows: Sequence[tuple[Any, ...]],
-    said: str,
+    where: str,
 ) -> None:
-    """A formula that no program calculated has no value, and would read as an empty cell."""
+    """Refuse formulas that were never calculated, since they would read as empty cells."""
     if not any(value is None for row in rows for value in row):
         return
     stored = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)[name]
@@ -144,36 +143,35 @@ def _refuse_uncalculated(
         for value, formula in zip(values, formulas, strict=False):
             if value.value is None and isinstance(formula.value, str) and formula.value.startswith("="):
                 raise BadInputError(
-                    f"{said}: sheet {name}, cell {formula.coordinate}: expected a value, found a formula that was "
+                    f"{where}: sheet {name}, cell {formula.coordinate}: expected a value, found a formula that was "
                     "never calculated. Open the workbook in Excel and save it. Nothing was written."
                 )
 
 
-def _table(rows: Sequence[tuple[Any, ...]], said: str, sheet: str) -> pl.DataFrame:
+def _table(rows: Sequence[tuple[Any, ...]], where: str, sheet: str) -> pl.DataFrame:
     header, body = rows[0], rows[1:]
     width = max(len(row) for row in rows)
     names = [str(header[n]).strip() if n < len(header) and header[n] is not None else "" for n in range(width)]
     columns = [pl.Series([row[n] if n < len(row) else None for row in body], dtype=pl.Object) for n in range(width)]
-    found: dict[str, pl.Series] = {}
+    series: dict[str, pl.Series] = {}
     for place, (name, column) in enumerate(zip(names, columns, strict=True)):
         values = column.to_list()
         if not name and all(value is None for value in values):
             continue
-        if name in found:
-            raise BadInputError(f"{said}: expected every column once, found {name} twice. Rename or remove one.")
-        found[name or f"Unnamed: {place}"] = _column(name, values, said, sheet)
-    return pl.DataFrame(found)
+        if name in series:
+            raise BadInputError(f"{where}: expected every column once, found {name} twice. Rename or remove one.")
+        series[name or f"Unnamed: {place}"] = _column(name, values, where, sheet)
+    return pl.DataFrame(series)
 
 
-def _column(name: str, values: Sequence[Any], said: str, sheet: str) -> pl.Series:
-    """Cells as dates, numbers, truths or texts."""
+def _column(name: str, values: Sequence[Any], where: str, sheet: str) -> pl.Series:
     filled = [value for value in values if value is not None]
     times = [isinstance(value, date) for value in filled]
     if any(times) and not all(times):
         row = next(n for n, value in enumerate(values) if value is not None and isinstance(value, date) != times[0])
-        _refuse_no_session(name, values, said, sheet)
+        _refuse_no_session(name, values, where, sheet)
         raise BadInputError(
-            f"{said}: sheet {sheet}, row {row + 1} of the data, column {name}: expected "
+            f"{where}: sheet {sheet}, row {row + 1} of the data, column {name}: expected "
             f"{'a date' if times[0] else 'no date'}, as in row 1, found {values[row]!s}. A spreadsheet may have read "
             "some of the dates with day and month exchanged: write the column again from its source."
         )
@@ -187,13 +185,13 @@ def _column(name: str, values: Sequence[Any], said: str, sheet: str) -> pl.Serie
     return pl.Series([None if value is None else _text(value) for value in values], dtype=pl.String)
 
 
-def _refuse_no_session(name: str, values: Sequence[Any], said: str, sheet: str) -> None:
-    """Name a total, a remark or a header among dates: no spreadsheet reads these as days."""
+def _refuse_no_session(name: str, values: Sequence[Any], where: str, sheet: str) -> None:
+    """Refuse a total, a remark or a header among dates, and name it."""
     odd = ((n, value) for n, value in enumerate(values) if isinstance(value, str) and no_session(value))
-    if (found := next(odd, None)) is not None:
-        row, text = found
+    if (odd_one := next(odd, None)) is not None:
+        row, text = odd_one
         raise BadInputError(
-            f"{said}: sheet {sheet}, row {row + 1} of the data, column {name}: expected a date, found "
+            f"{where}: sheet {sheet}, row {row + 1} of the data, column {name}: expected a date, found "
             f"{text!r}{no_session(text)}. Nothing was written."
         )
 

@@ -37,7 +37,7 @@ from signoff.domain.isolation import Hazard, Isolation, Protection
 CHUNK: Final = 1 << 20
 MOST_ANSWER: Final = 1 << 30
 MOST_TASKS: Final = 256
-"""Threads and processes of a child: it computes with a few, and a machine has room for some thousands."""
+"""The most threads and processes of a child; it needs a few, and a machine has room for some thousands."""
 LOOKING_S: Final = 0.2
 STARTING_S: Final = 60.0
 # Read by the loader, the interpreter and the C library of any program; nothing here is secret.
@@ -65,7 +65,7 @@ class IsolationError(UnavailableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """How an installation runs foreign code.
+    """The isolation of foreign code at an installation.
 
     `hidden` are files that the child must not be able to open, `folders` those in which it must not be able to write.
     `packages` are folders of installed modules that foreign code may import, beside those of the interpreter.
@@ -104,19 +104,21 @@ class Sandbox:
     def modules(self) -> list[str]:
         """The folders of modules: the interpreter's, ours and `packages`, without any that contains hidden files."""
         own = Path(signoff.__file__).parents[1]
-        found = [*_interpreter_modules(), own, *self.packages]
-        kept = [path.resolve() for path in (*self.hidden, *self.folders)]
+        folders = [*_interpreter_modules(), own, *self.packages]
+        protected = [path.resolve() for path in (*self.hidden, *self.folders)]
         return list(
             dict.fromkeys(
-                str(path) for path in (one.resolve() for one in found) if not any(k.is_relative_to(path) for k in kept)
+                str(path)
+                for path in (one.resolve() for one in folders)
+                if not any(k.is_relative_to(path) for k in protected)
             )
         )
 
 
-def environment_of(said: Mapping[str, Any]) -> PythonEnvironment:
+def environment_of(captured: Mapping[str, Any]) -> PythonEnvironment:
     """An environment as it was captured."""
     return PythonEnvironment(
-        python=said["python"], distributions=tuple(Distribution(**each) for each in said["distributions"])
+        python=captured["python"], distributions=tuple(Distribution(**each) for each in captured["distributions"])
     )
 
 
@@ -153,8 +155,8 @@ def _interpreter_modules() -> list[Path]:
 
 def installed_packages() -> tuple[Path, ...]:
     """Folders of modules that the operator added to Python, by PYTHONPATH and by `.pth` files."""
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # noqa: TID251 - Python's own setting
-    named = [Path(part) for part in given if part.startswith("/")]
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # noqa: TID251 - Python's own setting
+    named = [Path(part) for part in entries if part.startswith("/")]
     for place in (*site.getsitepackages(), sysconfig.get_paths()["purelib"]):
         for note in sorted(Path(place).glob("*.pth")):
             with suppress(OSError, UnicodeDecodeError):
@@ -164,14 +166,14 @@ def installed_packages() -> tuple[Path, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """What the child measured, as the bytes of doubles, and what was seen of it from here.
+    """The child's measurements as bytes of doubles, and this process's own.
 
     `singles` are seconds of each call with one row, `batches` the rows of the large table, then seconds of each call
     with it. `took` are this process's seconds for all of these calls, `memory` the child's peak in bytes.
     """
 
     expected: bytes
-    found: bytes
+    predicted: bytes
     singles: bytes
     batches: bytes
     took: float
@@ -223,9 +225,9 @@ class Child:
         self._deadline = time.monotonic() + min(STARTING_S, self._sandbox.seconds)
         line = [*around, sys.executable, "-I", "-S", "-B", inside.__file__]
         self._process = child_processes.start(line, _environment())
-        told = json.dumps({**specification, "parent": None if around else specification["parent"]}).encode()
+        specified = json.dumps({**specification, "parent": None if around else specification["parent"]}).encode()
         try:
-            _, content = self._asked(inside.SPECIFICATION, told, inside.READY)
+            _, content = self._asked(inside.SPECIFICATION, specified, inside.READY)
         except BaseException:
             self.close()
             raise
@@ -233,10 +235,10 @@ class Child:
         for folder in specification["folders"]:
             with suppress(OSError):
                 Path(folder, specification["probe"]).unlink(missing_ok=True)
-        said = json.loads(content)
+        report = json.loads(content)
         self.protection = Protection(
-            layers=(*(("bubblewrap",) if around else ()), *(str(layer) for layer in said["layers"])),
-            stopped=frozenset(Hazard(name) for name in said["stopped"]),
+            layers=(*(("bubblewrap",) if around else ()), *(str(layer) for layer in report["layers"])),
+            stopped=frozenset(Hazard(name) for name in report["stopped"]),
         )
 
     def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -258,11 +260,11 @@ class Child:
     def model(self, declared: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The recorded output for a model's known input, and its present output, as the bytes of doubles."""
         _, expected = self._asked(inside.MODEL, json.dumps(dict(declared)).encode(), inside.NUMBERS)
-        _, found = self._answered(b"", inside.NUMBERS)
-        return expected, found
+        _, predictions = self._answered(b"", inside.NUMBERS)
+        return expected, predictions
 
     def benchmark(self, declared: Mapping[str, str], *, calls: int, batch_rows: int, seconds: float) -> "Timings":
-        """How long a registered model takes in this process, and how much memory the process then has used at most."""
+        """The times of a registered model in this process, and the most memory that the process used."""
         asked = {**declared, "calls": calls, "batch_rows": batch_rows, "seconds": seconds}
         _, expected = self._asked(inside.BENCHMARK, json.dumps(asked).encode(), inside.NUMBERS)
         self._answered(b"", inside.NUMBERS)  # the model is ready
@@ -270,13 +272,18 @@ class Child:
         _, singles = self._answered(b"", inside.NUMBERS)
         _, batches = self._answered(b"", inside.NUMBERS)
         took = time.monotonic() - began
-        _, found = self._answered(b"", inside.NUMBERS)
+        _, predictions = self._answered(b"", inside.NUMBERS)
         return Timings(
-            expected=expected, found=found, singles=singles, batches=batches, took=took, memory=self._peak_memory()
+            expected=expected,
+            predicted=predictions,
+            singles=singles,
+            batches=batches,
+            took=took,
+            memory=self._peak_memory(),
         )
 
     def _peak_memory(self) -> int | None:
-        """The most memory in bytes that the child or what it runs in ever held; None where the system does not tell."""
+        """The peak memory of the child and its wrapper in bytes; None if the system does not report it."""
         peaks = [peak for process in _descendants(self._started.pid) if (peak := _peak_of(process)) is not None]
         return max(peaks, default=None)
 
@@ -311,9 +318,9 @@ class Child:
 
     def _broken(self, reason: str) -> BrokenChildError:
         """End the child and remember why, so that later calls raise the same reason."""
-        said = "" if self._process is None else _last_words(self._process)
+        last_words = "" if self._process is None else _last_words(self._process)
         self.close()
-        self.failure = f"the process that ran this code gave no result: {reason}{said}"
+        self.failure = f"the process that ran this code gave no result: {reason}{last_words}"
         return BrokenChildError(self.failure)
 
 
@@ -393,22 +400,21 @@ class _Exchange:
 
 
 def _descendants(root: int) -> list[int]:
-    """A process and all that descends from it."""
-    found, waiting = list[int](), [root]
-    while waiting and len(found) <= MOST_TASKS:
-        found.append(process := waiting.pop())
+    processes, waiting = list[int](), [root]
+    while waiting and len(processes) <= MOST_TASKS:
+        processes.append(process := waiting.pop())
         with suppress(OSError):
             for thread in Path("/proc", str(process), "task").iterdir():
                 with suppress(OSError):
                     waiting += [int(child) for child in (thread / "children").read_text().split()]
-    return found
+    return processes
 
 
 def _peak_of(process: int) -> int | None:
     """The peak of a process's resident memory in bytes.
 
-    It is the kernel's mark of this process image alone. `ru_maxrss` of a child begins with its parent's, whose memory
-    it shared until it was executed.
+    The kernel's mark covers this process image alone. `ru_maxrss` of a child would include its parent's peak, since
+    both share memory until the child is executed.
     """
     with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc", str(process), "status").read_text().splitlines():
@@ -418,9 +424,9 @@ def _peak_of(process: int) -> int | None:
 
 
 def _tasks_of(root: int) -> int:
-    """How many threads a process and all that descends from it run; 0 where the system does not tell.
+    """The number of threads of a process and its descendants; 0 if the system does not report it.
 
-    The kernel's own limit counts every process of the account, the server among them, and so is none for one child.
+    The kernel's limit cannot bound one child: it counts every process of the account, the server among them.
     """
     count, waiting = 0, [root]
     while waiting and count <= MOST_TASKS:
@@ -434,7 +440,6 @@ def _tasks_of(root: int) -> int:
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> str:
-    """How a process ended, in words."""
     with suppress(subprocess.TimeoutExpired):
         status = process.wait(2)
         if status >= 0:
@@ -449,8 +454,8 @@ def _last_words(process: subprocess.Popen[bytes]) -> str:
     if process.stderr is None:
         return ""
     os.set_blocking(process.stderr.fileno(), False)
-    said = (process.stderr.read() or b"").decode(errors="replace").strip().splitlines()
-    return f" ({said[-1][:300]})" if said else ""
+    lines = (process.stderr.read() or b"").decode(errors="replace").strip().splitlines()
+    return f" ({lines[-1][:300]})" if lines else ""
 
 
 def _raised(content: bytes) -> ForeignCodeError:
@@ -469,7 +474,7 @@ def _environment() -> dict[str, str]:
 
 
 def _own_home() -> tuple[Path, ...]:
-    """The home of this account; a service account may have none, not even by the system's files."""
+    """The home of this account; empty if a service account has none."""
     try:
         return (Path.home(),)
     except RuntimeError:

@@ -150,7 +150,7 @@ def _number_values(reading: _Cursor, kind: dict[str, Any], rows: int) -> pl.Seri
     if word in {"Datetime", "Duration"}:
         if kind["unit"] not in _UNITS:
             raise ColumnsError(f"it has the unit {kind['unit']!r}")
-        made: Any = (
+        logical: Any = (
             pl.Duration(kind["unit"])
             if word == "Duration"
             else pl.Datetime(kind["unit"], None if kind["zone"] is None else str(kind["zone"]))
@@ -158,10 +158,10 @@ def _number_values(reading: _Cursor, kind: dict[str, Any], rows: int) -> pl.Seri
         stored = pl.Int64
     else:
         stored = _NUMBERS.get(word) or _AS_INTEGERS[word]
-        made = _NUMBERS.get(word) or {"Date": pl.Date, "Time": pl.Time, "Boolean": pl.Boolean}[word]
+        logical = _NUMBERS.get(word) or {"Date": pl.Date, "Time": pl.Time, "Boolean": pl.Boolean}[word]
     dtype = np.dtype(_DTYPES[str(stored)])
     numbers = pl.Series(np.frombuffer(reading.take(rows * dtype.itemsize), dtype))
-    return numbers if made == stored else numbers.cast(made)
+    return numbers if logical == stored else numbers.cast(logical)
 
 
 _DTYPES: Final = {name: name.lower() for name in _NUMBERS}

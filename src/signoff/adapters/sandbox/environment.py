@@ -1,6 +1,6 @@
-"""Which distributions a process can import: each with its version and the digest of its list of files.
+"""Lists the distributions that a process can import, each with its version and the digest of its list of files.
 
-The list, RECORD, names every file of a distribution with its SHA-256, so that its own digest stands for all of them.
+That list, RECORD, names every file of a distribution with its SHA-256, so its digest covers all of them.
 """
 
 import hashlib
@@ -12,10 +12,10 @@ from typing import Any
 
 def captured(folders: Iterable[str]) -> dict[str, Any]:
     """The interpreter, and every distribution beneath these folders, sorted by name."""
-    found = sorted(set(_distributions(folders)))
+    distributions = sorted(set(_distributions(folders)))
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "distributions": [{"name": name, "version": version, "sha256": sha} for name, version, sha in found],
+        "distributions": [{"name": name, "version": version, "sha256": sha} for name, version, sha in distributions],
     }
 
 
@@ -23,7 +23,7 @@ def _distributions(folders: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     seen: set[str] = set()
     for one in metadata.distributions(path=list(dict.fromkeys(folders))):
         name, record = _name(one), one.read_text("RECORD")
-        if name in seen:  # an earlier folder has it, and that one is imported
+        if name in seen:  # Python imports the one in the earlier folder
             continue
         seen.add(name)
         yield name, _field(one, "Version"), "" if record is None else hashlib.sha256(record.encode()).hexdigest()
@@ -34,7 +34,7 @@ def _name(one: metadata.Distribution) -> str:
 
 
 def _field(one: metadata.Distribution, field: str) -> str:
-    """A field of a distribution's metadata; the whole text is not parsed, since there are hundreds of them."""
+    """A field of a distribution's metadata; parsing the whole text of hundreds of them would be slow."""
     text = one.read_text("METADATA") or one.read_text("PKG-INFO") or ""
     for line in text.splitlines():
         if not line:

@@ -57,7 +57,7 @@ def _no_network(_specification: dict[str, Any]) -> bool:
 
 
 def _no_secrets(specification: dict[str, Any]) -> bool:
-    """Whether none of the hidden files can be opened; a missing file counts as refused."""
+    """Whether every hidden file refuses to be opened; a missing file counts as refused."""
     return all(_is_refused(partial(os.open, path, os.O_RDONLY)) for path in specification["hidden"])
 
 
@@ -118,7 +118,7 @@ def _serve(specification: dict[str, Any], requests: BinaryIO, answers: BinaryIO)
                 expected, predict = models.known(specification["folder"], declared)
                 _answer(answers, NUMBERS, expected.tobytes())
                 if kind == BENCHMARK:
-                    # The clock was bound before the model was loaded, which may replace what `time` holds.
+                    # The clock was bound before the model was loaded: the model may replace functions of `time`.
                     for measured in models.timed(predict, declared, perf_counter):
                         _answer(answers, NUMBERS, measured.tobytes())
                 answer = NUMBERS, models.predicted(predict).tobytes()
@@ -142,8 +142,8 @@ def function(name: str, folder: str) -> Callable[..., Any]:
     """The function that `package.module:function` names; modules in this folder come first."""
     module, _, attribute = name.partition(":")
     sys.path.insert(0, folder)
-    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    return found
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return loaded
 
 
 def _tables(content: bytes, unpack: Callable[[bytes], Any]) -> dict[str, Any]:

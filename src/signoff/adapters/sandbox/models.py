@@ -45,10 +45,9 @@ def predicted(case: KnownInput) -> Floats:
 
 
 def timed(case: KnownInput, asked: Mapping[str, Any], clock: Callable[[], float]) -> Iterator[Floats]:
-    """Nothing once the model is ready, then the seconds of each call with one row, then of each with one large table.
+    """Yield nothing when the model is ready, then the seconds of each one-row call, then of each large-table call.
 
-    A call takes a table's row and gives a number: it ends when the prediction is there. Calls end early when `seconds`
-    of the clock have passed.
+    A call ends when its prediction exists. The calls stop early after `seconds` of the clock.
     """
     predict = _loaded(case)
     rows = [case.frame.slice(n, 1) for n in range(case.frame.height)]
@@ -81,8 +80,8 @@ def _loaded(case: KnownInput) -> Predict:
     return LOADERS[case.declared["format"]](case)
 
 
-def _numbers(found: object) -> Floats:
-    return np.ascontiguousarray(np.asarray(found, dtype=np.float64).ravel())
+def _numbers(values: object) -> Floats:
+    return np.ascontiguousarray(np.asarray(values, dtype=np.float64).ravel())
 
 
 def _lightgbm(case: KnownInput) -> Predict:
@@ -114,8 +113,8 @@ def _onnx(case: KnownInput) -> Predict:
     session = onnxruntime.InferenceSession(place, options, providers=["CPUExecutionProvider"])
     taken, *others = session.get_inputs()
     if others or taken.type not in {"tensor(float)", "tensor(double)"}:
-        found = ", ".join(f"{one.name} {one.type}" for one in (taken, *others))
-        raise BadInputError(f"expected a model with one input of numbers, rows by features; found {found}")
+        inputs = ", ".join(f"{one.name} {one.type}" for one in (taken, *others))
+        raise BadInputError(f"expected a model with one input of numbers, rows by features; found {inputs}")
     kind = np.float32 if taken.type == "tensor(float)" else np.float64
     first = session.get_outputs()[0].name
     return lambda frame: session.run([first], {taken.name: _values(frame, []).astype(kind)})[0]

@@ -1,4 +1,4 @@
-"""What `signoff init` and `signoff policy template` write: commented files to fill in, and schemas for the editor."""
+"""Writes the files of `signoff init` and `signoff policy template`: commented templates, and schemas for the editor."""
 
 import re
 from datetime import date, timedelta
@@ -41,7 +41,7 @@ def write_dossier(model: str, version: str, folder: Path, *, today: date) -> tup
 
 
 def write_policy(path: Path) -> tuple[Path, ...]:
-    """Write a policy to begin with, and return the files. A file that is there is never replaced."""
+    """Write a policy template, and return the files. An existing file is never replaced."""
     if path.exists():
         raise BadInputError(f"Expected no file at {path}, found one; nothing was written. Name another file.")
     texts = {path.name: _template(POLICY), "policy.schema.json": as_text(policy_schema())}

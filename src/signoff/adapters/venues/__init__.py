@@ -1,1 +1,1 @@
-"""The venues that an installation may have: where a model's orders are stopped, and its positions are asked for."""
+"""The venues of an installation, where orders are stopped and positions are queried."""

@@ -1,7 +1,7 @@
-"""A venue that an installed package brings: each call has a time budget, and whatever goes wrong there is unknown here.
+"""A venue of an installed package: each call has a time budget, and every failure there means "unknown" here.
 
-Nothing is opened before the first call, so that a venue that cannot be reached keeps no kill from turning the flags
-off. Its errors become UnavailableError: orders and positions are then unknown, never none.
+It is opened by its first call, so that an unreachable venue cannot keep a kill from turning the flags off. Its errors
+become UnavailableError: orders and positions are then unknown, never zero.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from signoff.ports.venue import OpenOrder, OpenPosition, OrderHalt
 T = TypeVar("T")
 Make = Callable[[], OrderHalt]
 BUDGET: Final = Budget(total_s=5.0)
-# A venue is asked to cancel however often it did not answer before.
+# A venue is asked to cancel even after many failures.
 NEVER_OPEN: Final = Breaker(most_failures=1 << 30)
 
 
 class ConnectedVenue:
-    """The venue of this name, opened by the first call to it.
+    """The venue of this name, opened by its first call.
 
-    `find` loads the function that makes it, and says whether its package calls it simulated.
+    `find` loads the function that creates it, and says whether the package calls it simulated.
     """
 
     def __init__(self, name: str, find: Callable[[], tuple[Make, bool]], budget: Budget = BUDGET) -> None:
@@ -51,15 +51,15 @@ class ConnectedVenue:
         return self._ask(f"cancel {scope}*", lambda venue: _a_number(venue.cancel(scope, flags_revision)))
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
-        """What is still open."""
+        """The open orders."""
         return self._ask(f"open orders of {scope}*", lambda venue: _all(venue.open_orders(scope), OpenOrder))
 
     def positions(self, scope: str) -> tuple[OpenPosition, ...]:
-        """What the models of this scope hold."""
+        """The open positions of this scope."""
         return self._ask(f"positions of {scope}*", lambda venue: _all(venue.positions(scope), OpenPosition))
 
     def lift(self, scope: str, flags_revision: FlagsRevision) -> None:
-        """Accept orders made under this revision or later again."""
+        """Accept orders made under this revision or later."""
         self._ask(f"lift the fence of {scope}*", lambda venue: venue.lift(scope, flags_revision))
 
     def _ask(self, what: str, call: Callable[[OrderHalt], T]) -> T:
@@ -70,7 +70,7 @@ class ConnectedVenue:
             return self._outside.ask(what, call)
         except SignoffError:
             raise
-        except (Exception, SystemExit) as error:  # a library of a broker may end the process that it runs in
+        except (Exception, SystemExit) as error:  # a broker's library may call sys.exit
             raise UnavailableError(
                 f"The venue {self._name} failed ({what}): {type(error).__name__}: {error}. What it did is unknown."
             ) from error
@@ -89,15 +89,15 @@ class ConnectedVenue:
             raise UnavailableError(str(error)) from error
 
 
-def _all(found: Any, kind: type[T]) -> tuple[T, ...]:  # noqa: ANN401 - what a foreign package answers
-    """The rows of an answer; anything else than rows of this kind says nothing."""
-    rows = tuple(found)
+def _all(answer: Any, kind: type[T]) -> tuple[T, ...]:  # noqa: ANN401 - what a foreign package answers
+    """The rows of an answer; TypeError for any other content."""
+    rows = tuple(answer)
     if not all(isinstance(row, kind) for row in rows):
         raise TypeError(f"expected {kind.__name__} alone, found {', '.join(sorted({type(r).__name__ for r in rows}))}")
     return rows
 
 
-def _a_number(found: Any) -> int:  # noqa: ANN401 - as above
-    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
-        raise TypeError(f"expected how many orders were asked for, found {found!r}")
-    return found
+def _a_number(answer: Any) -> int:  # noqa: ANN401 - as above
+    if isinstance(answer, bool) or not isinstance(answer, int) or answer < 0:
+        raise TypeError(f"expected how many orders were asked for, found {answer!r}")
+    return answer

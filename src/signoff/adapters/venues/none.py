@@ -1,7 +1,7 @@
-"""No venue: nobody connected one, so nothing can be asked and nothing stopped there.
+"""No venue connected: nothing can be asked or stopped there.
 
-Every call raises, so that no caller takes a silence for a fence that stands or for a model that is flat. The flags are
-then all that holds a model back.
+Every call raises, so that no caller mistakes a missing answer for a fence or for a flat model. Only the flags then
+stop a model.
 """
 
 from typing import NoReturn
@@ -22,7 +22,7 @@ class NoVenueError(UnavailableError):
 
 
 class NoVenue:
-    """Where a venue would stand."""
+    """The absence of a venue, in its port."""
 
     @property
     def kind(self) -> VenueKind:
@@ -30,23 +30,23 @@ class NoVenue:
         return VenueKind.NONE
 
     def fence(self, scope: str, flags_revision: FlagsRevision) -> None:  # noqa: ARG002 - the port's signature
-        """Nobody refuses orders."""
+        """Raise: no fence can be set."""
         _refuse()
 
     def cancel(self, scope: str, flags_revision: FlagsRevision) -> int:  # noqa: ARG002 - the port's signature
-        """Nobody cancels orders."""
+        """Raise: no order can be cancelled."""
         _refuse()
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:  # noqa: ARG002 - the port's signature
-        """Nobody knows."""
+        """Raise: open orders are unknown."""
         _refuse()
 
     def positions(self, scope: str) -> tuple[OpenPosition, ...]:  # noqa: ARG002 - the port's signature
-        """Nobody knows."""
+        """Raise: positions are unknown."""
         _refuse()
 
     def lift(self, scope: str, flags_revision: FlagsRevision) -> None:  # noqa: ARG002 - the port's signature
-        """There is no fence to lift."""
+        """Raise: there is no fence to lift."""
         _refuse()
 
 

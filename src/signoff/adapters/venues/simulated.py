@@ -1,8 +1,7 @@
-"""The simulated venue, which exists only in a file: it accepts, fences and cancels orders, and fills none.
+"""The simulated venue, which is only a file: it accepts, fences and cancels orders, and fills none.
 
-It stands in for a real one where somebody chose it by name, and everything that rests on it is called simulated. Orders
-survive a crash, so that a rollback continues against what was really open. It holds the positions that it was given;
-nothing closes one but the call that gives it anew.
+An operator must choose it by name, and every result that rests on it is called simulated. Orders survive a crash, so
+that a rollback continues with the orders that are open. Positions are as given; only giving them again closes one.
 """
 
 import json
@@ -20,7 +19,7 @@ from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
 from signoff.ports.venue import OpenOrder, OpenPosition
 
-# A venue that takes longer than this to say anything is taken for one that hangs.
+# A venue that takes longer than this to answer counts as hung.
 BOOK_S: Final = 2.0
 MOST_BOOK: Final = 1 << 30
 
@@ -60,36 +59,36 @@ class SimulatedBroker:
     def cancel(self, scope: str, flags_revision: FlagsRevision) -> int:  # noqa: ARG002 - the port's signature
         """Cancel every open order of this scope."""
         with self._book():
-            mine = [identity for identity in self._orders if identity.startswith(scope)]
-            for identity in mine:
-                del self._orders[identity]
+            mine = [order_id for order_id in self._orders if order_id.startswith(scope)]
+            for order_id in mine:
+                del self._orders[order_id]
             return len(mine)
 
     def hold(self, positions: Iterable[OpenPosition]) -> None:
-        """Take over what a model holds, symbol by symbol; a quantity of zero closes the position."""
+        """Take over a model's positions, symbol by symbol; a quantity of zero closes one."""
         with self._book():
             for position in positions:
                 self._held[position.scope, position.symbol] = position
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
-        """What is still open."""
+        """The open orders."""
         with self._read():
-            return tuple(order for identity, order in self._orders.items() if identity.startswith(scope))
+            return tuple(order for order_id, order in self._orders.items() if order_id.startswith(scope))
 
     def positions(self, scope: str) -> tuple[OpenPosition, ...]:
-        """What is still held."""
+        """The open positions."""
         with self._read():
             return tuple(p for (of, _), p in self._held.items() if of.startswith(scope) and p.quantity != 0)
 
     def lift(self, scope: str, flags_revision: FlagsRevision) -> None:
-        """Accept orders of this scope again, made under this revision or later; the ones from before stay refused."""
+        """Accept orders of this scope made under this revision or later; older ones stay refused."""
         with self._book():
             if scope in self._fences:
                 self._fences[scope] = flags_revision - 1
 
     @contextmanager
     def _book(self) -> Iterator[None]:
-        """The book as it is now, to be changed by one thread of one process at a time, and written back."""
+        """The present book, changed by one thread of one process at a time and written back."""
         with self._alone():
             if self._path is None:
                 yield
@@ -108,7 +107,6 @@ class SimulatedBroker:
 
     @contextmanager
     def _read(self) -> Iterator[None]:
-        """The book as it is now."""
         with self._alone():
             try:
                 self._load()
@@ -120,7 +118,7 @@ class SimulatedBroker:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One thread at a time, none of which waits long for another that hangs."""
+        """One thread at a time; a hung thread blocks the others only for a moment."""
         if not self._lock.acquire(timeout=BOOK_S):
             raise UnavailableError(f"The broker's book {self._path} was busy for {BOOK_S:g} s. Ask again.")
         try:
@@ -132,11 +130,11 @@ class SimulatedBroker:
         if self._path is not None and self._path.exists():
             content = read_regular(self._path, limit=MOST_BOOK)
             try:
-                said = json.loads(content)
-                self._orders = {o["client_order_id"]: OpenOrder(**o) for o in said["orders"]}
-                self._fences = said["fences"]
-                given = [OpenPosition(**p) for p in said.get("positions", ())]  # older books know of none
-                self._held = {(p.scope, p.symbol): p for p in given}
+                document = json.loads(content)
+                self._orders = {o["client_order_id"]: OpenOrder(**o) for o in document["orders"]}
+                self._fences = document["fences"]
+                positions = [OpenPosition(**p) for p in document.get("positions", ())]  # older books have none
+                self._held = {(p.scope, p.symbol): p for p in positions}
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise UnavailableError(
                     f"The broker's book {self._path} is no book ({error}); which orders and positions are open is not "

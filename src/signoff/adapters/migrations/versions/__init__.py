@@ -1,1 +1,1 @@
-"""One file a revision. A released one is never changed."""
+"""One file per revision. A released revision is never changed."""

@@ -33,7 +33,7 @@ POSTGRESQL_TRIGGERS = (
 
 
 def upgrade() -> None:
-    """Make every table of the first release, and what keeps the ledger as it is."""
+    """Create every table of the first release, and the triggers that keep the ledger append-only."""
     op.create_table(
         "meta", sa.Column("name", sa.String, primary_key=True), sa.Column("value", sa.String, nullable=False)
     )

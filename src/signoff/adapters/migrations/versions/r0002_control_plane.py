@@ -1,4 +1,4 @@
-"""For a server: a shelf for what expires, lists of releases by model and state, and effects leased to one worker.
+"""For a server: a TTL store, lists of releases by model and state, and effects leased to one worker.
 
 Revision ID: 0002
 """
@@ -13,7 +13,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add columns and a table; not a byte of an event changes."""
+    """Add columns and a table; events do not change."""
     op.create_table(
         "shelf",
         sa.Column("kind", sa.String, primary_key=True),
@@ -33,7 +33,7 @@ def upgrade() -> None:
 
 
 def _name_streams() -> None:
-    """Write model and state of each release beside its state, where they can be looked for."""
+    """Write the model and state of each release into columns that can be searched."""
     streams = sa.table(
         "streams",
         sa.column("stream", sa.String),
@@ -42,8 +42,8 @@ def _name_streams() -> None:
         sa.column("label", sa.String),
     )
     connection = op.get_bind()
-    found = connection.execute(sa.select(streams.c.stream, streams.c.state)).all()
-    for stream, state in found:
-        said = json.loads(state)
-        named = {"model": said.get("model", ""), "label": said.get("state", "")}
+    rows = connection.execute(sa.select(streams.c.stream, streams.c.state)).all()
+    for stream, state in rows:
+        document = json.loads(state)
+        named = {"model": document.get("model", ""), "label": document.get("state", "")}
         connection.execute(sa.update(streams).where(streams.c.stream == stream).values(**named))

@@ -1,6 +1,6 @@
-"""For lists on PostgreSQL: releases in the order of their names' bytes, which is the order that pages are in.
+"""For lists on PostgreSQL: indexes of releases in byte order of their names, which is the order of pages.
 
-Without it each page sorts every release first.
+Without them each page sorts every release first.
 
 Revision ID: 0003
 """
@@ -13,7 +13,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add two indexes; SQLite orders names by their bytes anyway."""
+    """Add two indexes; SQLite already orders names by bytes."""
     if op.get_bind().dialect.name == "postgresql":
         in_order = sa.text('stream COLLATE "C"')
         op.create_index("ix_streams_in_order", "streams", [in_order])

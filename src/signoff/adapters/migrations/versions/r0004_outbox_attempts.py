@@ -1,4 +1,4 @@
-"""For notices: how each fared, when it is due again, and the release whose turn it takes.
+"""For notices: their attempts, when each is due again, and the release of their lane.
 
 Revision ID: 0004
 """
@@ -8,7 +8,7 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-# The identity of a notice is its release, a colon and sixteen hexadecimal digits.
+# A notice's id is its release, a colon and sixteen hexadecimal digits.
 NAME_LANES = (
     "UPDATE outbox SET lane = substr(identity, 1, length(identity) - 17) "
     "WHERE kind IN ('notice', 'page') AND length(identity) > 17"
@@ -16,7 +16,7 @@ NAME_LANES = (
 
 
 def upgrade() -> None:
-    """Add columns to the outbox; what waits there is due, and was never refused."""
+    """Add columns to the outbox; effects that wait there are due, without failed attempts."""
     op.add_column("outbox", sa.Column("lane", sa.String, nullable=False, server_default=""))
     op.add_column("outbox", sa.Column("attempts", sa.Integer, nullable=False, server_default="0"))
     op.add_column("outbox", sa.Column("failing_since", sa.Float))
