@@ -33,9 +33,9 @@ from signoff.app.grandfather import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.app.rollback import order_scope
 from signoff.config.settings import settings
-from signoff.domain.access import permitted
 from signoff.domain.deployment import State
 from signoff.domain.events import Killed, Paused, PauseReason, Resumed
+from signoff.domain.permissions import permitted
 from signoff.domain.policy import Policy, Role
 from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder

@@ -36,8 +36,8 @@ from signoff.app.people import enrol
 from signoff.app.rollback import order_scope
 from signoff.app.rollback_drill import RehearsalSandbox, rehearse
 from signoff.config.settings import settings
-from signoff.domain.access import permitted
 from signoff.domain.events import RollbackCause, Vote
+from signoff.domain.permissions import permitted
 from signoff.http import sessions
 from signoff.installation import Installation, staged_orders
 from signoff.ports.calendar import LONGEST_BREAK
@@ -242,7 +242,7 @@ def envelope(house: Installation, role: Any, said: bytes) -> str:
 
 def token(site: Site, holder: str, *, is_machine: bool = False) -> str:
     house = site.house()
-    from signoff.domain.access import MATRIX, PERSONAL, AccessRole
+    from signoff.domain.permissions import MATRIX, PERSONAL, AccessRole
 
     duties = frozenset[Any]() if is_machine else house.record.people().named(holder).duties
     scopes = MATRIX[AccessRole.MACHINE] - PERSONAL if is_machine else permitted(duties)

@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from signoff.app.people import enrol
 from signoff.config.settings import Settings, settings
-from signoff.domain.access import permitted
+from signoff.domain.permissions import permitted
 from signoff.domain.policy import Role
 from signoff.installation import Installation
 

@@ -51,6 +51,7 @@ from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.bound import STAYS_TAKEN, held_against
 from signoff.app.champion import ALIAS
+from signoff.app.commits_in_flight import CommitsInFlight
 from signoff.app.credentials import Authenticators
 from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.held import approved
@@ -66,7 +67,6 @@ from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollback_drill import RehearsalSandbox
 from signoff.app.rollout import Rollout
 from signoff.app.signing import SigningPerson
-from signoff.app.undertaken import CommitsInFlight
 from signoff.config.extensions import EntryPointGroup, gate, maker
 from signoff.config.settings import Settings
 from signoff.domain.benchmark import Benchmark

@@ -17,7 +17,7 @@ import pytest
 import release_folder
 
 from signoff.adapters.evidence.arrow_extent import _Table, extent_of_arrow
-from signoff.adapters.evidence.frames import frame_of
+from signoff.adapters.evidence.file_formats import frame_of
 from signoff.adapters.evidence.parquet_extent import _Thrift, extent_of_parquet
 from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.errors import BadInputError

@@ -4,8 +4,8 @@ import pytest
 
 from signoff.app.people import enrol, grant
 from signoff.cli.main import main
-from signoff.domain.access import AccessRole
 from signoff.domain.errors import RefusedError
+from signoff.domain.permissions import AccessRole
 from signoff.domain.policy import Role
 
 

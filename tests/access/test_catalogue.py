@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from signoff.domain.access import NEEDS_FRESH_SIGN_IN, Permission
+from signoff.domain.permissions import NEEDS_FRESH_SIGN_IN, Permission
 from signoff.http.access import verb_of
 from signoff.http.description import routes_of
 from signoff.http.idempotency import Command

@@ -18,9 +18,9 @@ from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import enrol, grant
 from signoff.app.record import PEOPLE, StreamChange, deployment_stream
 from signoff.config.settings import settings
-from signoff.domain.access import APART, DUTY_OF, MATRIX, PERSONAL, AccessRole, Permission
 from signoff.domain.deployment import State
 from signoff.domain.errors import NotFoundError
+from signoff.domain.permissions import APART, DUTY_OF, MATRIX, PERSONAL, AccessRole, Permission
 from signoff.http import releases, sessions
 from signoff.http.access import verb_of
 from signoff.http.app import create_app

@@ -5,7 +5,7 @@ import pytest
 import release_folder
 
 from signoff.app.people import enrol
-from signoff.domain.access import Permission
+from signoff.domain.permissions import Permission
 from signoff.domain.policy import Role
 from signoff.verbs.local import Local, SignAs
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from signoff.domain.access import (
+from signoff.domain.errors import RefusedError
+from signoff.domain.permissions import (
     APART,
     HELD_LOCALLY,
     MATRIX,
@@ -20,7 +21,6 @@ from signoff.domain.access import (
     may_locally,
     permitted,
 )
-from signoff.domain.errors import RefusedError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "permissions.md"
 APPROVING = {

@@ -8,7 +8,7 @@ from signoff.adapters.store_memory import MemoryStore
 from signoff.app.people import grant
 from signoff.app.record import Caller, CallerRequest, Expectation
 from signoff.config.settings import settings
-from signoff.domain.access import AccessRole
+from signoff.domain.permissions import AccessRole
 from signoff.installation import Installation
 
 SEEN = Expectation("momentum-2", 3)

@@ -11,11 +11,11 @@ import pytest
 from signoff.app.people import enrol
 from signoff.app.policy import OPEN_FOR
 from signoff.config.settings import settings
-from signoff.domain.access import MATRIX, AccessRole, Permission
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import PolicyProposed
 from signoff.domain.floor import BUILT_IN, Origin
 from signoff.domain.installation_policy import evolve_policy
+from signoff.domain.permissions import MATRIX, AccessRole, Permission
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
 from signoff.installation import Installation
 from signoff.ledger.codec import encode_state

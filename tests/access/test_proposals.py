@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signed_in import ISSUER, begun
 
 from signoff.app.people import bind, enrol, grant
-from signoff.domain.access import AccessRole
+from signoff.domain.permissions import AccessRole
 from signoff.domain.policy import Role
 from signoff.http import sessions
 from signoff.ledger.envelope import key_id

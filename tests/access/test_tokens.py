@@ -7,8 +7,8 @@ from fastapi.testclient import TestClient
 
 from signoff.app import accounts
 from signoff.app.people import bind
-from signoff.domain.access import AccessRole, ForbiddenError, Permission, Principal, may
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
+from signoff.domain.permissions import AccessRole, ForbiddenError, Permission, Principal, may
 from signoff.http.access import allowed
 from signoff.installation import Installation
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signoff.domain.access import MATRIX, AccessRole, ForbiddenError, Permission, Principal
 from signoff.domain.decisions import credentials, people
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Credential, DutiesGranted, PersonEnrolled, SubjectBound
 from signoff.domain.people import Bootstrap, People, Person, Proposal, ProviderIdentity, Token
+from signoff.domain.permissions import MATRIX, AccessRole, ForbiddenError, Permission, Principal
 from signoff.domain.policy import Role
 
 NOW = datetime(2019, 1, 2, tzinfo=UTC)

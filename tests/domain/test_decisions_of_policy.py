@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standing import signature, standing
 
-from signoff.domain.access import DUTY_OF, MATRIX, Permission
 from signoff.domain.decisions import adoption, kill, policy
 from signoff.domain.deployment import LIVE, RETREATING, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, TamperedError
@@ -14,6 +13,7 @@ from signoff.domain.events import Vote
 from signoff.domain.installation_policy import InstallationPolicy, PolicyProposal
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.people import People, Person
+from signoff.domain.permissions import DUTY_OF, MATRIX, Permission
 from signoff.domain.policy import Policy, Role
 
 NOW = datetime(2019, 1, 2, tzinfo=UTC)

@@ -13,7 +13,7 @@ from damage import alter, edit, refused, with_value
 from evidence_folder import load_evidence
 from fake_runs import FakeRuns
 
-from signoff.adapters.evidence import extents, frames, tables
+from signoff.adapters.evidence import extents, file_formats, tables
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.folders import write_folder
 from signoff.domain.errors import BadInputError
@@ -421,7 +421,7 @@ def test_a_table_is_the_same_in_every_format(folder, name, write):
 
 
 def test_a_compressed_table_that_unpacks_to_far_too_much_is_not_unpacked(folder, monkeypatch):
-    monkeypatch.setattr(frames, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(file_formats, "MAX_BYTES", 10_000)
     (folder / "trials.parquet").unlink()
     (folder / "trials.csv.gz").write_bytes(gzip.compress(b"date,a\n" + b"0" * 1_000_000))
     refused(folder, "trials.csv.gz", "10,000", "unpack")
@@ -459,5 +459,5 @@ def test_a_panic_of_the_reader_is_not_heard(folder, capfd):
 
 
 def test_what_others_print_while_a_table_is_read_is_passed_on(capfd):
-    assert frames._quietly(lambda: os.write(2, b"meanwhile\n")) == 10
+    assert file_formats._quietly(lambda: os.write(2, b"meanwhile\n")) == 10
     assert capfd.readouterr().err == "meanwhile\n"

@@ -13,8 +13,8 @@ from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import grant
 from signoff.config.settings import settings
-from signoff.domain.access import AccessRole, ForbiddenError, Permission
 from signoff.domain.errors import ConflictError, NotFoundError
+from signoff.domain.permissions import AccessRole, ForbiddenError, Permission
 from signoff.http import sessions
 from signoff.http.app import create_app
 from signoff.installation import Installation

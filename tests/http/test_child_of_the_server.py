@@ -22,7 +22,6 @@ from signoff.adapters.database import SchemaError, initialise
 from signoff.adapters.foreign_files import ForeignFileError
 from signoff.adapters.sandbox.child import IsolationError
 from signoff.config.settings import settings
-from signoff.domain.access import ForbiddenError
 from signoff.domain.artifacts import OtherBytesError
 from signoff.domain.errors import (
     BadInputError,
@@ -35,6 +34,7 @@ from signoff.domain.errors import (
     TamperedError,
     UnavailableError,
 )
+from signoff.domain.permissions import ForbiddenError
 from signoff.http import uploads
 from signoff.http.problems import status_of
 from signoff.verbs import child

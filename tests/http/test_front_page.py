@@ -11,11 +11,11 @@ from signed_in import begun
 from standing import signature, standing
 from test_server import killed_events, until
 
-from signoff.domain.access import AccessRole, Principal
 from signoff.domain.deployment import State
 from signoff.domain.events import PauseReason
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.kill_switch import KillSwitchState
+from signoff.domain.permissions import AccessRole, Principal
 from signoff.domain.policy import Role
 from signoff.http.home import duties, lines
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from signoff.app.kill import Begun
 from signoff.config.settings import settings
-from signoff.domain.access import Permission
+from signoff.domain.permissions import Permission
 from signoff.http.access import verb_of
 from signoff.http.app import create_app
 from signoff.http.description import routes_of

@@ -17,8 +17,8 @@ from signoff.adapters.archives import pack, zipped
 from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.people import enrol
-from signoff.domain.access import Permission
 from signoff.domain.errors import RefusedError
+from signoff.domain.permissions import Permission
 from signoff.domain.policy import Role
 from signoff.ledger.text import decoded
 from signoff.verbs.local import Local, SignPolicyAs

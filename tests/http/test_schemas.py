@@ -22,7 +22,7 @@ from signed_in import begun
 
 from signoff.adapters.database import initialise
 from signoff.app.people import grant
-from signoff.domain.access import AccessRole, Permission
+from signoff.domain.permissions import AccessRole, Permission
 from signoff.http import sessions
 
 OFREP = Path(__file__).parent / "ofrep" / "openapi.yaml"

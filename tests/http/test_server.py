@@ -20,9 +20,9 @@ from signoff.app.accounts import FRESH_S
 from signoff.app.record import Caller, CallerRequest
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
-from signoff.domain.access import Permission
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Killed, PauseReason
+from signoff.domain.permissions import Permission
 from signoff.http import sessions
 from signoff.http.health import Trial
 from signoff.http.middleware import MOST_DEPTH, MOST_JSON

@@ -20,8 +20,8 @@ from starlette.exceptions import HTTPException
 from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import bind, invite
 from signoff.config.settings import Provider
-from signoff.domain.access import AccessRole
 from signoff.domain.errors import RefusedError
+from signoff.domain.permissions import AccessRole
 from signoff.http import sign_in
 
 NODE = Path(__file__).parents[1] / "node"

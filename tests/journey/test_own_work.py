@@ -11,11 +11,11 @@ from signoff.app.approvals import ApprovalRound
 from signoff.app.people import enrol
 from signoff.config.settings import settings
 from signoff.domain import deployment
-from signoff.domain.access import Permission
 from signoff.domain.dossier import CommitRange, EvidenceDeclaration
 from signoff.domain.errors import GuardError, RefusedError
 from signoff.domain.events import Because, Vote
 from signoff.domain.evidence import RegisteredVersion, TrackedTable
+from signoff.domain.permissions import Permission
 from signoff.domain.policy import OnUnknown, Role
 from signoff.installation import Installation
 from signoff.ledger.replay import replay

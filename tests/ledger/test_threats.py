@@ -37,9 +37,9 @@ from signoff.app.people import enrol
 from signoff.app.record import Record, replay
 from signoff.app.signing import Presented, SigningPerson, sign
 from signoff.config.settings import settings
-from signoff.domain.access import AccessRole, Permission, Principal, may
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import ApprovalSigned, PersonEnrolled, Recorded, Vote
+from signoff.domain.permissions import AccessRole, Permission, Principal, may
 from signoff.domain.policy import Policy, Role
 from signoff.domain.statement import Decision, Statement
 from signoff.installation import Installation

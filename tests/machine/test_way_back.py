@@ -8,10 +8,10 @@ from desk_in_memory import POLICY, ROLES, Crash, World, order_id
 
 from signoff.adapters.kill_journal import KillFolders
 from signoff.app.champion import name_champions
-from signoff.app.deadlines import ESCALATION, check_deadlines
 from signoff.app.kill import LIFT
 from signoff.app.notices import deliver
 from signoff.app.order_halt import EVERY_REVISION
+from signoff.app.overdue import ESCALATION, check_deadlines
 from signoff.app.people import withdraw
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import decided_again, deployment_stream

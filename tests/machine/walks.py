@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from signoff.app.champion import name_champions
-from signoff.app.deadlines import check_deadlines
 from signoff.app.notices import LEASE, deliver
+from signoff.app.overdue import check_deadlines
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import fold_of
 from signoff.app.rollback import is_unfinished, order_scope

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from signoff.adapters.evidence.frames import Hints
+from signoff.adapters.evidence.file_formats import Hints
 from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.domain.errors import BadInputError
 

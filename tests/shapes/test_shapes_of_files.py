@@ -17,7 +17,7 @@ import pytest
 import xlsxwriter
 from polars.testing import assert_frame_equal
 
-from signoff.adapters.evidence.frames import read_frame
+from signoff.adapters.evidence.file_formats import read_frame
 from signoff.adapters.evidence.tables import table_of
 from signoff.adapters.evidence.titles import header_below
 from signoff.adapters.results.conversion import ConversionRequest, convert, hints_of

@@ -15,7 +15,7 @@ from signoff.cli.listing import PANELS
 PRELOADED = [
     "signoff.cli.main",
     *sorted({f"signoff.cli.{one.module}" for listed in PANELS.values() for one in listed.values()}),
-    "signoff.cli.standing",
+    "signoff.cli.interrupted",
     "signoff.http.server",
     "signoff.adapters.store_sql",
     "psycopg",

@@ -14,7 +14,7 @@ from signed_in import begun
 from signoff.app.grandfather import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.config.settings import settings
-from signoff.domain.access import MATRIX, PERSONAL, AccessRole, permitted
+from signoff.domain.permissions import MATRIX, PERSONAL, AccessRole, permitted
 from signoff.domain.policy import Policy, Role
 from signoff.http import sessions
 from signoff.installation import Installation

@@ -12,9 +12,9 @@ from signoff.app.credentials import Authenticators, Site
 from signoff.app.people import enrol, grant
 from signoff.app.record import Record
 from signoff.app.signing import Presented, SigningPerson, sign
-from signoff.domain.access import AccessRole
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Vote
+from signoff.domain.permissions import AccessRole
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
 from signoff.domain.statement import Decision
 from signoff.ledger.text import url_encoded

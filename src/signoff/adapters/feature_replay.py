@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 import polars as pl
 
 from signoff.adapters.decision_dates import decisions, range_of
-from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of, unpacked, usual_csv
+from signoff.adapters.evidence.file_formats import MAX_BYTES, frame_of, suffix_of, unpacked, usual_csv
 from signoff.adapters.feature_code import MOST_CODE, feature_code, installed_code
 from signoff.adapters.folder_files import read_inside
 from signoff.adapters.folders import write_pieces

@@ -1,7 +1,7 @@
 """Authentication by tokens and by the identity provider.
 
 Reading people is quick, and works while the database is down. The cached people then allow only stopping
-(`domain/access.POSSIBLE_IN_OUTAGE`), so a token that was revoked during an outage can still stop, and nothing else.
+(`domain/permissions.POSSIBLE_IN_OUTAGE`), so a token that was revoked during an outage can still stop, and nothing else.
 """
 
 import hmac
@@ -13,10 +13,10 @@ from typing import Final, Protocol
 
 from signoff.app.record import PEOPLE, Record, StreamChange
 from signoff.domain import decisions
-from signoff.domain.access import Permission, Principal
 from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import AnyEvent, TokenIssued, TokenRevoked
 from signoff.domain.people import People, Token
+from signoff.domain.permissions import Permission, Principal
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode_state
 

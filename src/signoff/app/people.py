@@ -13,7 +13,6 @@ from typing import Final
 
 from signoff.app.record import PEOPLE, Record, StreamChange
 from signoff.domain import decisions
-from signoff.domain.access import AccessRole
 from signoff.domain.decisions.people import Enrolment
 from signoff.domain.events import (
     AnyEvent,
@@ -28,6 +27,7 @@ from signoff.domain.events import (
     SubjectUnbound,
 )
 from signoff.domain.people import People, Person, Proposal
+from signoff.domain.permissions import AccessRole
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import encode_state

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from threading import Event
 from typing import Final, TypeVar
 
-from signoff.app.undertaken import CommitInFlight, CommitsInFlight
+from signoff.app.commits_in_flight import CommitInFlight, CommitsInFlight
 from signoff.domain import decisions
 from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState

@@ -7,8 +7,8 @@ from rich.table import Table
 
 from signoff.app.accounts import TOKEN_DAYS
 from signoff.cli.session import Session, rows
-from signoff.domain.access import MATRIX, AccessRole, Permission
 from signoff.domain.errors import BadInputError
+from signoff.domain.permissions import MATRIX, AccessRole, Permission
 from signoff.domain.policy import Role
 from signoff.verbs.documents import Document
 

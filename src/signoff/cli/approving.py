@@ -13,10 +13,10 @@ from signoff.adapters.folders import write_file
 from signoff.adapters.signing_keys import KeyFile, load_public
 from signoff.cli.checking import Folder, cannot_sign
 from signoff.cli.session import Session, a_name, rows
-from signoff.domain.access import Permission
 from signoff.domain.deployment import State, block_words
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.events import PersonEnrolled, Phase
+from signoff.domain.permissions import Permission
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import key_id
 from signoff.verbs.documents import Document

@@ -172,7 +172,7 @@ def _tell_what_stands(session: "Session | None", errors: Screen) -> None:
     if session is None:
         errors.print("Stopped before anything was done. Nothing was recorded.")
         return
-    from signoff.cli.standing import what_stands  # noqa: PLC0415 - only for a command that was stopped
+    from signoff.cli.interrupted import what_stands  # noqa: PLC0415 - only for a command that was stopped
 
     for line in what_stands(session):
         errors.print(line, soft_wrap=True)

@@ -120,7 +120,7 @@ def _replaced(path: Path, content: bytes, *, may_replace: bool) -> str | None:
 
 def _refuse_second(out: Path, table: str) -> None:
     """Refuse a second file of one table now, since `check` would refuse it later."""
-    from signoff.adapters.evidence.frames import SUFFIXES  # noqa: PLC0415 - it reads tables
+    from signoff.adapters.evidence.file_formats import SUFFIXES  # noqa: PLC0415 - it reads tables
 
     others = [*(f"{table}{suffix}" for suffix in SUFFIXES if suffix != ".parquet"), f"{table}.link"]
     for name in others:

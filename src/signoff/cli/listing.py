@@ -105,8 +105,8 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
         ),
     },
     "Look": {
-        "status": Listed("showing", "Where things stand. Example: `signoff status --model momentum`"),
-        "history": Listed("showing", "Who did what, in the ledger's order."),
+        "status": Listed("status", "Where things stand. Example: `signoff status --model momentum`"),
+        "history": Listed("status", "Who did what, in the ledger's order."),
         "verify": Listed(
             "auditing",
             "Re-hash every byte, verify every signature, replay the state machine. Exit 0 intact, 1 "
@@ -120,7 +120,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "auditing",
             "Print the public keys: a desk pins one to verify flags, an auditor needs one to verify an export.",
         ),
-        "version": Listed("showing", "Print the version of Signoff."),
+        "version": Listed("status", "Print the version of Signoff."),
     },
     "Administer": {
         "policy": Listed("policy", "The installation's policy, which every release is held to."),

@@ -11,8 +11,8 @@ from signoff.adapters.documents import policy_text
 from signoff.adapters.folders import write_file
 from signoff.adapters.templates import write_policy
 from signoff.cli.session import Session, rows
-from signoff.domain.access import Permission
 from signoff.domain.errors import BadInputError
+from signoff.domain.permissions import Permission
 from signoff.domain.policy import Role
 from signoff.verbs.documents import Document
 from signoff.verbs.local import SignPolicyAs

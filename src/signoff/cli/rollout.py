@@ -9,11 +9,11 @@ import typer
 
 from signoff.cli.approving import DeploymentId, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
-from signoff.domain.access import Permission
 from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import ActorProof, PauseReason, RollbackCause
 from signoff.domain.monitoring import Level
+from signoff.domain.permissions import Permission
 from signoff.domain.venue import NOBODY_ASKED, NOT_REHEARSED
 from signoff.verbs.documents import Document
 from signoff.worker.lanes import Lanes

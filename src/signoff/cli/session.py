@@ -18,17 +18,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from signoff.app.undertaken import CommitInFlight
+from signoff.app.commits_in_flight import CommitInFlight
 from signoff.cli.interruption import Signals
 from signoff.cli.line import CommandLine
 from signoff.cli.screen import Screen
 from signoff.config.settings import Settings, settings
-from signoff.domain.access import Permission, may_locally, permitted
 from signoff.domain.database_urls import sqlite_url
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError
 from signoff.domain.events import ActorProof
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.names import named
+from signoff.domain.permissions import Permission, may_locally, permitted
 from signoff.domain.policy import Role
 from signoff.installation import Installation
 from signoff.verbs.catalogue import Verbs

@@ -10,11 +10,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
-from signoff.domain.access import AccessRole, Permission
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.dossier import Commitments, DeploymentType
 from signoff.domain.floor import Floor
 from signoff.domain.outcome import Outcome
+from signoff.domain.permissions import AccessRole, Permission
 from signoff.domain.policy import CertifiedSentence, Policy, Role, Tier
 from signoff.domain.profiles import Pinned, Profile
 from signoff.domain.venue import VenueKind

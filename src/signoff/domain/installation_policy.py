@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 
 from signoff.domain import events as e
-from signoff.domain.access import DUTY_OF, MATRIX, Permission
 from signoff.domain.conflict_of_interest import read_alike
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.floor import content_digest, subject_of
+from signoff.domain.permissions import DUTY_OF, MATRIX, Permission
 from signoff.domain.policy import Role
 
 ID_DIGITS: Final = 16

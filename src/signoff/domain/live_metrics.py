@@ -13,8 +13,8 @@ from typing import Final
 from signoff.domain.dossier import Success
 from signoff.domain.events import Level, Reading, RollbackCause
 from signoff.domain.monitoring import operational, plausible, quality, returns
+from signoff.domain.monitoring.metric_inputs import MetricInputs
 from signoff.domain.monitoring.readings import Figure
-from signoff.domain.monitoring.session import MetricInputs
 from signoff.domain.monitoring.usual import STILL
 from signoff.domain.policy import FallingAlert, Policy, RisingAlert
 from signoff.domain.thresholds import LiveThreshold, Sign, ThresholdKind

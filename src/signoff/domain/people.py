@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from signoff.domain import events as e
-from signoff.domain.access import DUTY_OF, AccessRole, Permission, Principal
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.errors import NotFoundError, RefusedError
+from signoff.domain.permissions import DUTY_OF, AccessRole, Permission, Principal
 from signoff.domain.policy import Role
 
 

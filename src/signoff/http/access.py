@@ -16,8 +16,8 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from signoff.domain.access import ForbiddenError, Permission, Principal, may
 from signoff.domain.errors import SignoffError
+from signoff.domain.permissions import ForbiddenError, Permission, Principal, may
 from signoff.http import sessions
 from signoff.installation import Installation
 

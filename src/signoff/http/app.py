@@ -13,8 +13,8 @@ from signoff.http import (
     health,
     home,
     kill,
-    permissions,
     releases,
+    route_permissions,
     sessions,
     sign_in,
     streaming,
@@ -61,7 +61,7 @@ def create_app(house: Installation, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
     for part in (kill, flags, streaming, releases):
         app.include_router(part.router)
     app.include_router(router_of(rows))
-    for part in (health, permissions, sign_in, webauthn, home):
+    for part in (health, route_permissions, sign_in, webauthn, home):
         app.include_router(part.router)
     app.include_router(webauthn.pages)
     describe(app, house)

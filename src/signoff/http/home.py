@@ -18,12 +18,12 @@ from starlette.exceptions import HTTPException
 
 from signoff.app.flag_cache import FlagCache
 from signoff.app.kill import Stopped
-from signoff.domain.access import ForbiddenError, Permission, Principal, permitted
 from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Signature
 from signoff.domain.flags import KILLED, Flags, Share
 from signoff.domain.kill_switch import KillSwitchState
+from signoff.domain.permissions import ForbiddenError, Permission, Principal, permitted
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
 from signoff.domain.trading import trading

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from signoff.app.flag_cache import FlagCache
 from signoff.app.kill import Stopped, StoppedMany, written
-from signoff.domain.access import Permission, Principal
 from signoff.domain.flags import KILLED
+from signoff.domain.permissions import Permission, Principal
 from signoff.http.access import InstallationDep, allowed_at_once
 from signoff.http.idempotency import REPLAYED, name_of
 from signoff.http.streaming import Hub, Streams

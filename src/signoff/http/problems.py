@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from typing_extensions import TypedDict
 
-from signoff.domain.access import ForbiddenError
 from signoff.domain.errors import (
     BadInputError,
     ConflictError,
@@ -23,6 +22,7 @@ from signoff.domain.errors import (
     TamperedError,
     UnavailableError,
 )
+from signoff.domain.permissions import ForbiddenError
 
 log = logging.getLogger("signoff.http")
 MOST_SLIPS: Final = 20

@@ -11,8 +11,8 @@ from typing_extensions import TypedDict
 from signoff.adapters.archives import zipped
 from signoff.adapters.folders import read_folder
 from signoff.app.approvals import SUBMITTED
-from signoff.domain.access import AccessRole, Permission, Principal
 from signoff.domain.errors import NotFoundError
+from signoff.domain.permissions import AccessRole, Permission, Principal
 from signoff.domain.policy import Role
 from signoff.http.access import InstallationDep, allowed
 from signoff.http.idempotency import Command

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.routing import APIRoute
 
 from signoff.app.signing import Presented, SigningPerson
-from signoff.domain.access import Principal
 from signoff.domain.errors import RefusedError
+from signoff.domain.permissions import Principal
 from signoff.http.access import LEAVING, InstallationDep, allowed, allowed_to_leave
 from signoff.http.idempotency import Command, Expecting, Naming
 from signoff.installation import Installation

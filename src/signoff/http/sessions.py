@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from signoff.domain.access import ForbiddenError, Principal
 from signoff.domain.errors import UnavailableError
+from signoff.domain.permissions import ForbiddenError, Principal
 from signoff.installation import Installation
 from signoff.ledger.canonical import canonical, digest
 

@@ -20,9 +20,9 @@ from starlette.types import Receive, Scope, Send
 
 from signoff.app.flag_cache import FlagCache
 from signoff.config.logs import about
-from signoff.domain.access import Permission, Principal
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.flag_notices import NEWEST, Format
+from signoff.domain.permissions import Permission, Principal
 from signoff.http.access import allowed_at_once, still_allowed
 from signoff.ledger.canonical import canonical
 

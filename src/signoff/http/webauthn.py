@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from signoff.domain.access import Permission, Principal
 from signoff.domain.errors import BadInputError, NotFoundError
+from signoff.domain.permissions import Permission, Principal
 from signoff.http.access import InstallationDep, allowed
 from signoff.http.idempotency import Command
 from signoff.ledger.text import decoded, encoded

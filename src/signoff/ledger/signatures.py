@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 
-from signoff.domain.access import Permission
 from signoff.domain.conflict_of_interest import objection, read_alike
 from signoff.domain.errors import TamperedError
 from signoff.domain.events import (
@@ -26,6 +25,7 @@ from signoff.domain.events import (
 )
 from signoff.domain.floor import content_digest, falls_short
 from signoff.domain.installation_policy import is_same_person, may_sign
+from signoff.domain.permissions import Permission
 from signoff.domain.policy import Policy, Tier
 from signoff.domain.statement import Statement
 from signoff.ledger.codec import decode_state

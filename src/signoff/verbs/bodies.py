@@ -8,10 +8,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from signoff.app.accounts import TOKEN_DAYS
 from signoff.domain import names
-from signoff.domain.access import AccessRole, Permission
 from signoff.domain.decisions.credentials import MOST_TOKEN_DAYS
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import DutiesGranted, PauseReason, PersonEnrolled, RollbackCause, SubjectBound, Vote
+from signoff.domain.permissions import AccessRole, Permission
 from signoff.domain.policy import Role
 
 MOST_SHOWN: Final = 500

@@ -19,10 +19,10 @@ from typing import Annotated, Any, Final, Protocol, TypeVar, cast, get_type_hint
 
 from pydantic import Field
 
-from signoff.domain.access import NEEDS_FRESH_SIGN_IN, AccessRole, Permission
 from signoff.domain.deployment import State
 from signoff.domain.events import PauseReason, PersonEnrolled, RollbackCause
 from signoff.domain.gates.assess import Progress, silent
+from signoff.domain.permissions import NEEDS_FRESH_SIGN_IN, AccessRole, Permission
 from signoff.domain.policy import Role
 from signoff.verbs import bodies, documents
 from signoff.verbs.bodies import Body, Limit, Name

@@ -18,9 +18,9 @@ from pydantic import TypeAdapter
 from signoff.adapters.folders import write_folder
 from signoff.adapters.foreign_files import refuse_library_settings
 from signoff.config.settings import Settings
-from signoff.domain.access import Permission, may_locally
 from signoff.domain.errors import BadInputError, SignoffError, UnavailableError, error_of
 from signoff.domain.events import ActorProof
+from signoff.domain.permissions import Permission, may_locally
 from signoff.installation import Installation
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Local

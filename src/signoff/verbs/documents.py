@@ -13,7 +13,6 @@ from signoff.app.assess import AssessedRelease, computed_lines, named_figures, r
 from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
-from signoff.domain.access import AccessRole, Permission
 from signoff.domain.assessment import BenchmarkSummary, PaperSummary
 from signoff.domain.deployment import Condition, Deployment, State
 from signoff.domain.dossier import DeploymentType
@@ -44,6 +43,7 @@ from signoff.domain.look_alikes import look_alikes
 from signoff.domain.memo.placeholders import printed
 from signoff.domain.monitoring import Level, still_open
 from signoff.domain.people import People, Person, Proposal, Token
+from signoff.domain.permissions import AccessRole, Permission
 from signoff.domain.policy import Policy, Role, Tier
 from signoff.domain.recognition import Recognition
 from signoff.domain.rollback_drill import HALTING, budget_in_words, left_in_words, recovery_time_in_words

@@ -22,7 +22,6 @@ from signoff.app.review import review
 from signoff.app.rollback_drill import rehearse
 from signoff.app.signing import Presented, SigningPerson, deployer_prepared
 from signoff.domain import decisions
-from signoff.domain.access import AccessRole, Permission, Principal
 from signoff.domain.decisions.adoption import Adoption
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError, is_fault
@@ -30,6 +29,7 @@ from signoff.domain.events import DutiesGranted, PauseReason, PersonEnrolled, Ro
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
 from signoff.domain.people import Proposal
+from signoff.domain.permissions import AccessRole, Permission, Principal
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition, near
 from signoff.installation import Installation

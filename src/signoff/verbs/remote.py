@@ -21,7 +21,6 @@ from signoff.adapters.archives import pack, unpack
 from signoff.adapters.documents import load_policy
 from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
-from signoff.domain.access import AccessRole, Permission
 from signoff.domain.errors import (
     BadInputError,
     NotFoundError,
@@ -34,6 +33,7 @@ from signoff.domain.errors import (
 from signoff.domain.events import DutiesGranted, PersonEnrolled, SubjectBound, Vote
 from signoff.domain.floor import subject_of
 from signoff.domain.gates.assess import Progress, silent
+from signoff.domain.permissions import AccessRole, Permission
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import deployer_signed_at, deployer_statement, read_statement
 from signoff.ledger.floor import content_of

@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Final
 
-from signoff.adapters.evidence.frames import Hints
+from signoff.adapters.evidence.file_formats import Hints
 from signoff.adapters.results.conversion import hints_of
 from signoff.adapters.results.extremes import declared_values
 from signoff.domain.dossier import EvidenceDeclaration, ExtremeReturn, NeverTraded, ReturnUnit

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from signoff.adapters.evidence.csv_text import csv_text
-from signoff.adapters.evidence.kinds import is_text, kind_of, suffix_by_content
+from signoff.adapters.evidence.file_signatures import is_text, kind_of, suffix_by_content
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.results.conversion import ConversionRequest, convert
 from signoff.adapters.results.series import DAY, TEXTS, Labelled, labelled_by_months, read_table

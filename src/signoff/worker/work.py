@@ -16,9 +16,9 @@ from signoff.app.bound import STAYS_TAKEN
 from signoff.app.champion import name_champion, to_name
 from signoff.app.changed_files import Look, compared, to_compare
 from signoff.app.changed_files import sound_alarm as tell_changed
-from signoff.app.deadlines import WATCHED, check_deadline
 from signoff.app.governance import AT_STAKE, check_release
 from signoff.app.notices import IN_ORDER, tell_before
+from signoff.app.overdue import WATCHED, check_deadline
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, release_of
 from signoff.app.registered import Discrepancy, alarms, changed, discrepancies, keep_changed, standing, tell, turn

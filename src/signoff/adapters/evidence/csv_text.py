@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from signoff.adapters.evidence.kinds import kind_of
+from signoff.adapters.evidence.file_signatures import kind_of
 from signoff.adapters.evidence.titles import LOOKED, header_below
 from signoff.domain.errors import BadInputError
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from signoff.adapters.evidence.frames import MAX_BYTES, SUFFIXES
+from signoff.adapters.evidence.file_formats import MAX_BYTES, SUFFIXES
 from signoff.adapters.evidence.tables import table_of
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Floats

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from signoff.adapters.evidence.frames import SUFFIXES
+from signoff.adapters.evidence.file_formats import SUFFIXES
 from signoff.adapters.evidence.pointers import FETCHED, LINK, fetch, kept
 from signoff.adapters.evidence.tables import EvidenceTable, read, read_bytes
 from signoff.domain.costs import BEFORE_FEES, Costs

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from signoff.adapters.evidence.family import family_of, leaves
-from signoff.adapters.evidence.frames import MAX_BYTES, SUFFIXES, suffix_of
+from signoff.adapters.evidence.file_formats import MAX_BYTES, SUFFIXES, suffix_of
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes, table_of
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.evidence import TrackedTable

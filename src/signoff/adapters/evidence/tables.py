@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from signoff.adapters.evidence.clock import FIRST, LAST, RowTimes, moments, moments_of_texts, within_years
 from signoff.adapters.evidence.column_names import in_one_form, meant_columns
 from signoff.adapters.evidence.extremes import SAME, line_for, nearly_declared
-from signoff.adapters.evidence.frames import MAX_BYTES, read_frame, suffix_of
+from signoff.adapters.evidence.file_formats import MAX_BYTES, read_frame, suffix_of
 from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts, month_ends
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.costs import Costs

@@ -16,8 +16,8 @@ import polars as pl
 
 from signoff import __version__
 from signoff.adapters.evidence.figures import Decimal
+from signoff.adapters.evidence.file_formats import NO_HINTS, Hints
 from signoff.adapters.evidence.finding import NOTE
-from signoff.adapters.evidence.frames import NO_HINTS, Hints
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.evidence.written_dates import Order
 from signoff.adapters.results.extremes import declared_values, refuse_impossible

@@ -23,7 +23,7 @@ from signoff.adapters.evidence.clock import (
     within_years,
 )
 from signoff.adapters.evidence.column_names import meant_columns
-from signoff.adapters.evidence.frames import NO_HINTS, SUFFIXES, Hints, read_frame, suffix_of
+from signoff.adapters.evidence.file_formats import NO_HINTS, SUFFIXES, Hints, read_frame, suffix_of
 from signoff.adapters.evidence.written_dates import OddDateError, Order, days_of_numbers, iso_texts, month_ends
 from signoff.adapters.results.pandas_pickles import INDEX, read_pickle
 from signoff.adapters.results.workbooks import OTHERS, WORKBOOKS, read_workbook

@@ -16,7 +16,7 @@ import polars as pl
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.column_names import in_one_form
-from signoff.adapters.evidence.frames import Hints
+from signoff.adapters.evidence.file_formats import Hints
 from signoff.adapters.results.named_columns import plain as plain_name
 from signoff.adapters.results.named_columns import refuse_near_misses, without
 from signoff.adapters.results.position_events import (

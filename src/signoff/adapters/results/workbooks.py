@@ -14,8 +14,8 @@ from typing import Any, Final
 import polars as pl
 
 from signoff.adapters.evidence.figures import plain_figures
-from signoff.adapters.evidence.frames import NAMES, Hints
-from signoff.adapters.evidence.kinds import kind_of
+from signoff.adapters.evidence.file_formats import NAMES, Hints
+from signoff.adapters.evidence.file_signatures import kind_of
 from signoff.adapters.evidence.titles import LOOKED, header_below
 from signoff.adapters.evidence.written_dates import no_session
 from signoff.domain.errors import BadInputError

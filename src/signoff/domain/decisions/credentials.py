@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from signoff.domain.access import MATRIX, PERSONAL, AccessRole, ForbiddenError, Permission, Principal, permitted
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import CredentialWithdrawn
 from signoff.domain.people import People, Person, Token
+from signoff.domain.permissions import MATRIX, PERSONAL, AccessRole, ForbiddenError, Permission, Principal, permitted
 
 MOST_TOKEN_DAYS: Final = 366
 MOST_AUTHENTICATORS: Final = 10

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NoReturn
 
-from signoff.domain.access import DUTY_OF, MATRIX, Permission
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.errors import NotFoundError, RefusedError
 from signoff.domain.events import Signature
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.people import People
+from signoff.domain.permissions import DUTY_OF, MATRIX, Permission
 from signoff.domain.policy import Role
 
 

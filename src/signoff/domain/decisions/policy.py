@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import NoReturn
 
-from signoff.domain.access import DUTY_OF, MATRIX, Permission, permitted
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import Credential
 from signoff.domain.floor import differences
 from signoff.domain.installation_policy import InstallationPolicy, PolicyProposal, may_sign
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.people import People, Person
+from signoff.domain.permissions import DUTY_OF, MATRIX, Permission, permitted
 from signoff.domain.policy import Policy, Role
 
 

@@ -15,8 +15,8 @@ from signoff.domain.errors import described
 from signoff.domain.events import Level, Observed, Reading
 from signoff.domain.live_metrics import LIVE_METRICS, LiveMetric, Table, reason, triggers
 from signoff.domain.monitoring.measurement import Measurement
+from signoff.domain.monitoring.metric_inputs import MetricInputs
 from signoff.domain.monitoring.readings import NOT_YET, Figure
-from signoff.domain.monitoring.session import MetricInputs
 from signoff.domain.policy import Policy
 from signoff.domain.thresholds import ThresholdKind
 

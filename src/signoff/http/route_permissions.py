@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from signoff.domain.access import MATRIX, NEEDS_FRESH_SIGN_IN, NEEDS_SIGN_IN, PERSONAL
+from signoff.domain.permissions import MATRIX, NEEDS_FRESH_SIGN_IN, NEEDS_SIGN_IN, PERSONAL
 
 router = APIRouter(prefix="/api/v1", tags=["access"])
 

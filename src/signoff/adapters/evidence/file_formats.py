@@ -24,7 +24,7 @@ from signoff.adapters.evidence.arrow_extent import extent_of_arrow
 from signoff.adapters.evidence.csv_text import NAMED, CsvText, counted_lines, csv_text, first_ragged
 from signoff.adapters.evidence.extents import ROOM, Extent, refuse_fat, refuse_vast
 from signoff.adapters.evidence.figures import Decimal, has_odd_figures, plain_figures
-from signoff.adapters.evidence.kinds import is_text, kind_of
+from signoff.adapters.evidence.file_signatures import is_text, kind_of
 from signoff.adapters.evidence.parquet_extent import extent_of_parquet
 from signoff.adapters.evidence.written_dates import Order
 from signoff.domain.errors import BadInputError

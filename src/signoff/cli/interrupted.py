@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from signoff.app.commits_in_flight import standing
 from signoff.app.kill import answer_within
-from signoff.app.undertaken import standing
 from signoff.cli.session import Session
 from signoff.domain import events as e
 from signoff.domain.events import AnyEvent
