@@ -16,7 +16,7 @@ class Inputs:
     """One folder as it was read: declarations, measurements, and the exact bytes of every file behind them.
 
     `floor` says which policy it was read against; `policy` is that one for this type of deployment, with the dossier's
-    stricter thresholds.
+    stricter thresholds. `placeholders` are the declarations that nobody has filled in yet, each with its line.
     """
 
     dossier: Dossier
@@ -25,16 +25,24 @@ class Inputs:
     files: Mapping[str, bytes]
     links: Mapping[str, bool | None]
     floor: Floor
+    placeholders: tuple[str, ...] = ()
 
 
 class InputReader(Protocol):
     def read(
-        self, folder: Path, policy: Path | None, in_force: Callable[[], InForce], *, is_submission: bool = False
+        self,
+        folder: Path,
+        policy: Path | None,
+        in_force: Callable[[], InForce],
+        *,
+        is_submission: bool = False,
+        may_be_unfinished: bool = False,
     ) -> Inputs:
         """Parse and check a dossier folder. Raises BadInputError naming everything that is wrong.
 
         A policy file, given or in the folder, is taken as a trial; without one the policy in force counts. A submission
-        is always held to the policy in force: a file that differs from it is a RefusedError.
+        is always held to the policy in force: a file that differs from it is a RefusedError. Placeholders are wrong
+        unless the dossier `may_be_unfinished`.
         """
 
 
