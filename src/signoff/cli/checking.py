@@ -9,7 +9,7 @@ from rich.text import Text
 
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.folders import write_file, write_folder
-from signoff.adapters.templates import write_dossier
+from signoff.adapters.templates import TEMPLATES, write_dossier
 from signoff.cli import data_options as data
 from signoff.cli.session import Session, fields, rows
 from signoff.domain.errors import BadInputError
@@ -45,6 +45,10 @@ def init(
             "again. TABLE is backtest, trials or benchmark.",
         ),
     ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option("--template", help=f"Also write a trial policy that says why: {', '.join(TEMPLATES)}."),
+    ] = None,
     column: data.Column = None,
     equity: data.Equity = None,
     unit: data.Unit = None,
@@ -68,17 +72,20 @@ def init(
 
     With --from it is written around the evidence that is there, which `signoff check` judges at once.
 
-    Examples: `signoff init momentum 2.0.0 --dir release`;
+    With --template a trial policy is written beside it, whose every choice says why.
+
+    Examples: `signoff init momentum 2.0.0 --dir release --template small-firm`;
     `signoff init momentum 2.0.0 --from returns.csv --from trials.csv`
     """
     session: Session = context.obj
     folder = directory or Path(f"{model}-{version}")
     today = WallClock().now().date()
     if not given:
-        written = write_dossier(model, version, folder, today=today)
+        written = write_dossier(model, version, folder, today=today, template=template)
         session.answer(
             {"written": [str(path) for path in written]},
             *(f"wrote {path}" for path in written),
+            *_of_template(folder, template),
             f"Fill in {folder / 'dossier.yaml'}, put the evidence beside it, then: signoff check {folder}",
         )
         return
@@ -107,7 +114,9 @@ def init(
     )
     start = started(given, options)
     refuse_present(folder, start)
-    written = write_dossier(model, version, folder, today=today, declared=start.declared, beside=start.files)
+    written = write_dossier(
+        model, version, folder, today=today, declared=start.declared, beside=start.files, template=template
+    )
     session.answer(
         {
             "written": [str(path) for path in written],
@@ -119,7 +128,18 @@ def init(
         *start.notes,
         *(f"declared in dossier.yaml: evidence.{key}: {value}" for key, value in start.declared.items()),
         *(f"wrote {path}" for path in written),
+        *_of_template(folder, template),
         f"See the gates now: signoff check {folder}. Fill in {folder / 'dossier.yaml'} for `memo` and `submit`.",
+    )
+
+
+def _of_template(folder: Path, template: str | None) -> tuple[str, ...]:
+    """What to do with the trial policy of a template."""
+    if template is None:
+        return ()
+    return (
+        f"{folder / 'policy.yaml'} is a trial policy: `check` and `memo` are held to it. Two people put it in force: "
+        f"signoff policy propose {folder / 'policy.yaml'}, then signoff policy confirm",
     )
 
 

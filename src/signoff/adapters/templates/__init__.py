@@ -1,18 +1,21 @@
 """What `signoff init` and `signoff policy template` write: commented files to fill in, and schemas for the editor."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from signoff.adapters.documents import parse_policy
 from signoff.adapters.folders import write_file
 from signoff.adapters.schema import as_text, dossier_schema, policy_schema
 from signoff.domain.errors import BadInputError
+from signoff.domain.policy import Role
 
 DOSSIER: Final = "dossier.yaml"
 POLICY: Final = "policy.yaml"
+TEMPLATES: Final = ("small-firm", "bank", "crypto", "paper-only")
 REVIEW_AFTER: Final = timedelta(days=30)
 _NOTHING: Final[Mapping[str, str]] = {}
 _NO_FILES: Final[Mapping[str, bytes]] = {}
@@ -27,11 +30,12 @@ def write_dossier(
     today: date,
     declared: Mapping[str, str] = _NOTHING,
     beside: Mapping[str, bytes] = _NO_FILES,
+    template: str | None = None,
 ) -> tuple[Path, ...]:
     """Write the files to fill in, with those that belong `beside` them, and return them. A dossier is never replaced.
 
-    `declared` are values of its section `evidence`. No policy is written unless it is among the files beside, since it
-    belongs to the installation.
+    `declared` are values of its section `evidence`. A policy belongs to the installation: one is written only as the
+    trial policy of a `template`, and the dossier then names the roles that sign under it.
     """
     for what, name in (("model", model), ("version", version)):
         if not _NAME.fullmatch(name):
@@ -50,6 +54,11 @@ def write_dossier(
         DOSSIER: _declaring(filled, declared).encode(),
         "dossier.schema.json": as_text(dossier_schema()).encode(),
     }
+    if template is not None:
+        policy = policy_of_template(template)
+        beside = {**beside, POLICY: policy, "policy.schema.json": as_text(policy_schema()).encode()}
+        signing = parse_policy(Path(POLICY), policy).value.approvals.required
+        contents[DOSSIER] = _signed_by(contents[DOSSIER].decode(), signing).encode()
     if present := sorted(name for name in beside if (folder / name).exists()):
         raise BadInputError(
             f"Expected no {present[0]} in {folder}, found it there already; nothing was written. Choose another --dir, "
@@ -58,12 +67,27 @@ def write_dossier(
     return _written(folder, {**beside, **contents}, "Choose another --dir.")
 
 
+def policy_of_template(template: str) -> bytes:
+    """The trial policy of a template: only what differs from the defaults, each with its reason."""
+    if template not in TEMPLATES:
+        raise BadInputError(
+            f"Expected --template to be one of {', '.join(TEMPLATES)}, found {template!r}; nothing was written."
+        )
+    return _template(f"policy-{template}.yaml").encode()
+
+
+def _signed_by(text: str, roles: Iterable[Role]) -> str:
+    """The dossier with the signatories of these roles alone."""
+    line = re.compile(r"    - \{role: (\w+), name: FILL IN\}\n")
+    return line.sub(lambda found: found[0] if found[1] in {role.value for role in roles} else "", text)
+
+
 def _declaring(text: str, declared: Mapping[str, str]) -> str:
     """The dossier with values in its section `evidence`; the comment of each key stays."""
     head, section, rest = text.partition("\nevidence:\n")
     for key, value in declared.items():
         line = re.compile(rf"^  {key}: (?:null|0|\[\])", re.MULTILINE)
-        rest = line.sub(lambda _, key=key, value=value: f"  {key}: {value}", rest, count=1)
+        rest = line.sub(f"  {key}: {value}".replace("\\", r"\\"), rest, count=1)
     return f"{head}{section}{rest}"
 
 
