@@ -24,7 +24,7 @@ def test_the_tests_of_the_page_pass_on_a_dossier_that_init_began(tmp_path, monke
     made = {}
     exec(TESTS.partition("\n\n\n")[0], made)
     made["GRID"].to_csv("grid.csv", index_label="date")
-    line = "--from backtest=grid.csv --from trials=grid.csv --calendar 24/5".split()
+    line = ["--from", "backtest=grid.csv", "--from", "trials=grid.csv", "--calendar", "24/5"]
     assert main(["init", "mymodel", "1.0.0", "--dir", "release", *line, "--column", "setting 3"]) == 0
     capsys.readouterr()
     done = subprocess.run(
