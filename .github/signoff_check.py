@@ -1,3 +1,4 @@
+# ruff: noqa: INP001, TID251, S603, ANN401 - a script that a runner starts, with its inputs in the environment
 """What the GitHub Action runs: `signoff check` with a JUnit report, its summary for the job, and a comment.
 
 Only the standard library is used. The exit code is that of the check, whatever became of the comment.

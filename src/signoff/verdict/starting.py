@@ -5,23 +5,21 @@ What was said of the data is handed on as the dossier's declarations, so that `c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 import yaml
 
-from signoff import __version__
 from signoff.adapters.evidence.finding import NOTE
 from signoff.adapters.evidence.frames import SUFFIXES
 from signoff.adapters.evidence.tables import read_bytes
+from signoff.adapters.results.conversion import with_note
 from signoff.adapters.results.named_columns import AMOUNTS, plain
 from signoff.adapters.results.series import DAY
 from signoff.domain.dossier import EvidenceDeclaration
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.floor import BUILT_IN
-from signoff.ledger.canonical import canonical, digest
 from signoff.verdict.evaluation import Asked, Reading, read, said_as, understanding
 from signoff.verdict.options import Options
 from signoff.verdict.result import Understanding
@@ -112,27 +110,18 @@ def _with_amounts(own: Understood, options: Options) -> tuple[pl.DataFrame, tupl
 
 def _written(name: str, frame: pl.DataFrame, paths: Mapping[str, Path], found: Reading) -> dict[str, bytes]:
     """The table, and the note of where it came from."""
-    frame.write_parquet(buffer := BytesIO())
-    content = buffer.getvalue()
     one = found.own if name == BACKTEST else found.trials
     assert one is not None
     of_table = (BACKTEST, BENCHMARK) if name == BACKTEST else (TRIALS,)
     sources = {path: read_bytes(path) for key in of_table if (path := paths.get(key)) is not None}
-    note = {
+    said = {
         "format": "trades" if one.tool == "a list of trades" else "table",
         "tool": one.tool,
-        "sources": [{"name": p.name, "sha256": digest(c), "size": len(c)} for p, c in sources.items()],
-        "table_sha256": digest(content),
-        "rows": frame.height,
-        "columns": frame.columns,
-        "first": str(frame[DAY].min()),
-        "last": str(frame[DAY].max()),
         "zone": one.zone,
         "unit": one.unit,
         "notes": [*one.notes, *one.dropped, *one.guessed],
-        "signoff": __version__,
     }
-    return {f"{name}.parquet": content, f"{name}{NOTE}": canonical(note)}
+    return with_note(name, frame, sources, said)
 
 
 def _declared(said: EvidenceDeclaration) -> dict[str, str]:
