@@ -30,7 +30,7 @@ def test_the_tests_of_the_page_pass_on_a_dossier_that_init_began(tmp_path, monke
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "signoff.pytest_plugin", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env=environment(PYTEST_ADDOPTS=None),
+        env=environment(PYTEST_ADDOPTS=None, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"),
         capture_output=True,
         text=True,
         timeout=300,
