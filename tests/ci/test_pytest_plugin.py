@@ -27,8 +27,9 @@ def project(release):
 def ran(project, body, *options):
     (project / "test_own.py").write_text(body)
     line = [sys.executable, "-m", "pytest", "-q", "-p", "signoff.pytest_plugin", "-p", "no:cacheprovider", *options]
+    alone = environment(PYTEST_ADDOPTS=None, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     done = subprocess.run(
-        [*line, "test_own.py"], cwd=project, env=environment(PYTEST_ADDOPTS=None, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"), capture_output=True, text=True,
+        [*line, "test_own.py"], cwd=project, env=alone, capture_output=True, text=True,
         timeout=300, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
