@@ -65,3 +65,15 @@ def test_the_code_of_the_page_runs(place, capsys):
     told = capsys.readouterr().out
     assert "of 200 configurations" in told
     assert "FAIL" in told
+
+
+def test_the_files_of_the_page_begin_a_dossier_that_check_judges_at_once(place, capsys):
+    (begin,) = re.findall(r"^signoff init .*$", PAGE, re.MULTILINE)
+    (check,) = re.findall(r"^signoff check .*$", PAGE, re.MULTILINE)
+    assert main(shlex.split(begin)[1:]) == 0
+    assert "200 trials" in capsys.readouterr().out
+    assert main(shlex.split(check)[1:]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "trial policy small firm 1" in told
+    assert "left to fill in" in told
+    assert "Blocked by: " in told

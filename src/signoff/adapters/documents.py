@@ -5,7 +5,7 @@ Boolean: `blocking: "no"` is an error, not false.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -42,6 +42,7 @@ class Located(Generic[T]):
     content: bytes
     lines: Mapping[str, int] = field(repr=False)
     is_in_force: bool = False
+    placeholders: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -73,13 +74,14 @@ def policy_text(content: str) -> bytes:
     return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
 
 
-def load_dossier(path: Path, *, is_kept: bool = False) -> Located[Dossier]:
+def load_dossier(path: Path, *, is_kept: bool = False, may_be_unfinished: bool = False) -> Located[Dossier]:
     """A dossier from its folder or file, with the checks that span several fields.
 
     `is_kept` marks a stored submission: rules for new dossiers do not apply, so it reads as it was signed.
+    One that `may_be_unfinished` is read with its placeholders, and says where they are.
     """
     path = path / DOSSIER if path.is_dir() or not path.suffix else path
-    located = _load(path, Dossier, path.parent)
+    located = _parsed(path, _read(path, path.parent), Dossier, may_be_unfinished=may_be_unfinished)
     problems = [_Problem(located.line_of(key), key, text) for key, text in inconsistencies(located.value)]
     monitors = [] if is_kept else _unevaluable_monitors(located)
     _raise_all(path, [*problems, *_unknown_gates(located), *monitors])
@@ -208,7 +210,7 @@ def _load(path: Path, kind: type[T], folder: Path | None) -> Located[T]:
     return _parsed(path, _read(path, folder), kind)
 
 
-def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
+def _parsed(path: Path, content: bytes, kind: type[T], *, may_be_unfinished: bool = False) -> Located[T]:
     data, lines = parse(path, content)
     data, lines = _by_keys(path, data, lines)
     try:
@@ -216,8 +218,10 @@ def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
     except ValidationError as error:
         _raise_all(path, _explained_all(error, kind, lines))
         raise
-    _raise_all(path, _placeholders(data, lines))
-    return Located(value, path, content, lines)
+    left = tuple(key for key, text in _texts(data, "") if PLACEHOLDER in text)
+    if left and not may_be_unfinished:
+        _raise_all(path, [_unfilled(left, lines)])
+    return Located(value, path, content, lines, placeholders=tuple(_at_line(key, lines) for key in left))
 
 
 def _by_keys(path: Path, data: object, lines: dict[str, int]) -> tuple[object, dict[str, int]]:
@@ -249,14 +253,19 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
     return _ADAPTERS[kind]
 
 
-def _placeholders(data: object, lines: Mapping[str, int]) -> list[_Problem]:
+def _unfilled(left: Sequence[str], lines: Mapping[str, int]) -> _Problem:
     """The placeholders left by `signoff init`, as one problem that names the lines."""
-    left = [key for key, text in _texts(data, "") if PLACEHOLDER in text]
-    if not left:
-        return []
     places = ", ".join(str(line) for line in sorted({lines[key] for key in left if key in lines}))
     text = f"{len(left)} value(s) still hold the placeholder {PLACEHOLDER}, on line(s) {places}; fill in or remove each"
-    return [_Problem(lines.get(left[0]), left[0], text)]
+    return _Problem(lines.get(left[0]), left[0], text)
+
+
+def _at_line(key: str, lines: Mapping[str, int]) -> str:
+    """A key and where it stands: an item of a list on one line has the line of the list."""
+    place = key
+    while place and place not in lines:
+        place = place.rpartition(".")[0]
+    return f"{key} (line {lines[place]})" if place else key
 
 
 def _read(path: Path, folder: Path | None) -> bytes:

@@ -1,7 +1,7 @@
 """Authentication by tokens and by the identity provider.
 
 Reading people is quick, and works while the database is down. The cached people then allow only stopping
-(`domain/permissions.POSSIBLE_IN_OUTAGE`), so a token that was revoked during an outage can still stop, and nothing else.
+(`domain/permissions.POSSIBLE_IN_OUTAGE`): a token that was revoked during an outage can still stop, and nothing else.
 """
 
 import hmac

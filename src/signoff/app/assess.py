@@ -186,13 +186,17 @@ class Assessor:
         is_submission: bool = False,
         seed: int | None = None,
         validated: EarlierValidation | None = None,
+        may_be_unfinished: bool = False,
     ) -> AssessedRelease:
         """Assess one folder.
 
-        `seed` repeats the replay of an earlier assessment; `validated` is what that assessment recorded.
+        `seed` repeats the replay of an earlier assessment; `validated` is what that assessment recorded. A dossier that
+        `may_be_unfinished` is judged with its placeholders; `refusals` names them, and nothing can be signed on it.
         """
         progress("reading dossier, policy and evidence", 0, 4)
-        inputs = self.reader.read(folder, policy, self.in_force, is_submission=is_submission)
+        inputs = self.reader.read(
+            folder, policy, self.in_force, is_submission=is_submission, may_be_unfinished=may_be_unfinished
+        )
         progress("looking up the registered versions", 1, 4)
         evidence = self._registered(inputs, validated or EarlierValidation())
         progress("replaying features with the future removed", 2, 4)
@@ -273,7 +277,8 @@ def _refuse_other_code(inputs: Inputs, ran: PitEvidence | None) -> None:
 def refusals(release: AssessedRelease) -> tuple[str, ...]:
     """The problems that `check` reports and that `memo` and `submit` refuse, each with its key."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
-    problems = [
+    problems = [unfilled] if (unfilled := unfilled_words(release.inputs.placeholders)) else []
+    problems += [
         f"rationale.justifications.{category}: {_needs_words(category, evidence)}"
         for category in unjustified(evidence, dossier)
     ]
@@ -295,6 +300,17 @@ def refusals(release: AssessedRelease) -> tuple[str, ...]:
         against = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
         problems += [f"header.summary: {contradiction}" for contradiction in against]
     return tuple(problems)
+
+
+def unfilled_words(placeholders: Sequence[str]) -> str:
+    """That a dossier is not finished; empty where it is."""
+    left = len(placeholders)
+    if not left:
+        return ""
+    return (
+        f"dossier.yaml: {left} value{'s' * (left > 1)} still {'hold' if left > 1 else 'holds'} a placeholder (first "
+        f"{placeholders[0]}). Fill in or remove each"
+    )
 
 
 def named_figures(release: AssessedRelease) -> tuple[Quantity, ...]:

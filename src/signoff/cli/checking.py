@@ -1,5 +1,6 @@
 """init, check, memo: a release before it is signed."""
 
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,8 @@ from rich.text import Text
 
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.folders import write_file, write_folder
-from signoff.adapters.templates import write_dossier
+from signoff.adapters.templates import TEMPLATES, write_dossier
+from signoff.cli import data_options as data
 from signoff.cli.session import Session, fields, rows
 from signoff.domain.errors import BadInputError
 from signoff.rendering.junit_report import junit_report
@@ -34,18 +36,110 @@ def init(
     model: Annotated[str, typer.Argument(help="The model's name, e.g. momentum.")],
     version: Annotated[str, typer.Argument(help="The version, e.g. 2.0.0.")],
     directory: Annotated[Path | None, typer.Option("--dir", help="Where to write; default ./MODEL-VERSION.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="[TABLE=]FILE",
+            help="Evidence that is there: returns, trials, a benchmark, in any form that `verdict` reads. May be said "
+            "again. TABLE is backtest, trials or benchmark.",
+        ),
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option("--template", help=f"Also write a trial policy that says why: {', '.join(TEMPLATES)}."),
+    ] = None,
+    column: data.Column = None,
+    equity: data.Equity = None,
+    unit: data.Unit = None,
+    frequency: data.RowsAre = None,
+    rows_a_year: data.RowsAYear = None,
+    calendar: data.SessionsOf = None,
+    zone: data.Zone = None,
+    risk_free_pct: data.RiskFree = 0.0,
+    benchmark_lag: data.Lag = None,
+    never_traded: data.NeverTraded = None,
+    extreme: data.Extremes = None,
+    flows_complete: data.FlowsComplete = False,
+    dates: data.Dates = None,
+    decimal: data.Mark = None,
+    sheet: data.Sheet = None,
+    capital: data.Capital = None,
+    prices: data.Prices = None,
+    fills: data.Fills = None,
 ) -> None:
     """Write a dossier to fill in, commented, with an editor schema.
 
-    Example: `signoff init momentum 2.0.0 --dir release`
+    With --from it is written around the evidence that is there, which `signoff check` judges at once.
+
+    With --template a trial policy is written beside it, whose every choice says why.
+
+    Examples: `signoff init momentum 2.0.0 --dir release --template small-firm`;
+    `signoff init momentum 2.0.0 --from returns.csv --from trials.csv`
     """
     session: Session = context.obj
     folder = directory or Path(f"{model}-{version}")
-    written = write_dossier(model, version, folder, today=WallClock().now().date())
+    today = WallClock().now().date()
+    if not given:
+        written = write_dossier(model, version, folder, today=today, template=template)
+        session.answer(
+            {"written": [str(path) for path in written]},
+            *(f"wrote {path}" for path in written),
+            *_of_template(folder, template),
+            f"Fill in {folder / 'dossier.yaml'}, put the evidence beside it, then: signoff check {folder}",
+        )
+        return
+    from signoff.verdict.options import Options  # noqa: PLC0415 - reading tables loads slowly
+    from signoff.verdict.starting import refuse_present, started  # noqa: PLC0415
+
+    options = Options(
+        column=column,
+        equity=equity,
+        unit=unit,
+        frequency=frequency,
+        rows_a_year=rows_a_year,
+        calendar=calendar,
+        zone=zone,
+        risk_free_pct=risk_free_pct,
+        benchmark_lag=benchmark_lag,
+        never_traded=never_traded,
+        extremes=tuple(extreme or ()),
+        flows_complete=flows_complete,
+        dates=dates,
+        decimal=decimal,
+        sheet=sheet,
+        capital=capital,
+        prices=prices,
+        fills=fills,
+    )
+    start = started(given, options)
+    refuse_present(folder, start)
+    written = write_dossier(
+        model, version, folder, today=today, declared=start.declared, beside=start.files, template=template
+    )
     session.answer(
-        {"written": [str(path) for path in written]},
+        {
+            "written": [str(path) for path in written],
+            "understood": list(start.understood.lines),
+            "notes": list(start.notes),
+            "declared": dict(start.declared),
+        },
+        *start.understood.lines,
+        *start.notes,
+        *(f"declared in dossier.yaml: evidence.{key}: {value}" for key, value in start.declared.items()),
         *(f"wrote {path}" for path in written),
-        f"Fill in {folder / 'dossier.yaml'}, put the evidence beside it, then: signoff check {folder}",
+        *_of_template(folder, template),
+        f"See the gates now: signoff check {folder}. Fill in {folder / 'dossier.yaml'} for `memo` and `submit`.",
+    )
+
+
+def _of_template(folder: Path, template: str | None) -> tuple[str, ...]:
+    """What to do with the trial policy of a template."""
+    if template is None:
+        return ()
+    return (
+        f"{folder / 'policy.yaml'} is a trial policy: `check` and `memo` are held to it. Two people put it in force: "
+        f"signoff policy propose {folder / 'policy.yaml'}, then signoff policy confirm",
     )
 
 
@@ -61,7 +155,8 @@ def check(
 ) -> None:
     """Validate the dossier, run every gate, print the table, and say what `memo` and `submit` will refuse.
 
-    Exit 0 when all blocking gates pass and `memo` refuses nothing, else 1.
+    Exit 0 when all blocking gates pass and `memo` refuses nothing, else 1. A dossier that is not filled in yet is
+    judged by its evidence, and what is left to fill in is listed: never exit 0.
 
     Example: `signoff check release --policy policy.yaml --junit gates.xml`
     """
@@ -138,7 +233,8 @@ def _as_signed(signed: str, altered: tuple[str, ...] | None) -> tuple[object, ..
 
 
 def _write_junit(path: Path, document: Document) -> None:
-    report = junit_report(str(document["model"]), str(document["version"]), rows(document, "gates"))
+    left = rows(document, "placeholders") if document.get("placeholders") else ()
+    report = junit_report(str(document["model"]), str(document["version"]), rows(document, "gates"), left)
     try:
         write_file(path, report)
     except OSError as error:
@@ -149,10 +245,6 @@ def _write_junit(path: Path, document: Document) -> None:
 
 
 def _lines(document: Document) -> tuple[object, ...]:
-    blocked = ", ".join(rows(document, "blocking"))
-    verdict = (
-        Text(f"Blocked by: {blocked}.", style="bold red") if blocked else Text("No blocking gate.", style="bold green")
-    )
     begin, end = rows(document, "backtest")
     return (
         Text(f"{document['model']} v{document['version']}, backtest {begin} to {end}", "bold"),
@@ -169,9 +261,10 @@ def _lines(document: Document) -> tuple[object, ...]:
         *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         *(rows(document, "summary_computed") if document.get("summary_computed") else ()),
+        *_left(document),
         *_refused(document),
         *cannot_sign(document),
-        verdict,
+        _verdict(document),
     )
 
 
@@ -189,6 +282,25 @@ def _refused(document: Document) -> tuple[Text, ...]:
         for who, key in keys
         for text in (rows(document, key) if document.get(key) else ())
     )
+
+
+def _left(document: Document) -> tuple[Text, ...]:
+    """What nobody has filled in yet, a line a section; an older server refuses such a dossier."""
+    left = rows(document, "placeholders") if document.get("placeholders") else ()
+    if not left:
+        return ()
+    sections = groupby(left, lambda key: str(key).partition(".")[0])
+    lines = (f"  {section}: {', '.join(str(key).partition('.')[2] for key in keys)}" for section, keys in sections)
+    return (Text(f"The dossier is not finished. {len(left)} left to fill in:", style="bold"), *map(Text, lines))
+
+
+def _verdict(document: Document) -> Text:
+    """Which gates block; green only where the dossier is finished too."""
+    if blocked := ", ".join(rows(document, "blocking")):
+        return Text(f"Blocked by: {blocked}.", style="bold red")
+    if document.get("placeholders"):
+        return Text("No blocking gate, and the dossier is not finished.", style="bold yellow")
+    return Text("No blocking gate.", style="bold green")
 
 
 def _sessions(document: Document) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """verdict: judges a column of returns, and optionally a table of trials, without a dossier."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from signoff.adapters.results.formats import DECIMALS, ORDERS
+from signoff.cli import data_options as data
 from signoff.cli.session import Session
 from signoff.domain.errors import SignoffError
 
@@ -19,18 +19,12 @@ EXAMPLES = """Judge a column of returns by every gate that the data allow, witho
     `signoff verdict btc.csv --calendar 24/7 --zone UTC`; `signoff verdict returns.csv --trials grid.csv --explain pbo`;
     `signoff verdict trades.csv --capital 100000 --calendar XNYS --json`
     """
-OF_DATA = "What the data are"
 File = Path | None
 
 
 def add_to(app: typer.Typer) -> None:
     """Register this command."""
     app.command("verdict", help=EXAMPLES)(verdict)
-
-
-def said(help_: str, *names: str, panel: str = OF_DATA, **more: Any) -> Any:  # noqa: ANN401 - Typer's own type
-    """One option about the data."""
-    return typer.Option(*names, help=help_, rich_help_panel=panel, **more)
 
 
 def verdict(
@@ -46,28 +40,24 @@ def verdict(
         str | None, typer.Option("--explain", help="A gate's definition, formula, paper, and its numbers here.")
     ] = None,
     policy: Annotated[File, typer.Option("--policy", help="A policy file; default Signoff's own thresholds.")] = None,
-    column: Annotated[str | None, said("Which column is judged.")] = None,
-    equity: Annotated[
-        bool | None, said("Values are worths (an equity curve, prices), or they are returns.", "--equity/--returns")
-    ] = None,
-    unit: Annotated[str | None, said("What returns are written in: fraction or percent.")] = None,
-    frequency: Annotated[str | None, said("What one row stands for: daily, weekly, monthly, quarterly.")] = None,
-    rows_a_year: Annotated[float | None, said("The rows of a year, where the dates do not show it.")] = None,
-    calendar: Annotated[str | None, said("Whose sessions the rows are: XNYS, 24/5 (weekdays), 24/7.")] = None,
-    zone: Annotated[str | None, said("The zone in which a day begins and ends.")] = None,
-    risk_free_pct: Annotated[float, said("The annual rate that Sharpe ratios are in excess of.")] = 0.0,
-    benchmark_lag: Annotated[int | None, said("By how many rows the benchmark is earlier.")] = None,
-    never_traded: Annotated[int | None, said("Configurations that were tried and never traded.")] = None,
-    extreme: Annotated[list[str] | None, said("A true return beyond what is usual.", metavar="DATE=RETURN")] = None,
-    flows_complete: Annotated[
-        bool, said("An equity curve has no deposits but in its column flow.", "--flows-complete")
-    ] = False,
-    dates: Annotated[str | None, said(f"What comes first in the dates: {' or '.join(ORDERS)}.")] = None,
-    decimal: Annotated[str | None, said(f"The decimal mark: {' or '.join(DECIMALS)}.")] = None,
-    sheet: Annotated[str | None, said("Excel: the sheet with the table.")] = None,
-    capital: Annotated[float | None, said("A list of trades: the money before the first trade.")] = None,
-    prices: Annotated[File, said("Trades, NautilusTrader: closes as date, symbol, close.")] = None,
-    fills: Annotated[File, said("NautilusTrader: the report of fills.")] = None,
+    column: data.Column = None,
+    equity: data.Equity = None,
+    unit: data.Unit = None,
+    frequency: data.RowsAre = None,
+    rows_a_year: data.RowsAYear = None,
+    calendar: data.SessionsOf = None,
+    zone: data.Zone = None,
+    risk_free_pct: data.RiskFree = 0.0,
+    benchmark_lag: data.Lag = None,
+    never_traded: data.NeverTraded = None,
+    extreme: data.Extremes = None,
+    flows_complete: data.FlowsComplete = False,
+    dates: data.Dates = None,
+    decimal: data.Mark = None,
+    sheet: data.Sheet = None,
+    capital: data.Capital = None,
+    prices: data.Prices = None,
+    fills: data.Fills = None,
 ) -> None:
     from signoff.domain.gates.assess import DEFINITIONS  # noqa: PLC0415 - reading and judging tables loads slowly
     from signoff.rendering.verdict import explained, lines  # noqa: PLC0415

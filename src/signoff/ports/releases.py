@@ -16,7 +16,7 @@ class Inputs:
     """One folder as read: declarations, measurements, and the exact bytes of their files.
 
     `floor` names the policy that applied; `policy` is that policy for this type of deployment, with the dossier's
-    stricter thresholds.
+    stricter thresholds. `placeholders` are the declarations that are not filled in yet, each with its line.
     """
 
     dossier: Dossier
@@ -25,16 +25,24 @@ class Inputs:
     files: Mapping[str, bytes]
     links: Mapping[str, bool | None]
     floor: Floor
+    placeholders: tuple[str, ...] = ()
 
 
 class InputReader(Protocol):
     def read(
-        self, folder: Path, policy: Path | None, in_force: Callable[[], InForce], *, is_submission: bool = False
+        self,
+        folder: Path,
+        policy: Path | None,
+        in_force: Callable[[], InForce],
+        *,
+        is_submission: bool = False,
+        may_be_unfinished: bool = False,
     ) -> Inputs:
         """Parse and check a dossier folder. Raises BadInputError that names every fault.
 
         A policy file, passed or in the folder, is a trial; without one the policy in force applies. A submission always
-        uses the policy in force: a different file is a RefusedError.
+        uses the policy in force: a different file is a RefusedError. Placeholders are faults
+        unless the dossier `may_be_unfinished`.
         """
 
 

@@ -15,14 +15,19 @@ Gate = Mapping[str, Any]
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit_report(model: str, version: str, gates: Sequence[Gate]) -> bytes:
-    """One suite, one case a gate."""
-    suite = Element("testsuite", {"name": _plain(f"signoff check {model} v{version}"), **_counts(gates)})
+def junit_report(model: str, version: str, gates: Sequence[Gate], placeholders: Sequence[str] = ()) -> bytes:
+    """One suite, one case a gate, and a failure where the dossier is not finished."""
+    counts = _counts(gates, unfinished=bool(placeholders))
+    suite = Element("testsuite", {"name": _plain(f"signoff check {model} v{version}"), **counts})
     for gate in gates:
         case = SubElement(suite, "testcase", {"classname": "signoff.gates", "name": gate["key"]})
         _outcome(case, gate)
         SubElement(case, "system-out").text = _plain(f"{gate['reason']}\n{gate['method']}\n{gate['turning_point']}")
-    suites = Element("testsuites", _counts(gates))
+    if placeholders:
+        case = SubElement(suite, "testcase", {"classname": "signoff.dossier", "name": "placeholders"})
+        said = f"The dossier is not finished: {len(placeholders)} left to fill in"
+        SubElement(case, "failure", {"message": said, "type": "UNFINISHED"}).text = _plain("\n".join(placeholders))
+    suites = Element("testsuites", counts)
     suites.append(suite)
     body: bytes = tostring(suites, encoding="utf-8")
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + body + b"\n"
@@ -43,10 +48,10 @@ def _tag(gate: Gate) -> str:
     return "error" if gate["outcome"] == Outcome.ERROR.value else "failure"
 
 
-def _counts(gates: Sequence[Gate]) -> dict[str, str]:
-    tags = [_tag(gate) for gate in gates]
+def _counts(gates: Sequence[Gate], *, unfinished: bool) -> dict[str, str]:
+    tags = [_tag(gate) for gate in gates] + ["failure"] * unfinished
     return {
-        "tests": str(len(gates)),
+        "tests": str(len(tags)),
         "failures": str(tags.count("failure")),
         "errors": str(tags.count("error")),
         "skipped": str(tags.count("skipped")),

@@ -193,6 +193,30 @@ def rolling_value_at_risk(
     )
 
 
+def volatility_scaled(returns: ArrayLike) -> Floats:
+    """The returns of a book whose positions are scaled to a constant forecast of its volatility, before costs.
+
+    Each return is multiplied by σ̄ / σ_t. σ_t is the EWMA volatility forecast from the returns before it (decay 0.94,
+    zero mean, started at the sample's mean square), and σ̄² the mean of the forecasts' squares.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per period, oldest first.
+
+    Raises
+    ------
+    InputError
+        NaN, infinite or misshapen input.
+    InsufficientData
+        Constant returns.
+    """
+    sample = varying(simple_returns(returns), "returns")
+    scale = float(np.abs(sample).max())
+    forecasts = _ewma_volatility(sample[np.newaxis, :] / scale)[0, :-1]
+    level = float(np.sqrt(np.mean(forecasts**2)))
+    return np.asarray(sample * level / np.maximum(forecasts, np.finfo(np.float64).tiny), dtype=np.float64)
+
+
 def _sample(returns: ArrayLike, level: float, method: str) -> Floats:
     one_of(method, "method", CONVENTIONS)
     sample = simple_returns(returns)

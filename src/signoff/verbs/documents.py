@@ -789,6 +789,7 @@ class AssessmentDocument(TypedDict):
     refused: list[str]
     submit_refused: list[str]
     cannot_sign: list[str]
+    placeholders: list[str]
 
 
 def assessment_document(
@@ -797,7 +798,7 @@ def assessment_document(
     """The findings of `check` and `memo`: every metric, every gate and every figure.
 
     `refused` are the refusals of both `memo` and `submit`, `submit_refused` those of `submit` alone, and `cannot_sign`
-    the roles that no enrolled person could sign in.
+    the roles that no enrolled person could sign in. `placeholders` are left in an unfinished dossier.
     """
     refused = refusals(release)
     assessment, dossier = release.assessment, release.inputs.dossier
@@ -826,6 +827,7 @@ def assessment_document(
         "refused": list(refused),
         "submit_refused": [text for text in submit_refused if text not in refused],
         "cannot_sign": list(cannot_sign),
+        "placeholders": list(release.inputs.placeholders),
     }
 
 

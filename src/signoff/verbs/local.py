@@ -238,7 +238,7 @@ class Local:
     def check(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> AssessmentDocument:
-        release = self.house.assessor.assess(folder, policy, progress, seed=seed)
+        release = self.house.assessor.assess(folder, policy, progress, seed=seed, may_be_unfinished=True)
         is_there = self.house.settings.home.is_dir()
         foreseen = self.house.approvals.foreseen(folder, release, actor=self.actor) if is_there else ()
         unsignable = self.house.approvals.unsignable(folder, release, actor=self.actor) if is_there else ()

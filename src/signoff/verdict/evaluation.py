@@ -187,8 +187,30 @@ def judge(asked: Asked, options: Options, progress: Progress, face: Face) -> Ver
     """Read everything, then judge it."""
     chosen = None if asked.gates is None else gate_keys(asked.gates, tuple(DEFINITIONS))
     policy = policy_of(asked.policy)
+    found = read(asked, options, policy, progress)
+    has_trials = found.trials is not None
+    judged = tuple(gate for definition, gate in OWN if _is_judged(definition, chosen, has_trials=has_trials))
+    progress("judging", 2, 4)
+    assessment = assess(found.evidence, found.dossier, policy, progress, gates=judged)
+    progress("judged", 4, 4)
+    return _verdict(assessment, found, policy, chosen, face)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadData:
+    """The returns and the trials as understood, and the evidence that the gates take them for."""
+
+    own: Understood
+    trials: Understood | None
+    benchmark: str
+    evidence: Evidence
+    dossier: Dossier
+
+
+def read(asked: Asked, options: Options, policy: Policy, progress: Progress = silent) -> ReadData:
+    """Read everything that was given. What is ambiguous by a factor raises BadInputError, naming what decides."""
     progress("reading the returns", 0, 4)
-    own, trials, own_benchmark = _understood(asked, options)
+    own, trials, benchmark = _understood(asked, options)
     declared = options.declared
     dossier = undeclared(declared)
     tables = {"backtest": _table(own, options)}
@@ -198,11 +220,7 @@ def judge(asked: Asked, options: Options, progress: Progress, face: Face) -> Ver
     evidence = evidence_of(HERE, tables, declared)
     refuse_low_rate(HERE, declared, policy.gates)
     evidence = with_time(HERE, evidence, dossier, policy.phases)
-    judged = tuple(gate for definition, gate in OWN if _is_judged(definition, chosen, has_trials=trials is not None))
-    progress("judging", 2, 4)
-    assessment = assess(evidence, dossier, policy, progress, gates=judged)
-    progress("judged", 4, 4)
-    return _verdict(assessment, evidence, dossier, policy, (own, trials, own_benchmark), chosen, face)
+    return ReadData(own=own, trials=trials, benchmark=benchmark, evidence=evidence, dossier=dossier)
 
 
 def policy_of(given: Policy | str | Path | None) -> Policy:
@@ -289,30 +307,28 @@ def _table(one: Understood, options: Options) -> EvidenceTable:
 
 def _verdict(
     assessment: Assessment,
-    evidence: Evidence,
-    dossier: Dossier,
+    found: ReadData,
     policy: Policy,
-    tables: tuple[Understood, Understood | None, str],
     chosen: Sequence[str] | None,
     face: Face,
 ) -> Verdict:
-    own, trials, source = tables
+    evidence = found.evidence
     findings = {one.key: _finding(one, face, is_asked=chosen is not None) for one in assessment.findings}
     metrics = tuple(_metrics(assessment, evidence))
-    missing = tuple(_missing(findings, (evidence, dossier, policy), chosen, face))
+    missing = tuple(_missing(findings, (evidence, found.dossier, policy), chosen, face))
     return Verdict(
         outcome=_outcome(findings.values(), missing),
         findings=frozen(findings),
         metrics=frozen({one.key: one for one in metrics}),
         missing=missing,
-        understood=_understanding(evidence, own, trials, source, face),
+        understood=understanding(found, face),
         policy=f"{policy.name} v{policy.version}",
         time=spoken(assessment.time.words, face),
         sessions=differences(evidence),
         notes=tuple(spoken(note.removeprefix("New "), face) for row in assessment.metrics for note in row.notes),
         dates=evidence.backtest.dates,
         returns=evidence.backtest.returns,
-        pictures=tuple(_pictures(assessment, evidence, metrics, own.said)),
+        pictures=tuple(_pictures(assessment, evidence, metrics, found.own.said)),
     )
 
 
@@ -390,10 +406,10 @@ def _missing(
         )
 
 
-def _understanding(
-    evidence: Evidence, own: Understood, trials: Understood | None, source: str, face: Face
-) -> Understanding:
-    backtest, time = evidence.backtest, evidence.backtest.time
+def understanding(found: ReadData, face: Face) -> Understanding:
+    """What was read, guessed and dropped, in words and in parts."""
+    own, trials, source = found.own, found.trials, found.benchmark
+    backtest, time = found.evidence.backtest, found.evidence.backtest.time
     start, end = backtest.period
     parts = [own] if trials is None else [own, trials]
     dropped = tuple(dict.fromkeys([*(note for one in parts for note in one.dropped), *backtest.left_out]))

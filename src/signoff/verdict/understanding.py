@@ -111,6 +111,19 @@ def of_benchmark(given: Given, options: Options) -> Understood:
     return _read(table, (name,), options, given, is_own=False)
 
 
+def reads_as_trials(given: Given) -> bool:
+    """Whether a table holds a family of trials: columns of which none is named as the returns to judge."""
+    if given.tool:
+        return False
+    table, _ = _in_order(_spread(given.table))
+    if table.frame is not given.table.frame and table.frame.width != given.table.frame.width:
+        return True
+    kept = [name for name in _of_numbers(table) if _plain(name) not in _BESIDE and _plain(name) not in _FLOWS]
+    return len(kept) > 1 and not any(
+        sum(1 for name in kept if pattern.search(_plain(name))) == 1 for pattern in (_RETURNS, _EQUITY)
+    )
+
+
 def many_columns(given: Given, options: Options) -> Understood:
     """The returns of every trial, a column each; a long table of date, trial and return is spread out."""
     table, turned = _in_order(_spread(given.table))

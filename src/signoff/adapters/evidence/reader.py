@@ -78,13 +78,22 @@ class FolderReader:
         in_force: Callable[[], InForce] = built_in,
         *,
         is_submission: bool = False,
+        may_be_unfinished: bool = False,
     ) -> Inputs:
         """Parse and check everything; one fault refuses the whole folder."""
         with one_reading():
-            return self._read(folder, policy, in_force, is_submission=is_submission)
+            return self._read(
+                folder, policy, in_force, is_submission=is_submission, may_be_unfinished=may_be_unfinished
+            )
 
     def _read(
-        self, folder: Path, policy: Path | None, in_force: Callable[[], InForce], *, is_submission: bool
+        self,
+        folder: Path,
+        policy: Path | None,
+        in_force: Callable[[], InForce],
+        *,
+        is_submission: bool,
+        may_be_unfinished: bool,
     ) -> Inputs:
         if not folder.is_dir():
             raise BadInputError(
@@ -92,7 +101,7 @@ class FolderReader:
                 f"`signoff init MODEL VERSION --dir {folder}` writes one."
             )
         is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
-        dossier = load_dossier(folder, is_kept=is_kept)
+        dossier = load_dossier(folder, is_kept=is_kept, may_be_unfinished=may_be_unfinished)
         policy_file = _given(folder, policy)
         if is_submission or policy_file is None:
             installed = in_force()
@@ -127,6 +136,7 @@ class FolderReader:
             files=files,
             links=_links(folder, dossier.value, files),
             floor=floor,
+            placeholders=dossier.placeholders,
         )
 
 

@@ -104,23 +104,27 @@ def convert(request: ConversionRequest) -> Converted:
     labelled = _read(request, sources)
     frame = _as_table(labelled, request.table, "" if request.is_values else request.unit)
     _refuse_impossible(frame, labelled, request)
+    said = {"format": request.format, "zone": request.zone or "", **_said(request), "notes": list(labelled.notes)}
+    return Converted(files=with_note(request.table, frame, sources, said), frame=frame, notes=labelled.notes)
+
+
+def with_note(
+    table: str, frame: pl.DataFrame, sources: Mapping[Path, bytes], said: Mapping[str, object]
+) -> dict[str, bytes]:
+    """A table of evidence as a file, and the note of where it came from."""
     frame.write_parquet(written := BytesIO())
     content = written.getvalue()
     note: dict[str, object] = {
-        "format": request.format,
+        **said,
         "sources": [{"name": p.name, "sha256": digest(c), "size": len(c)} for p, c in sources.items()],
         "table_sha256": digest(content),
         "rows": frame.height,
         "columns": frame.columns,
         "first": str(frame[DAY].min()),
         "last": str(frame[DAY].max()),
-        "zone": request.zone or "",
-        **_said(request),
-        "notes": list(labelled.notes),
         "signoff": __version__,
     }
-    files = {f"{request.table}.parquet": content, f"{request.table}{NOTE}": canonical(note)}
-    return Converted(files=files, frame=frame, notes=labelled.notes)
+    return {f"{table}.parquet": content, f"{table}{NOTE}": canonical(note)}
 
 
 def _said(request: ConversionRequest) -> dict[str, object]:

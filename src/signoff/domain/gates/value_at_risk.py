@@ -5,7 +5,7 @@ and asks whether the exceptions came as often, and as independently, as the leve
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -31,8 +31,10 @@ from signoff.stats.value_at_risk import (
     conditional_value_at_risk,
     rolling_value_at_risk,
     value_at_risk,
+    volatility_scaled,
 )
 
+FILTERED: Final = "filtered_historical"
 MIN_FORECASTS: Final = 250
 FEWEST_BEFORE: Final = 100
 """Rows that a 95% quantile takes: five of them lie beyond it. Both minima count rows, however long a row is."""
@@ -105,6 +107,7 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         coverage = christoffersen(forecasts.is_exception, level=gate.level)
         exceptions, n = int(forecasts.is_exception.sum()), forecasts.dates.size
         expected = (1 - gate.level) * n
+        rejections = tuple(_rejections(coverage, gate.significance))
         return GateMeasurement(
             value=estimate.value,
             n=returns.size,
@@ -113,17 +116,45 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
             f"{coverage.independence.convention}; {coverage.conditional.convention}; rejected where p < "
             f"{gate.significance:g}",
             explanation=f"{exceptions} of {n:,} forecasts out of sample were exceeded; {expected:.1f} were expected."
-            + "".join(f" Left out: {note}." for note in quiet.notes),
+            + "".join(f" Left out: {note}." for note in quiet.notes)
+            + (_advice(backtest, gate) if rejections else ""),
             figures=(
                 *_figures(evidence, gate, coverage, exceptions, n),
                 count("gates.var.rows_left_out", int(quiet.rows.sum())),
             ),
-            objections=tuple(_rejections(coverage, gate.significance)),
+            objections=rejections,
             turning_point=_turning_point(estimate.value, exceptions, n, gate),
             charts=(_picture(backtest, forecasts, gate),),
         )
 
     return guarded(rule, measure)
+
+
+def _advice(backtest: Returns, gate: VarGate) -> str:
+    """What two known remedies would have done on these returns; neither changes the verdict."""
+    said = []
+    if gate.method != FILTERED:
+        held = _held(backtest.returns, replace(gate, method=FILTERED), backtest)
+        said.append(f"Filtered historical simulation (gates.var.method: {FILTERED}, Hull and White 1998) {held}")
+    scaled = _held(volatility_scaled(backtest.returns), gate, backtest)
+    said.append(
+        f"With positions scaled by forecast volatility (EWMA, decay 0.94; before costs) {gate.method} VaR {scaled}"
+    )
+    return "".join(f" {one}." for one in said)
+
+
+def _held(returns: Floats, gate: VarGate, backtest: Returns) -> str:
+    """How often forecasts of this method would have been exceeded, and whether coverage would be rejected."""
+    window = forecast_window(gate, backtest)
+    rolling = rolling_value_at_risk(returns, window=window, level=gate.level, method=gate.method)
+    coverage = christoffersen(rolling.is_exception, level=gate.level)
+    rejected = [
+        f"{key} p {number(test.p_value, Unit.PROBABILITY)}"
+        for key, _, test in _tests(coverage)
+        if not test.p_value >= gate.significance
+    ]
+    ends = f"would be rejected too ({', '.join(rejected)})" if rejected else "its coverage would not be rejected"
+    return f"would have been exceeded {rolling.exceptions:,} times of {rolling.n:,}, and {ends}"
 
 
 def _ways_out(needed: int, gate: VarGate, time: Sampling) -> str:
