@@ -41,7 +41,7 @@ class BeyondBacktest:
 
 
 def outside(evidence: Evidence, horizon: int = 1) -> tuple[BeyondBacktest, ...]:
-    """The tables that reach beyond the backtest by more sessions than a prediction covers (`horizon`), and than five."""
+    """The tables that reach beyond the backtest by more than five sessions and more than the `horizon`."""
     return tuple(_outside(evidence, max(horizon, FEWEST_SESSIONS)))
 
 
