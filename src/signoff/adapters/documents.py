@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 
@@ -71,6 +72,9 @@ def policy_text(content: str) -> bytes:
     said = json.loads(content)
     named = {key: said[key] for key in ("name", "version")} | said
     return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
+
+
+GATES_OF_PACKAGES: Final = "signoff.gates"
 
 
 def load_dossier(path: Path, *, is_kept: bool = False) -> Located[Dossier]:
@@ -170,6 +174,7 @@ def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:
 def _unknown_gates(dossier: Located[Dossier]) -> list[_Problem]:
     """An explanation of a near miss names a gate of the policy."""
     gates = [item.name for item in fields(GatePolicy) if item.default_factory is not MISSING]
+    gates += [point.name for point in entry_points(group=GATES_OF_PACKAGES)]
     return [
         _Problem(
             dossier.line_of(f"validation.near_misses.{name}"),
