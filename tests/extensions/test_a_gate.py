@@ -1,14 +1,17 @@
 """A gate is one file of another package: it judges beside the memo's own, and what it breaks or boasts blocks."""
 
 import json
+import re
 
 import pytest
 import release_folder
 import toy_package
 
+from signoff.adapters.documents import load_dossier
 from signoff.cli.main import main
+from signoff.domain.errors import BadInputError
 
-NAMES = ("record_length", "breaks", "boasts", "misnamed", "leaves", "spells")
+NAMES = ("record_length", "breaks", "boasts", "misnamed", "leaves", "spells", "nears", "interrupts")
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +57,31 @@ def test_what_breaks_boasts_or_is_misnamed_is_an_error_that_blocks(checked):
     assert "expected outcome as Outcome, found 'pass'" in said["spells"]["reason"]
 
 
+def test_a_near_miss_that_fails_and_an_interruption_are_faults_of_the_gate(checked):
+    _, document = checked("nears, interrupts")
+    said = {gate["key"]: gate for gate in document["gates"]}
+    assert {said[name]["outcome"] for name in ("nears", "interrupts")} == {"error"}
+    assert "it says near miss beside fail" in said["nears"]["reason"]
+    assert "KeyboardInterrupt" in said["interrupts"]["reason"]
+
+
+def test_a_near_miss_of_an_installed_gate_can_be_explained_and_one_of_no_gate_cannot(
+    package, dossier, tmp_path, monkeypatch
+):
+    text = (dossier / "dossier.yaml").read_text()
+    copied = tmp_path / "dossier.yaml"
+    copied.write_text(re.sub(r"near_misses:", "near_misses:\n    record_length: few rows", text, count=1))
+    with pytest.raises(BadInputError, match=r"near_misses\.record_length.*no gate has this name"):
+        load_dossier(copied)
+    toy_package.on_path(monkeypatch, package, "toy_parts")
+    assert load_dossier(copied).value.validation.near_misses["record_length"] == "few rows"
+
+
 def test_a_gate_of_no_package_is_refused_before_anything_is_judged(package, dossier, monkeypatch, capsys):
     toy_package.on_path(monkeypatch, package, "toy_parts")
     monkeypatch.setenv("SIGNOFF_GATES", "record_lenght")
     assert main(["check", str(dossier)]) == 2
     assert (
-        "'record_lenght'; installed are: boasts, breaks, leaves, misnamed, record_length, spells"
+        "'record_lenght'; installed are: boasts, breaks, interrupts, leaves, misnamed, nears, record_length, spells"
         in capsys.readouterr().err
     )

@@ -93,6 +93,22 @@ def test_a_venue_that_ends_the_process_at_a_fence_keeps_nothing_from_being_cance
     assert (said["recorded"], said["open_orders"], book.open_orders("momentum:")) == (True, 0, ())
 
 
+ENDINGS = ("interrupts", "exits", "interrupting", "exiting")
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_a_venue_that_interrupts_or_ends_the_process_takes_no_word_from_a_kill(name, tmp_path):
+    site = toy_package.installed(tmp_path / "site", "toy_venue", **{name: ("venues", name) for name in ENDINGS})
+    line = [sys.executable, "-m", "signoff", "kill", "momentum", "--reason", "smoke", "--home", str(tmp_path / "home")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+    ran = subprocess.run(
+        [*line, "--venue", name], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 1, ran.stderr
+    assert "momentum is killed" in ran.stdout
+    assert "Nothing was recorded" not in ran.stdout + ran.stderr
+
+
 def test_its_options_are_the_settings_with_its_prefix(found, tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNOFF_VENUE_BROKEN", "no line to the exchange")
     with pytest.raises(UnavailableError, match="no line to the exchange"):

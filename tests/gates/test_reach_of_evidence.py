@@ -91,9 +91,30 @@ def test_a_previous_version_that_runs_on_is_outside_and_one_that_is_older_is_not
     assert outside(older) == ()
 
 
-@pytest.mark.parametrize(("days", "is_outside"), [(1, False), (20, False), (24, True)])
-def test_a_month_beside_the_backtest_is_no_record_of_its_own(days, is_outside, daily):
-    assert bool(outside(short(daily, slice(0, 1600 - days), "trials"))) is is_outside
+@pytest.mark.parametrize(
+    ("days", "horizon", "is_outside"),
+    [(1, 1, False), (5, 1, False), (6, 1, True), (21, 1, True), (21, 21, False), (22, 21, True), (24, 3, True)],
+)
+def test_sessions_beyond_five_and_beyond_the_horizon_are_outside(days, horizon, is_outside, daily):
+    assert bool(outside(short(daily, slice(0, 1600 - days), "trials"), horizon)) is is_outside
+    assert bool(outside(short(daily, slice(days, 1600), "predictions"), horizon)) is is_outside
+
+
+def test_a_few_rows_far_apart_are_outside_by_the_calendar(daily):
+    cut_short = short(daily, slice(0, 1560), "trials")
+    rare = cut(daily.predictions, [*range(1560), 1579, 1599])
+
+    assert [one.sessions for one in outside(replace(cut_short, predictions=rare))] == [2]
+
+
+@pytest.mark.parametrize("days", [6, 21])
+def test_no_gate_passes_on_a_record_cut_by_less_than_a_month(days, daily, dossier, policy):
+    cut_short = replace(short(daily, slice(0, 1600 - days), "trials"), backtest_previous=daily.backtest_previous)
+
+    for finding in judged(cut_short, dossier, policy).values():
+        assert finding.outcome is Outcome.INCONCLUSIVE
+        assert f"predictions run to {daily.backtest.dates[-1]}: {days} sessions are not in any gate" in finding.reason
+        assert f"the previous version's returns run to {daily.backtest.dates[-1]}: {days} sessions" in finding.reason
 
 
 def test_paper_trading_after_the_backtest_is_normal(daily):

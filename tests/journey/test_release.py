@@ -126,8 +126,9 @@ class TestApprovals:
         path = desk.folder / "dossier.yaml"
         path.write_text(path.read_text().replace("summary: null", 'summary: "v1.1.0 had {metrics.sharpe.new}."'))
         _, checked, _ = desk("check", desk.folder)
-        gates, figures = checked["summary_computed"]
+        gates, figures, beside = checked["summary_computed"]
         assert gates.startswith("Computed: ")
+        assert "Returns: " in beside or "Sharpe difference to" in beside
         assert "is the Sharpe ratio of the new version v" in figures
         assert {gates, figures} <= {line for line in _lines(checked) if isinstance(line, str)}
 

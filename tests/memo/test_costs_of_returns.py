@@ -145,6 +145,50 @@ def test_a_summary_calls_nothing_net_that_is_before_costs(text):
     assert not said_of(text, Costs.DECLARED)
 
 
+OTHER_WORDS_FOR_NET = (
+    "Sharpe {metrics.sharpe.new}, costs deducted.",
+    "Sharpe {metrics.sharpe.new}, all costs included.",
+    "Sharpe {metrics.sharpe.new}, post-cost.",
+    "Sharpe {metrics.sharpe.new} after brokerage.",
+    "Sharpe {metrics.sharpe.new} after spread and commissions.",
+    "The returns include commissions and slippage.",
+    "Sharpe {metrics.sharpe.new}, fully costed.",
+    "Sharpe {metrics.sharpe.new} once costs are paid.",
+    "Costs are already in the Sharpe of {metrics.sharpe.new}.",
+)
+
+
+@pytest.mark.parametrize("text", [*NET, *OTHER_WORDS_FOR_NET])
+@pytest.mark.parametrize("costs", [Costs.BEFORE, Costs.NOT_STATED])
+def test_what_nobody_stated_is_not_called_net_in_other_words(text, costs):
+    (said,) = said_of(text, costs)
+
+    assert f"the backtest returns: {costs}" in said
+    assert not said_of(text, Costs.IMPORTED)
+
+
+def test_a_cost_beside_a_return_is_refused_where_returns_are_before_costs():
+    text = "Sharpe {metrics.sharpe.new} at costs of 1 bp a trade."
+
+    assert said_of(text, Costs.BEFORE)
+    assert not any("is not so" in one for one in said_of(text.replace("at costs", "before costs"), Costs.BEFORE))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sharpe {metrics.sharpe.new}, gross.",
+        "Sharpe {metrics.sharpe.new} before commissions and slippage.",
+        "Sharpe {metrics.sharpe.new}; whether costs are in these returns is not stated.",
+        "A neural net of three layers lifts the Sharpe ratio.",
+        "Net exposure is low and returns are steady.",
+        "Paper trading lost money, with a slippage of {paper.slippage}.",
+    ],
+)
+def test_a_sentence_that_takes_no_costs_off_is_accepted(text):
+    assert not said_of(text, Costs.BEFORE)
+
+
 @pytest.mark.parametrize(
     "text",
     ["Before costs the Sharpe is {metrics.sharpe.new}.", "Costs are not in these returns.", "A net of features."],

@@ -781,6 +781,7 @@ ROWS: tuple[Row, ...] = (
         world="no venue",
     ),
     row("the code ran in place", evidence("pit.protection", IN_PLACE), ("2.3", "Historical replay")),
+    row("nothing was traded on paper", without("paper"), (PAGE_ONE, "^Paper trading: S"), world="written summary"),
     row(
         "nobody wrote a summary",
         dossier("header.summary", None),

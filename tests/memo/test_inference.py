@@ -12,8 +12,8 @@ from signoff.domain.benchmark import Benchmark, objection
 from signoff.domain.evidence import PaperLog
 from signoff.domain.gates.facts import facts
 from signoff.domain.gates.inference import benchmark_summary, inference_latencies
+from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.document import Mark
-from signoff.domain.memo.summary import contradictions
 
 
 def registration(number, run, model="momentum", sha256="a" * 64):

@@ -17,8 +17,8 @@ from signoff.rendering.markdown import markdown
 from signoff.rendering.pdf import pdf
 
 MARK = (
-    "declared by K. Example, not computed; the figures that could be read in it were held against the evidence, its "
-    "words on gates were held against their outcomes; its other words were not held against anything"
+    "declared by K. Example and not computed. Held against the evidence: 0 figures, 0 gate outcomes; nothing else of "
+    "these words was checked"
 )
 
 

@@ -68,6 +68,26 @@ def test_each_comparison_is_held_against_its_own_test(text: str, name: str, *, i
 @pytest.mark.parametrize(
     "text",
     [
+        "Its risk features make the Sharpe ratio significantly higher than v1.1.0's.",
+        "The data show a significantly higher Sharpe ratio than v1.1.0.",
+        "The new code of the pipeline makes its returns significantly better.",
+        "Without any tuning, the Sharpe ratio is significantly higher.",
+        "No reviewer doubts it: the Sharpe ratio is significantly higher.",
+        "Not only significantly better, but faster.",
+        "If costs are included, the improvement in Sharpe is significant.",
+        "In bull markets and overall, the new version is significantly better than v1.1.0.",
+        "Hansen's test shows that v2.0.0 is significantly better than v1.1.0.",
+    ],
+)
+def test_no_other_word_of_a_sentence_excuses_a_claim_on_the_difference(text: str) -> None:
+    (said,) = held(text, 0.712, **{"regimes.bull.p_value": 0.001, "gates.hansen_spa.statistic": 0.001})
+
+    assert "sharpe_difference.p_value = 0.712" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "The difference of the Sharpe ratios is not significant.",
         "No statistically significant difference in returns.",
         "We cannot say whether the Sharpe is significantly better.",

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 
@@ -72,6 +73,9 @@ def policy_text(content: str) -> bytes:
     document = json.loads(content)
     named = {key: document[key] for key in ("name", "version")} | document
     return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
+
+
+GATES_OF_PACKAGES: Final = "signoff.gates"
 
 
 def load_dossier(path: Path, *, is_kept: bool = False, may_be_unfinished: bool = False) -> Located[Dossier]:
@@ -172,6 +176,7 @@ def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:
 def _unknown_gates(dossier: Located[Dossier]) -> list[_Problem]:
     """An explanation of a near miss names a gate of the policy."""
     gates = [item.name for item in fields(GatePolicy) if item.default_factory is not MISSING]
+    gates += [point.name for point in entry_points(group=GATES_OF_PACKAGES)]
     return [
         _Problem(
             dossier.line_of(f"validation.near_misses.{name}"),

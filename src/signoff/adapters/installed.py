@@ -43,7 +43,7 @@ class InstalledNotifier:
             )
         except SignoffError:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             raise NotTakenError(
                 f"The notifier {self._name} failed: {type(error).__name__}: {error}. The message stays due.",
                 is_of_receiver=True,
@@ -72,7 +72,7 @@ def held(gate: Gate, package: str, name: str) -> Gate:
         try:
             finding = gate(evidence, dossier, policy)
             fault = _fault(finding, name)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a gate that breaks, however it breaks, must block
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a gate that breaks, however it breaks, must block
             return _broken(name, package, f"{type(error).__name__}: {error}")
         if fault:
             return _broken(name, package, fault)
@@ -100,6 +100,8 @@ def _boast(finding: Finding) -> str:
     """The fault of a pass that its own figures contradict; "" without one."""
     value, limit = finding.statistic.value, finding.threshold.value
     is_met = value is not None and limit is not None and finding.comparison.holds(value, limit)
+    if finding.is_near_miss and finding.outcome is not Outcome.PASS:
+        return f"it says near miss beside {finding.outcome.value}, and only a pass can be near"
     if finding.outcome is Outcome.PASS and not (is_met and finding.n > 0):
         return f"it says pass, and its statistic {value} {finding.comparison} {limit} over {finding.n} does not"
     return ""

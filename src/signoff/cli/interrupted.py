@@ -22,6 +22,12 @@ def what_stands(session: Session) -> tuple[str, ...]:
             "before the same command is repeated.",
         )
     if not session.undertakings:
+        kept = answer_within(session.kills_kept, LOOKED_S)
+        if kept is None or kept:
+            which = (
+                "Whether a kill was kept cannot be told" if kept is None else f"The kill of {', '.join(kept)} stands"
+            )
+            return (f"Stopped. {which}: look with `signoff history` before the same command is repeated.",)
         return ("Stopped. Nothing was recorded; the same command can be given again.",)
     events = answer_within(lambda: standing(tuple(session.undertakings)), LOOKED_S)
     if events is None:

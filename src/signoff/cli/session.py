@@ -79,6 +79,10 @@ class Session:
             self._look_at(self._house)
         return self._house
 
+    def kills_kept(self) -> tuple[str, ...]:
+        """What the kills are of that the ledger does not hold yet; of a command that only reads, none."""
+        return () if self._house is None else tuple(sorted({kill.model for kill in self._house.kills.pending()}))
+
     def _look_at(self, house: Installation) -> None:
         """Refuse a home that is open to others; a command that takes risk away only warns."""
         for problem in house.settings.problems:

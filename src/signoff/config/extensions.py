@@ -70,7 +70,7 @@ def loaded(group: EntryPointGroup, name: str) -> Any:  # noqa: ANN401 - whatever
     point = entry(group, name)
     try:
         return point.load()
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise BadInputError(
             f"{name!r} ({group.setting}) of {origin(point)}: expected {point.value} to load, found "
             f"{type(error).__name__}: {error}. Install what it needs, or correct the package."

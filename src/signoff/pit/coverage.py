@@ -4,7 +4,7 @@ A replay draws its dates from those that have features. Where inputs begin late,
 beside them are in no draw, and a clean replay says nothing of them. Decisions are counted by their UTC day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -19,7 +19,11 @@ DayNumbers = NDArray[np.int64]  # days since 1970
 
 LEAST_REACH_DAYS: Final = 4
 """A decision after a weekend or a holiday uses the features of the session before."""
-LEAST_INPUT_REACH_DAYS: Final = 7
+LEAST_INPUT_REACH: Final = {"row": 7.0, "session": 1.0}
+"""A row serves the week that it begins, and of the record's own sessions those of its day and of the next."""
+ALLOWANCE: Final = 1.5
+MOST_STEPS: Final = 6
+STRETCHES: Final = 8
 FEWEST_DAYS_OF_AN_INPUT: Final = 20
 """A table of fewer days, such as a list of sectors, is no history that could begin late."""
 FEWEST_ROWS_OF_A_SYMBOL: Final = 8
@@ -81,7 +85,7 @@ def coverage(decisions: Decisions, carried: pl.DataFrame, inputs: Inputs) -> Rep
     features = _by_day(carried)
     seen = _within_features(decisions.days, features[_DAY].to_numpy())
     for table in _histories(inputs):
-        seen &= _within_rows(decisions.days, table[_DAY].to_numpy())
+        seen &= _within_rows(decisions.days, table)
     days = decisions.days[seen]
     pairs = None if decisions.pairs is None else _pairs(decisions.pairs, features, inputs, days)
     if pairs is not None:
@@ -155,13 +159,59 @@ def _after(days: DayNumbers, rows: DayNumbers, reach: float) -> NDArray[np.bool_
     return found
 
 
-def _within_rows(days: DayNumbers, rows: DayNumbers) -> NDArray[np.bool_]:
-    """Whether an input has rows around each day, as often as it has them elsewhere."""
-    rows = np.unique(rows)
-    steps = np.diff(rows)
-    reach = max(LEAST_INPUT_REACH_DAYS, 3 * float(np.median(steps)), 1.5 * float(np.percentile(steps, 99)))
-    found: NDArray[np.bool_] = _after(days, rows, reach) | ((days < rows[0]) & (rows[0] - days <= reach))
-    return found
+def _within_rows(
+    days: DayNumbers, rows: pl.DataFrame, clocks: Collection[str] = tuple(LEAST_INPUT_REACH)
+) -> NDArray[np.bool_]:
+    """Whether an input has rows around each day, of any symbol, as often as one symbol usually has them."""
+    whole = pl.lit("").alias("symbol")
+    own = rows if "symbol" in rows.columns and rows.height > rows["symbol"].n_unique() else rows.with_columns(whole)
+    reaches = {clock: _reach(_placed(own, days), clock, days) for clock in clocks}
+    asked = pl.DataFrame({_DAY: days}).with_columns(whole)
+    return _near(asked, rows.select(_DAY, whole).unique(), days, reaches).to_numpy()
+
+
+def _placed(rows: pl.DataFrame, days: DayNumbers) -> pl.DataFrame:
+    """Rows in order of days, with their place on each clock: "row" in calendar days, "session" in the record's own."""
+    rows = rows.sort(_DAY, maintain_order=True)
+    return rows.with_columns(row=pl.col(_DAY), session=pl.Series(np.searchsorted(days, rows[_DAY].to_numpy())))
+
+
+def _near(asked: pl.DataFrame, rows: pl.DataFrame, days: DayNumbers, reaches: Mapping[str, float]) -> pl.Series:
+    """Whether each day and symbol asked for, in order of days, has a row of that symbol within reach on each clock.
+
+    In the record's own sessions a holiday takes no time. A symbol without rows is another input's matter.
+    """
+    had, held = _placed(rows, days), _placed(asked, days)
+    begins = had.group_by("symbol").agg(pl.col("row", "session").min().name.suffix("_first"))
+    held = held.join_asof(had, on=_DAY, by="symbol", check_sortedness=False, suffix="_before")
+    held = held.join(begins, on="symbol", how="left", maintain_order="left")
+    near = [
+        (pl.col(clock) - pl.coalesce(f"{clock}_before", f"{clock}_first")).abs() <= reach
+        for clock, reach in reaches.items()
+    ]
+    return held.select(near=pl.all_horizontal(near).fill_null(value=True))["near"]
+
+
+def _reach(rows: pl.DataFrame, clock: str, days: DayNumbers) -> float:
+    """How far one row of an input serves, from the steps between its rows within the record.
+
+    It is the typical step of a symbol with an allowance. An input of events has uneven steps: there the longest step of
+    that stretch of the record counts which has the rows closest together. A stretch that lacks rows excuses itself in
+    neither. Symbols with many rows decide for those with few.
+    """
+    steps = rows.with_columns(step=pl.col(clock).diff().over("symbol")).drop_nulls("step")
+    inside = steps.filter(pl.col(_DAY).is_between(int(days[0]), int(days[-1])))
+    steps = steps if inside.is_empty() else inside
+    if steps.is_empty():
+        return LEAST_INPUT_REACH[clock]
+    length = -(-int(days[-1] - days[0] + 1) // STRETCHES)
+    longest = steps.group_by("symbol", (pl.col(_DAY) - int(days[0])) // length).agg(pl.col("step").max(), n=pl.len())
+    closest = longest.group_by("symbol").agg(pl.col("step").min() * ALLOWANCE, pl.col("n").sum())
+    usual = steps.group_by("symbol").agg(usual=pl.col("step").median()).join(closest, on="symbol")
+    uneven = pl.min_horizontal("step", MOST_STEPS * pl.col("usual"))
+    reaches = usual.select("n", reach=pl.max_horizontal(ALLOWANCE * pl.col("usual"), uneven)).sort("reach")
+    quarter = np.searchsorted(reaches["n"].cum_sum().to_numpy(), steps.height / 4)
+    return max(LEAST_INPUT_REACH[clock], float(reaches["reach"][int(quarter)]))
 
 
 def _pairs(pairs: pl.DataFrame, features: pl.DataFrame, inputs: Inputs, days: DayNumbers) -> pl.DataFrame | None:
@@ -171,9 +221,10 @@ def _pairs(pairs: pl.DataFrame, features: pl.DataFrame, inputs: Inputs, days: Da
         return None
     found = pairs.sort(_DAY).with_columns(pl.Series("seen", _paired(pairs.sort(_DAY), features)))
     found = found.with_columns(pl.col("seen") & pl.col(_DAY).is_in(pl.Series(days).implode()))
+    days_of_record = np.unique(pairs[_DAY].to_numpy())
     for table in _histories(inputs):
         if "symbol" in table.columns:
-            found = _within_symbol(found, table)
+            found = _within_symbol(found, table.filter(pl.col("symbol").is_in(named)), days_of_record)
     return found
 
 
@@ -189,20 +240,14 @@ def _paired(pairs: pl.DataFrame, features: pl.DataFrame) -> NDArray[np.bool_]:
     return (pairs[_DAY] - last <= _reach_of_features(of_all)).fill_null(value=False).to_numpy()
 
 
-def _within_symbol(pairs: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-    """Take away the pairs that lie before or after the rows that an input has of their symbol."""
-    spans = table.group_by("symbol").agg(
-        begin=pl.col(_DAY).min(),
-        end=pl.col(_DAY).max(),
-        rows=pl.len(),
-        step=(pl.col(_DAY).max() - pl.col(_DAY).min()) / (pl.len() - 1).clip(1),
-    )
-    if float(np.median(spans["rows"].to_numpy())) < FEWEST_ROWS_OF_A_SYMBOL:
+def _within_symbol(pairs: pl.DataFrame, table: pl.DataFrame, days: DayNumbers) -> pl.DataFrame:
+    """Take away the pairs that lie where an input lacks rows of their symbol: before, between or after those it has."""
+    rows = table.group_by("symbol").len()["len"].to_numpy()
+    if not rows.size or np.quantile(rows, 0.75) < FEWEST_ROWS_OF_A_SYMBOL:
         return pairs
-    reach = max(LEAST_INPUT_REACH_DAYS, 3 * float(np.median(spans["step"].to_numpy())))
-    held = pairs.join(spans, on="symbol", how="left", maintain_order="left")
-    inside = (pl.col(_DAY) >= pl.col("begin") - reach) & (pl.col(_DAY) <= pl.col("end") + reach)
-    return held.with_columns(pl.col("seen") & inside.fill_null(value=True)).select(_DAY, "symbol", "seen")
+    reaches = {clock: _reach(_placed(table, days), clock, days) for clock in LEAST_INPUT_REACH}
+    near = _near(pairs.select(_DAY, "symbol"), table, days, reaches)
+    return pairs.with_columns(pl.col("seen") & near)
 
 
 def _gaps(days: DayNumbers, seen: NDArray[np.bool_]) -> Iterator[Gap]:
@@ -241,6 +286,6 @@ def _day(number: int | np.int64) -> date:
 
 
 def around(of_rows: DayNumbers, days: DayNumbers) -> NDArray[np.bool_]:
-    """Whether a table has rows around each day, as often as it has them elsewhere."""
+    """Whether a table has rows around each day, by the calendar, as often as it usually has them."""
     rows = np.unique(of_rows)
-    return np.isin(days, rows) if rows.size < 2 else _within_rows(days, rows)
+    return np.isin(days, rows) if rows.size < 2 else _within_rows(days, pl.DataFrame({_DAY: rows}), ("row",))

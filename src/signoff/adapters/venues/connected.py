@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
+from signoff.adapters.exits import kept_alive
 from signoff.adapters.outside import Breaker, Outside
 from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.flags import FlagsRevision
@@ -67,10 +68,10 @@ class ConnectedVenue:
 
     def _within(self, what: str, call: Callable[[], T]) -> T:
         try:
-            return self._outside.ask(what, call)
+            return self._outside.ask(what, lambda: kept_alive(call))
         except SignoffError:
             raise
-        except (Exception, SystemExit) as error:  # a broker's library may call sys.exit
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # a broker's library may end its process
             raise UnavailableError(
                 f"The venue {self._name} failed ({what}): {type(error).__name__}: {error}. What it did is unknown."
             ) from error

@@ -129,7 +129,8 @@ def _assessed(
 def _judged(
     evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress, gates: Sequence[Gate]
 ) -> Iterator[Finding]:
-    high, beyond = too_high(evidence, dossier, policy), outside(evidence)
+    high = too_high(evidence, dossier, policy)
+    beyond = outside(evidence, dossier.validation.prediction_horizon or 1)
     keys = set[str]()
     for done, gate in enumerate(gates):
         progress(gate.__name__.replace("_", " "), done, len(gates))

@@ -17,6 +17,8 @@ from signoff.domain.evidence import Days, Evidence
 from signoff.domain.finding import Finding
 from signoff.domain.outcome import Outcome
 
+FEWEST_SESSIONS: Final = 5
+"""Tables of one model may end a few sessions apart; so may predictions whose horizon the returns do not reach."""
 MONTH_DAYS: Final = 31
 
 
@@ -39,9 +41,9 @@ class BeyondBacktest:
         )
 
 
-def outside(evidence: Evidence) -> tuple[BeyondBacktest, ...]:
-    """The tables that reach beyond the backtest by more than a month."""
-    return tuple(_outside(evidence))
+def outside(evidence: Evidence, horizon: int = 1) -> tuple[BeyondBacktest, ...]:
+    """The tables that reach beyond the backtest by more than five sessions and more than the `horizon`."""
+    return tuple(_outside(evidence, max(horizon, FEWEST_SESSIONS)))
 
 
 def with_reach(finding: Finding, found: tuple[BeyondBacktest, ...], dossier: Dossier) -> Finding:
@@ -61,13 +63,16 @@ def with_reach(finding: Finding, found: tuple[BeyondBacktest, ...], dossier: Dos
     return replace(finding, reason=f"{finding.reason} {said}")
 
 
-def _outside(evidence: Evidence) -> Iterator[BeyondBacktest]:
+def _outside(evidence: Evidence, most: int) -> Iterator[BeyondBacktest]:
+    """Sessions are days that a table has; of one with few days, a month is enough, or the time of its horizon."""
     first, last = evidence.backtest.dates[0], evidence.backtest.dates[-1]
+    longest = max(MONTH_DAYS, 2 * most)
     for table, days, may_be_earlier in _tables(evidence):
         later, earlier = days[days > last], days[days < first]
-        if later.size and later[-1] - last > MONTH_DAYS:
+        if later.size > most or (later.size and later[-1] - last > longest):
             yield _of(table, later, later[-1], last, is_later=True)
-        if earlier.size and first - earlier[0] > MONTH_DAYS and not may_be_earlier:
+        is_early = earlier.size > most or (earlier.size and first - earlier[0] > longest)
+        if is_early and not may_be_earlier:
             yield _of(table, earlier, earlier[0], first, is_later=False)
 
 

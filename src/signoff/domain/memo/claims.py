@@ -13,13 +13,17 @@ from enum import Enum, auto
 from typing import Final
 from unicodedata import bidirectional
 
+from signoff.domain.assessment import StressRow
 from signoff.domain.look_alikes import folded
-from signoff.domain.memo.every_gate import gate_contradictions
+from signoff.domain.memo.circumstances import circumstances
+from signoff.domain.memo.every_gate import held_outcomes
 from signoff.domain.memo.gate_names import NUMBERS, gates_of, is_outcome
+from signoff.domain.memo.held import Held, HeldKind
 from signoff.domain.memo.labels import INTERVAL, is_of, label_of, refusal
 from signoff.domain.memo.placeholders import LISTED, PLACEHOLDER, blanked, filled, is_word, misplaced, printed
-from signoff.domain.memo.significance import significance_contradictions
-from signoff.domain.memo.signs import sign_contradictions
+from signoff.domain.memo.significance import held_significance
+from signoff.domain.memo.signs import held_signs
+from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit
 
 MOST_NUMBERS: Final = 150
@@ -103,6 +107,7 @@ class ClaimSubject:
     gain: Gain = Gain.GOOD
 
 
+_COUNTS: Final = "windows|predictions|partitions|orders|trials|counts|features"
 _GATE_COUNTS: Final = ClaimSubject(r"gates?", r"^gates\.(?:passed|total)$")
 _SUBJECTS: Final = (
     ClaimSubject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
@@ -150,21 +155,6 @@ _SCOPES: Final = (
     (r"^paper\.(?:sharpe|correlation|days)", r"paper|correlat"),
     (r"\.(?:low|high)$", INTERVAL),
 )
-# A sentence that names one of these is held against its figures alone; plans are of no such circumstance.
-_OWN_FIGURES: Final = (
-    ("paper trading", r"\bpaper\b", r"^paper\."),
-    (
-        "live trading",
-        r"(?<!go )(?<!goes )(?<!going )(?<!gone )(?<!went )\blive\b(?! (?:date|phase|rollout|deployment))"
-        r"|(?<!version )(?<!model )\bin production\b",
-        r"^live\.",
-    ),
-    (
-        "the walk-forward windows",
-        r"\bwalk[ -]forward\b(?! (?:gates?|consistency|passes|fails|clears|holds)\b)",
-        r"^gates\.walk_forward\.",
-    ),
-)
 _PREVIOUS: Final = re.compile(
     r"(?<!than )(?<!over )(?<!with )(?<!to )(?<!against )(?<!versus )(?<!vs )(?<!from )(?<!replaces )"
     r"\b(?:(?:the|our|its) )?(?:previous|old|former|incumbent|champion|predecessor)\b",
@@ -172,8 +162,9 @@ _PREVIOUS: Final = re.compile(
 )
 PREVIOUS: Final = "the previous version"
 _ELSEWHERE: Final = re.compile(r"\b(?:new|candidate|backtest\w*|out of sample)\b", re.IGNORECASE)
+_OF_THE_BACKTEST: Final = re.compile(r"\b(?:backtest\w*|out of sample|overall)\b", re.IGNORECASE)
 _PLANNED: Final = r"^(?:\^plan|\^features|\^training|\^gates\\\.\()"
-_BETTER: Final = r"improv\w*|better|enhanc\w*|strengthen\w*"
+_BETTER: Final = r"improv\w*|better(?!\s+(?:half|of (?:the|its))\b)|enhanc\w*|strengthen\w*"
 _WORSE: Final = r"worse\w*|deteriorat\w*|weaken\w*|slower"
 _MORE: Final = r"increas\w*|higher|rise[sn]?|rose|rising|gain(?:s|ed)?|more|up|grow\w*|grew|greater|larger|deeper"
 _LESS: Final = (
@@ -193,6 +184,12 @@ _GATES: Final = re.compile(
     rf"(?<!but )\b(?P<n>{_COUNT}|all|every|none)(?: of|\s?/)?(?: (?:the|its|our|all)){{0,4}}(?: memo['’]s)?"
     rf"(?:\s?(?P<total>{_COUNT}))?"
     r"(?: (?:validation|risk|memo)){0,4} gates?\b(?P<rest>[^.;,]*)",
+    re.IGNORECASE,
+)
+# "3 are inconclusive and 1 fails", in a sentence on gates.
+_NUMBERED: Final = re.compile(
+    rf"(?<!of )(?<!/)\b(?P<n>{_COUNT})\s+(?:(?:(?:blocking|advisory|others?|gates?)\s+){{0,2}}(?:(?:is|are)\s+"
+    r"(?P<inconclusive>inconclusive)|end(?:s|ed)? in an (?P<error>error))|(?:others?\s+)?(?P<fail>fails?))\b",
     re.IGNORECASE,
 )
 _FAILING: Final = re.compile(r"\b(?:fail\w*|miss(?:es|ed)?|not pass\w*)\b|n['’]t pass", re.IGNORECASE)
@@ -256,39 +253,65 @@ class Claim:
         return 0.5 * 10.0**-self.decimals * self.scale + 1e-9
 
 
-def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection[str] = ()) -> tuple[str, ...]:
+def contradictions(
+    text: str, facts: Sequence[Quantity], known_words: Collection[str] = (), windows: Sequence[StressRow] = ()
+) -> tuple[str, ...]:
     """A sentence for each number of the text that agrees with no fact, naming it and the nearest fact.
 
     `known_words` are names that contain digits; one that is nothing but a number ("2.0") is a name only where no
-    figure is the subject.
+    figure is the subject. A figure beside the title or the year of one of the `windows` is one of its figures.
     """
+    return tuple(one.contradiction for one in held(text, facts, known_words, windows) if one.contradiction)
+
+
+def held(
+    text: str, facts: Sequence[Quantity], known_words: Collection[str] = (), windows: Sequence[StressRow] = ()
+) -> tuple[Held, ...]:
+    """Everything of a text that is held against the facts, and what of it could not be."""
     if turned := sorted({f"U+{ord(char):04X}" for char in text if bidirectional(char) in _TURNING}):
-        return (f"expected a text that is read in one direction, found {', '.join(turned)}; remove them.",)
+        return (Held(f"expected a text that is read in one direction, found {', '.join(turned)}; remove them."),)
     text = folded(text)
     given = [fact for fact in facts if fact.is_provided]
     named = [fact for fact in facts if not is_outcome(fact)]
     filled_in = blanked(filled(text, [fact for fact in named if fact.name.startswith("gates.")]))
     has_outcomes = any(is_outcome(fact) for fact in given)
-    found = [*gate_contradictions(filled_in, given), *sign_contradictions(blanked(text), given)]
-    found += _gate_contradictions(filled_in, given, is_counted_only=has_outcomes)
-    found += significance_contradictions(blanked(text), given)
+    found = [*held_outcomes(filled_in, given), *held_signs(blanked(text), given), *_held_numbers(filled_in, given)]
+    found += _held_counts(_without_counts(filled_in), given, is_counted_only=has_outcomes)
+    found += held_significance(blanked(text), given)
     plain = _without_names(blanked(text), known_words)
     if (numbers := sum(1 for _ in _NUMBER.finditer(plain))) > MOST_NUMBERS:
-        return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)
+        said = f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it."
+        return (Held(said),)
     figures = [fact for fact in given if not is_outcome(fact) and not is_word(fact)]
+    scopes = _Scopes.of(plain, blanked(text), windows)
     if PLACEHOLDER.search(text):
-        return (*misplaced(text, named), *_mislabelled(text, named), *found, *_bare(plain, figures, known_words))
-    return (*found, *_unreadable(plain), *_unsupported(plain, text, figures, known_words))
+        refused = (
+            *misplaced(text, named),
+            *_mislabelled(text, named, scopes),
+            *(one.contradiction for one in found if one.contradiction),
+            *_bare(plain, figures, known_words, scopes),
+        )
+        held_well = [one for one in found if not one.contradiction]
+        asked = {match["name"] for match in PLACEHOLDER.finditer(text)}
+        filled_from = [fact for fact in figures if fact.name in asked and not _is_declared(fact)]
+        return (*map(Held, refused), *held_well, *(Held("", HeldKind.FIGURE) for _ in filled_from))
+    return (*found, *map(Held, _unreadable(plain)), *_unsupported(plain, text, figures, known_words, scopes))
 
 
-def _unsupported(text: str, written: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
-    """Each number of a text without placeholders that agrees with no fact, alone or with the one it stands beside."""
+def _is_declared(fact: Quantity) -> bool:
+    return fact.name.startswith(("declared.", "registered."))
+
+
+def _unsupported(
+    text: str, written: str, facts: Sequence[Quantity], known_words: Collection[str], scopes: "_Scopes"
+) -> Iterator[Held]:
+    """Each number of a text without placeholders, held against the facts alone or with the one it stands beside."""
     known = [*facts, *_differences(facts)]
-    text = _GATES.sub(_blank_counts, text)
+    text = _GATES.sub(_blank_counts, _without_counts(text))
     bare = {word for word in known_words if _VERSION.fullmatch(word)}
     claims = [
         claim
-        for claim in _claims(text)
+        for claim in _claims(text, scopes)
         if not (claim.subject is None and not claim.unit and claim.text.strip() in bare)
     ]
     index = 0
@@ -303,18 +326,24 @@ def _unsupported(text: str, written: str, facts: Sequence[Quantity], known_words
         for claim in judged if known else ():
             name, pattern = label_of(written, claim.start, claim.end)
             own = [fact for fact in known if name and is_of(fact, pattern, written, claim.start)]
+            if claim.own_facts and claim.scope != PREVIOUS:
+                own = [fact for fact in own if re.search(claim.own_facts, fact.name)]
             agreed = [fact for fact in own if _agrees(claim, fact)]
-            if name and not agreed and not any(f" {fact.name} = " in "".join(said) for fact in own):
+            is_told = bool(said and claim.scope and not own)
+            if name and not agreed and not is_told and not any(f" {fact.name} = " in "".join(said) for fact in own):
                 said = (*(one for one in said if claim.text not in one), refusal(claim.text, name, own))
             elif order is None and not claim.scope and any(fact.name.startswith("gates.") for fact in agreed):
                 said = ()
-        yield from said
+            agreed = agreed or [fact for fact in _candidates(claim, known) if _agrees(claim, fact)]
+            if not agreed or not all(_is_declared(fact) for fact in agreed):
+                yield Held("", HeldKind.FIGURE)
+        yield from map(Held, said)
         index += len(judged)
 
 
-def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
+def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str], scopes: "_Scopes") -> Iterator[str]:
     """Each figure that stands in digits or in words where the others are asked for by name."""
-    claims = [*_claims(text)]
+    claims = [*_claims(text, scopes)]
     for match in _FIGURE.finditer(text):
         written = match[0].rstrip(".,:;-")
         claim = next((c for c in claims if c.start < match.end() and match.start() < c.end), None)
@@ -330,7 +359,7 @@ def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str]) ->
         yield f"“{match[0]}” is a figure in words; ask for it by name, as in {{metrics.sharpe.change}}; {LISTED}."
 
 
-def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
+def _mislabelled(text: str, facts: Sequence[Quantity], scopes: "_Scopes") -> Iterator[str]:
     """Each placeholder that the words right before it call another figure, or that is of an unnamed circumstance."""
     by_name = {fact.name: fact for fact in facts}
     plain, previous = blanked(text), 0
@@ -345,7 +374,7 @@ def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         last = max(subjects, key=lambda one: one[1], default=None)
         is_beside = last is not None and re.fullmatch(_BESIDE, plain[last[2] : start], re.IGNORECASE)
         is_about = any(re.search(subject.facts, fact.name) for subject in _SUBJECTS)
-        scope, own_facts = _scope(plain, match.span(), (clause, start), None)
+        scope, own_facts = scopes.around(match.span(), (clause, start), None)
         is_scoped = scope and (scope != PREVIOUS or _PREVIOUS.match(label.lstrip()))
         sentence = _sentence(plain, start)
         name, pattern = label_of(plain, start, match.end())
@@ -386,7 +415,7 @@ def _differences(facts: Sequence[Quantity]) -> list[Quantity]:
     return found
 
 
-def _claims(text: str) -> Iterator[Claim]:
+def _claims(text: str, scopes: "_Scopes") -> Iterator[Claim]:
     matches = [m for m in _NUMBER.finditer(text) if not re.match(r"(?:st|nd|rd|th)\b", m["tail"] or "")]
     spoken = [
         m
@@ -403,35 +432,45 @@ def _claims(text: str) -> Iterator[Claim]:
         lead, trail = text[max(before, clause[0]) : start], text[end : min(after, clause[1])]
         if trail.rstrip().endswith(" by"):
             trail = ""  # the words before "by 8%" belong to the 8%
-        claim = _claim(by_start[start], subject, _change(lead, trail, subject), _sentence(text, start))
-        scope, own_facts = _scope(text, (start, end), (clause[0], min(after, clause[1])), subject)
+        claim = _claim(by_start[start], subject, _change(lead, trail, subject), _sentence(scopes.written, start))
+        scope, own_facts = scopes.around((start, end), (clause[0], min(after, clause[1])), subject)
         yield replace(claim, is_taken_over=is_taken_over, scope=scope, own_facts=own_facts)
 
 
-def _scope(text: str, span: tuple[int, int], clause: tuple[int, int], subject: ClaimSubject | None) -> tuple[str, str]:
-    """The circumstance that a number is of, and the names of its figures: paper, live, or the previous version."""
-    start, end = span
-    if subject is not None and re.match(_PLANNED, subject.facts):
-        return "", ""
-    left = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
-    found = _SENTENCE.search(text, end)
-    right = found.start() if found else len(text)
-    sentence = [
-        (name, facts, left + m.start(), left + m.end())
-        for name, words, facts in _OWN_FIGURES
-        for m in re.finditer(words, text[left:right], re.IGNORECASE)
-    ]
-    sentence += [("", "", left + m.start(), left + m.end()) for m in _ELSEWHERE.finditer(text[left:right])]
-    sentence = [
-        one for one in sentence if one[2] < clause[1] or re.search(r"\d", text[slice(*_clause(text, *one[2:]))]) is None
-    ]
-    if any(name for name, *_ in sentence):
-        inside = [one for one in sentence if clause[0] <= one[2] < clause[1]]
-        nearest = min(inside or sentence, key=lambda one: max(start - one[3], one[2] - end))
-        return nearest[0], nearest[1]
-    previous = [m for m in _PREVIOUS.finditer(text, left, start) if not _ELSEWHERE.search(text, m.end(), start)]
-    previous += list(_PREVIOUS.finditer(text, end, clause[1]))
-    return (PREVIOUS, r"\.old$") if previous else ("", "")
+@dataclass(frozen=True, slots=True)
+class _Scopes:
+    """The circumstances that a text names, and where: "" where it speaks of the backtest itself."""
+
+    text: str
+    written: str
+    named: tuple[tuple[str, str, int, int], ...]
+
+    @classmethod
+    def of(cls, text: str, written: str, windows: Sequence[StressRow]) -> "_Scopes":
+        named = [(one.name, one.facts, start, end) for one, start, end in circumstances(written, windows)]
+        return cls(text, written, (*named, *(("", "", *m.span()) for m in _OF_THE_BACKTEST.finditer(text))))
+
+    def around(self, span: tuple[int, int], clause: tuple[int, int], subject: ClaimSubject | None) -> tuple[str, str]:
+        """The circumstance that a number is of, and the names of its figures: paper, live, or the previous version."""
+        (start, end), text = span, self.text
+        if subject is not None and re.match(_PLANNED, subject.facts):
+            return "", ""
+        left = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
+        found = _SENTENCE.search(text, end)
+        right = found.start() if found else len(text)
+        sentence = [
+            one
+            for one in self.named
+            if left <= one[2] < right
+            and (one[2] < clause[1] or re.search(r"\d", text[slice(*_clause(text, *one[2:]))]) is None)
+        ]
+        if any(name for name, *_ in sentence):
+            inside = [one for one in sentence if clause[0] <= one[2] < clause[1]]
+            nearest = min(inside or sentence, key=lambda one: max(start - one[3], one[2] - end))
+            return nearest[0], nearest[1]
+        previous = [m for m in _PREVIOUS.finditer(text, left, start) if not _ELSEWHERE.search(text, m.end(), start)]
+        previous += list(_PREVIOUS.finditer(text, end, clause[1]))
+        return (PREVIOUS, r"\.old$") if previous else ("", "")
 
 
 def _claim(match: re.Match[str], subject: ClaimSubject | None, change: int | None, sentence: str) -> Claim:
@@ -481,11 +520,15 @@ def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> tuple[
     named = _subjects(text, *clause)
     if any(subject is not _GATE_COUNTS for subject, *_ in named):
         named = [each for each in named if each[0] is not _GATE_COUNTS]  # counts of gates were judged before
+    written = text[start:end].strip()
+    is_count = written[-1:].isdigit() or written.lower() in _WORDS  # a share or an amount is none
+    named = [each for each in named if is_count or re.search(_COUNTS, each[0].facts) is None]
     nearest = min(named, key=lambda s: max(start - s[2], s[1] - end), default=None)
     if nearest is not None:
         return nearest[0], False
     sentence = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
-    earlier = max(_subjects(text, sentence, start), key=lambda s: s[2], default=None)
+    before = [one for one in _subjects(text, sentence, start) if is_count or not re.search(_COUNTS, one[0].facts)]
+    earlier = max(before, key=lambda s: s[2], default=None)
     return (None, False) if earlier is None else (earlier[0], True)
 
 
@@ -529,6 +572,8 @@ def _contradiction(claim: Claim, facts: Sequence[Quantity]) -> tuple[str, ...]:
 def _candidates(claim: Claim, facts: Sequence[Quantity]) -> list[Quantity]:
     about = claim.subject.facts if claim.subject else ""
     found = _about(about, claim, facts)
+    if claim.unit == "days":
+        found += _about(r"^counts\.trading_days$|\.days$", claim, facts)
     if claim.subject is _GATE_COUNTS and claim.unit:
         return _about("", claim, facts)
     if claim.is_taken_over and all(_written(fact, claim.unit) is None for fact in found):
@@ -675,7 +720,7 @@ def _partners(
                 yield fact, partner
 
 
-def _gate_contradictions(text: str, facts: Sequence[Quantity], *, is_counted_only: bool) -> Iterator[str]:
+def _held_counts(text: str, facts: Sequence[Quantity], *, is_counted_only: bool) -> Iterator[Held]:
     """How many gates pass or fail, of how many: digits and words alike, as in "four of the memo's five gates pass"."""
     by_name = {fact.name: fact.value for fact in facts}
     passed, total = by_name.get("gates.passed"), by_name.get("gates.total")
@@ -695,10 +740,37 @@ def _gate_contradictions(text: str, facts: Sequence[Quantity], *, is_counted_onl
             claimed = counts[said] if said in counts else _counted(said)
             is_right = claimed == (of - right if fails else right) or (is_plain and claimed == of)
             if is_right and (match["total"] is None or _counted(match["total"]) == of):
+                yield Held("", HeldKind.OUTCOME)
                 break
         else:
             does = f"{total - passed if fails else passed:g} of {total:g} gates {'fail' if fails else 'pass'}"
-            yield f"“{match[0].strip()}” agrees with no figure of the evidence; {does}."
+            yield Held(f"“{match[0].strip()}” agrees with no figure of the evidence; {does}.", HeldKind.OUTCOME)
+
+
+def _numbered(text: str) -> Iterator[re.Match[str]]:
+    for match in _NUMBERED.finditer(text):
+        if re.search(r"\bgates?\b", _sentence(text, match.start()), re.IGNORECASE):
+            yield match
+
+
+def _held_numbers(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
+    """How many gates have an outcome that is no pass: of all, or of those that block or advise."""
+    gates = gates_of(facts)
+    for match in _numbered(text) if gates else ():
+        outcome = Outcome(next(name for name in ("inconclusive", "fail", "error") if match[name]))
+        kind = re.search(r"\b(?:blocking|advisory)\b", match[0], re.IGNORECASE)
+        own = [gate for gate in gates if kind is None or gate.is_blocking == (kind[0].lower() == "blocking")]
+        found = sum(gate.outcome is outcome for gate in own)
+        of_memo = sum(gate.outcome is outcome for gate in own if gate.is_memo)
+        said = f"“{match[0]}” is not so: expected {found} of {len(own)} gates, found {match['n']}."
+        yield Held("" if _counted(match["n"]) in {found, of_memo} else said, HeldKind.OUTCOME)
+
+
+def _without_counts(text: str) -> str:
+    """The text without the counts of outcomes, which were judged."""
+    for match in [*_numbered(text)]:
+        text = text[: match.start()] + " " * len(match[0]) + text[match.end() :]
+    return text
 
 
 def _unreadable(text: str) -> Iterator[str]:

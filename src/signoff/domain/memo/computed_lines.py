@@ -7,13 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from signoff.domain.assessment import Assessment
+import numpy as np
+
+from signoff.domain.assessment import Assessment, PaperSummary
+from signoff.domain.costs import Costs
 from signoff.domain.dossier import Header
+from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Finding
 from signoff.domain.memo.markup import short_title, versioned
 from signoff.domain.memo.placeholders import PLACEHOLDER, is_word, printed
 from signoff.domain.outcome import Outcome
-from signoff.domain.quantity import Quantity
+from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, number
 
 _OUTCOMES: Final = (
     ("fails", Outcome.FAIL),
@@ -57,6 +61,33 @@ def gates_line(findings: Sequence[Finding], *, is_overridden: bool = False) -> s
 def _named(findings: Sequence[Finding], outcome: Outcome) -> str:
     found = [finding for finding in findings if finding.outcome is outcome]
     return ", ".join(short_title(f) + ("" if f.is_blocking else " (advisory)") for f in found)
+
+
+def beside_words(header: Header, evidence: Evidence, assessment: Assessment) -> Iterator[str]:
+    """What a false word on the improvement, on costs or on paper trading stands above: the figures of these."""
+    difference, p_value = assessment.sharpe_difference, assessment.sharpe_difference_p
+    said = []
+    if header.previous_version is not None and evidence.backtest_previous is not None:
+        shown = replace(difference, standard_error=None, half_width=None, interval="").text
+        p = replace(p_value, digits=3 if (p_value.value or 0) < 0.01 else 2).text
+        said.append(f"Sharpe difference to {versioned(header.previous_version)}: {shown}, p = {p}.")
+    tables = (evidence.backtest, evidence.backtest_previous)
+    if any(table is not None and table.costs in {Costs.BEFORE, Costs.NOT_STATED} for table in tables):
+        said.append(f"Returns: {evidence.costs}.")
+    if assessment.paper is not None:
+        said.append(f"Paper trading: {_paper(assessment.paper, evidence)}.")
+    if said:
+        yield " ".join(said)
+
+
+def _paper(paper: PaperSummary, evidence: Evidence) -> str:
+    days = f"over {paper.days:,} day{'' if paper.days == 1 else 's'}"
+    sharpe = f"Sharpe {paper.sharpe.text if paper.sharpe.is_provided else NOT_PROVIDED}"
+    if evidence.paper_returns is None:
+        return f"{sharpe} {days}, return not measured"
+    made = float(np.prod(1 + evidence.paper_returns.returns) - 1)
+    sign = "positive" if made > 0 else "negative" if made < 0 else "zero"
+    return f"{sharpe} {days}, return {sign} ({number(made, Unit.PERCENT, 1)})"
 
 
 def figures_line(text: str, facts: Sequence[Quantity], header: Header, assessment: Assessment) -> Iterator[str]:

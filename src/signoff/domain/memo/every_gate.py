@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from signoff.domain.memo.gate_names import NUMBERS, Gate, gates_of, named
-from signoff.domain.memo.outcome_words import EXCEPT, named_contradictions, sweeping, unnamed_passes
+from signoff.domain.memo.held import Held, HeldKind
+from signoff.domain.memo.outcome_words import EXCEPT, held_names, sweeping, unnamed_passes
 from signoff.domain.quantity import Quantity
 
 MOST_OUTCOMES: Final = 150
@@ -72,13 +73,13 @@ _UNNAMED: Final = re.compile(
 )
 
 
-def gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
+def held_outcomes(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
     """What each sentence about outcomes of gates says against them, expected and found."""
     gates = gates_of(facts)
     if not gates:
         return
     if (number := sum(1 for _ in _CLAIM.finditer(text)) + len(named(text, gates))) > MOST_OUTCOMES:
-        yield f"expected at most {MOST_OUTCOMES} outcomes of gates to hold against the evidence, found {number}."
+        yield Held(f"expected at most {MOST_OUTCOMES} outcomes of gates to hold against the evidence, found {number}.")
         return
     text = _MIXED.sub(lambda m: m[0].translate(_LETTERS), text)
     judged: list[Gate] = []
@@ -89,14 +90,14 @@ def gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         judged += excepted if claims else []
         excepted += others if _OTHERS.search(plain) else []
         if not excepted and (unnamed := _UNNAMED.search(sentence)):
-            yield from _but_some(unnamed, sentence, gates)
+            yield from map(Held, _but_some(unnamed, sentence, gates))
             continue
         for match in claims:
-            yield from _contradiction(match, sentence, plain, gates, excepted)
+            yield from _held(match, sentence, plain, gates, excepted)
         yield from sweeping(plain, gates, excepted)
         if not claims and not named(sentence, gates):
             yield from unnamed_passes(sentence, [gate for gate in gates if gate not in excepted])
-    yield from named_contradictions(text, gates, judged)
+    yield from held_names(text, gates, judged)
 
 
 def _exceptions(sentence: str, gates: Sequence[Gate]) -> tuple[str, list[Gate]]:
@@ -123,9 +124,9 @@ def _exceptions(sentence: str, gates: Sequence[Gate]) -> tuple[str, list[Gate]]:
     return sentence, excepted
 
 
-def _contradiction(
+def _held(
     match: re.Match[str], written: str, plain: str, gates: Sequence[Gate], excepted: Sequence[Gate]
-) -> Iterator[str]:
+) -> Iterator[Held]:
     left, right = _around(match, plain)
     clause = plain[match.start("how") if match["not"] else left : right]
     quoted = written[match.start() : max(right, match.end())].strip()[:200]
@@ -138,6 +139,7 @@ def _contradiction(
     is_of_others = re.search(_GATE_NOUN, match[0], re.IGNORECASE) is None and match["how"] is not None
     if not fails and not _PASSES.search(clause) and (is_of_others or _NEUTRAL.search(clause)):
         return
+    yield Held("", HeldKind.OUTCOME)
     failing = [gate.key for gate in scoped if not gate.passes]
     if how == "any":
         is_none = re.search(r"\b(?:not|never|no|without)\b|n['’]t\b", clause, re.IGNORECASE) is not None
@@ -145,19 +147,19 @@ def _contradiction(
     all_pass = is_none == fails
     said = re.search(rf"\b(?:{_NUMBER})(?=\s+(?:[\w'’]+\s+){{0,5}}gates?\b)", match[0], re.IGNORECASE)
     if said is not None and _number(said[0]) not in {len(scoped), len(scoped) + len(excepted)}:
-        yield f"“{quoted}” is not so: expected {len(scoped)} gates, found “{said[0]}”."
+        yield Held(f"“{quoted}” is not so: expected {len(scoped)} gates, found “{said[0]}”.")
     elif match["not"]:
         if all_pass and not failing:
-            yield f"“{quoted}” is not so: {scope} pass."
+            yield Held(f"“{quoted}” is not so: {scope} pass.")
     elif all_pass and failing:
         expected = f"expected every one of {scope} to pass, found {len(scoped) - len(failing)} of {len(scoped)}"
-        yield f"“{quoted}” is not so: {expected}; not passed: {', '.join(failing)}."
+        yield Held(f"“{quoted}” is not so: {expected}; not passed: {', '.join(failing)}.")
     elif not all_pass and len(failing) < len(scoped):
         expected = f"expected none of {scope} to pass, found {len(scoped) - len(failing)} of {len(scoped)}"
-        yield f"“{quoted}” is not so: {expected}."
+        yield Held(f"“{quoted}” is not so: {expected}.")
     if wrong := [gate.key for gate in excepted if gate.passes == all_pass]:
         does = "passes too" if all_pass else "does not pass either"
-        yield f"“{quoted}” is not so: it excepts {', '.join(wrong)}, which {does}."
+        yield Held(f"“{quoted}” is not so: it excepts {', '.join(wrong)}, which {does}.")
 
 
 def _but_some(match: re.Match[str], sentence: str, gates: Sequence[Gate]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from signoff.domain.memo.gate_names import NUMBERS, WORDS, Gate, named
+from signoff.domain.memo.held import Held, HeldKind
 from signoff.domain.outcome import Outcome
 
 Named = tuple[int, int, Gate]
@@ -124,8 +125,8 @@ _SWEEPING: Final = re.compile(
 _OF_BLOCKS: Final = re.compile(r"\b(?:un)?block|overrid|override|waiver|in (?:the|our) way|prevent", re.IGNORECASE)
 
 
-def named_contradictions(text: str, gates: Sequence[Gate], judged: Sequence[Gate]) -> Iterator[str]:
-    """Each sentence that names a gate without its outcome where it does not pass, or fails it where it passes.
+def held_names(text: str, gates: Sequence[Gate], judged: Sequence[Gate]) -> Iterator[Held]:
+    """Each sentence that names a gate: one that does not pass needs its outcome beside it, one that passes no failure.
 
     `judged` are those that a sentence over all gates has excepted.
     """
@@ -133,7 +134,7 @@ def named_contradictions(text: str, gates: Sequence[Gate], judged: Sequence[Gate
     for match in _TAKEN_UP.finditer(text):
         last = max((one for one in everywhere if one[1] <= match.start("verb")), key=lambda one: one[1], default=None)
         if last is not None and not last[2].passes:
-            yield f"“{match[0]}” is not so: {last[2].title} {WORDS[last[2].outcome]}."
+            yield Held(f"“{match[0]}” is not so: {last[2].title} {WORDS[last[2].outcome]}.")
     for sentence in re.findall(r"(?:[^.!?\n]|[.!?](?!\s|$))+[.!?]?", text):
         found = [
             one for one in named(sentence, gates) if one[2] not in judged or not _EXCEPTED.search(sentence[: one[0]])
@@ -142,24 +143,27 @@ def named_contradictions(text: str, gates: Sequence[Gate], judged: Sequence[Gate
         for gate in {gate.key: gate for *_, gate in found}.values():
             is_carried = not sentence.endswith("?") and gate in list(_carried(sentence, found, gate))
             if gate.passes and is_carried:
-                yield f"{quoted} is not so: the gate {gate.key} passes."
+                yield Held(f"{quoted} is not so: the gate {gate.key} passes.", HeldKind.OUTCOME)
             elif not gate.passes and not is_carried:
                 outcome = WORDS[gate.outcome]
-                yield (
+                yield Held(
                     f"{quoted} names {gate.title}, which {outcome}, and does not say so; write its outcome beside it, "
                     f"as in “{gate.title} {outcome}” or “{gate.title} {{gates.{gate.key}.outcome}}”."
                 )
+            elif is_carried or _PASSED.search(sentence):
+                yield Held("", HeldKind.OUTCOME)
 
 
-def unnamed_passes(sentence: str, gates: Sequence[Gate]) -> Iterator[str]:
+def unnamed_passes(sentence: str, gates: Sequence[Gate]) -> Iterator[Held]:
     """A sentence that says of something unnamed that it passes, while a gate does not."""
     failing = ", ".join(f"{gate.title} {WORDS[gate.outcome]}" for gate in gates if not gate.passes)
     word = _PASSED.search(sentence)
     if failing and word and not _OF_OTHER_MATTERS.search(sentence):
-        yield f"“{sentence.strip()[:200]}” does not say what “{word[0]}” is about, and {failing}; name the gate."
+        said = f"“{sentence.strip()[:200]}” does not say what “{word[0]}” is about, and {failing}; name the gate."
+        yield Held(said)
 
 
-def sweeping(sentence: str, gates: Sequence[Gate], excepted: Sequence[Gate]) -> Iterator[str]:
+def sweeping(sentence: str, gates: Sequence[Gate], excepted: Sequence[Gate]) -> Iterator[Held]:
     """A sentence over everything that praises, while a gate of those it speaks of does not pass."""
     for match in _SWEEPING.finditer(sentence):
         if re.search(r"\b(?:not|n['’]t)\s+$", sentence[: match.start()], re.IGNORECASE):
@@ -172,7 +176,7 @@ def sweeping(sentence: str, gates: Sequence[Gate], excepted: Sequence[Gate]) -> 
         ]
         if failing:
             which = ", ".join(f"{gate.title} {WORDS[gate.outcome]}" for gate in failing)
-            yield f"“{match[0]}” is not so: {which}."
+            yield Held(f"“{match[0]}” is not so: {which}.")
 
 
 def _carried(sentence: str, found: Sequence[Named], gate: Gate) -> Iterator[Gate]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from signoff.domain.memo.held import Held, HeldKind
 from signoff.domain.quantity import Quantity
 
 SIGNIFICANCE: Final = 0.05
@@ -15,7 +16,7 @@ _SURE: Final = re.compile(
     re.IGNORECASE,
 )
 _DENIED: Final = re.compile(
-    r"(?:\b(?:not?|never|neither|nor|without|cannot|hardly|whether|if|lacks?|far from|fails to)\b|n['’]t\b)"
+    r"(?:\b(?:not?(?! only)|never|neither|nor|without|cannot|hardly|whether|if|lacks?|far from|fails to)\b|n['’]t\b)"
     r"\W*(?:[\w%]+\W+){0,4}$",
     re.IGNORECASE,
 )
@@ -27,46 +28,54 @@ _OF_RETURNS: Final = re.compile(
     r"|chance|statistical\w*)\b",
     re.IGNORECASE,
 )
+# What is measured beside returns; a clause that speaks of returns too is about these.
 _OF_OTHER_MATTERS: Final = re.compile(
-    r"\b(?:latency|faster|slower|memory|throughput|turnover|costs?|slippage|code|features?|data|errors?|coverage|process\w*"
-    r"|risks?|readab\w+|architecture|rewrite|pipeline|documentation|monitoring|market|regimes?|events?|trials?)\b",
+    r"\b(?:latency|faster|slower|memory|throughput|turnover|costs?|slippage|error rate)\b", re.IGNORECASE
+)
+_SURELY_OF_RETURNS: Final = re.compile(
+    r"\b(?:sharpe|returns?|perform\w*|beat\w*|outperform\w*|alpha|profit\w*|statistical\w*)\b", re.IGNORECASE
+)
+_OF_VERSIONS: Final = re.compile(
+    r"\bv\d|\b(?:previous|old|champion|incumbent|predecessor|overall|outperform\w*|beats?|than (?!zero|chance))\b",
     re.IGNORECASE,
 )
-# What a sentence names, and the p-value that belongs to it; without such a name, that of the Sharpe difference.
+_OF_THE_DIFFERENCE: Final = r"^sharpe_difference\.p_value"
+# What a sentence names, and its p-value; one that compares versions needs that of the difference too.
 _TESTS: Final = (
     (r"bull", r"^regimes\.bull\.p_value"),
     (r"bear", r"^regimes\.bear\.p_value"),
     (r"high[ -]volatility", r"^regimes\.high_volatility\.p_value"),
-    (r"low[ -]volatility", r"^regimes\.low_volatility\.p_value"),
+    (r"low[ -]volatility|\bcalm", r"^regimes\.low_volatility\.p_value"),
     (r"hansen|reality check|superior predictive", r"^gates\.hansen_spa\.statistic"),
     (r"accuracy|direction\w*|pesaran", r"^gates\.spa\.pesaran_timmermann_p"),
     (r"auto-?correlat\w+|serial", r"^metrics\.serial_dependence\.p_value"),
-    (r"paper|live", r"(?!)"),
-    (r"", r"^sharpe_difference\.p_value"),
+    (r"\b(?:paper|live)\b", r"(?!)"),
 )
 
 
-def claims_significance(text: str) -> bool:
-    """Whether any words call something significant."""
-    return _SURE.search(text) is not None
-
-
-def significance_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
-    """Each sentence that calls a comparison significant whose p-value is at or above the level, or that has none."""
+def held_significance(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
+    """Each word that calls a comparison significant, held against the p-values of what its sentence names."""
     for sentence, match in ((one, m) for one in _SENTENCE.findall(text) for m in _SURE.finditer(one)):
         parts = [(m.start(), m.end()) for m in _CLAUSE.finditer(sentence)]
         left = max((end for _, end in parts if end <= match.start()), default=0)
         clause = sentence[left : min((start for start, _ in parts if start >= match.end()), default=len(sentence))]
-        is_other = _OF_OTHER_MATTERS.search(clause) and "statistical" not in clause.lower()
-        words, pattern = next((w, p) for w, p in _TESTS if re.search(w, sentence, re.IGNORECASE))
-        is_about = words not in {"", "paper|live"} or (_OF_RETURNS.search(sentence) and not is_other)
-        if not is_about or _DENIED.search(sentence[: match.start()]):
+        tests = [pattern for words, pattern in _TESTS if re.search(words, sentence, re.IGNORECASE)]
+        is_other = _OF_OTHER_MATTERS.search(clause) and not _SURELY_OF_RETURNS.search(clause)
+        is_about = tests or (_OF_RETURNS.search(sentence) and not is_other)
+        if not is_about or _DENIED.search(sentence[left : match.start()]):
             continue
-        test = next((fact for fact in facts if fact.is_provided and re.search(pattern, fact.name)), None)
-        said = (
-            f"“{sentence.strip()[:200]}” is not so: expected a p-value below {SIGNIFICANCE:g} for “{match[0]}”, found "
+        if not tests or _OF_VERSIONS.search(sentence):
+            tests.append(_OF_THE_DIFFERENCE)
+        found = next(filter(None, (_missing(pattern, facts) for pattern in tests)), "")
+        quoted = (
+            f"“{sentence.strip()[:200]}” is not so: expected a p-value below {SIGNIFICANCE:g} for “{match[0]}”, found"
         )
-        if test is None:
-            yield f"{said}no test of it."
-        elif test.value is not None and test.value >= SIGNIFICANCE:
-            yield f"{said}{test.name} = {test.text}."
+        yield Held(f"{quoted} {found}." if found else "", HeldKind.SIGNIFICANCE)
+
+
+def _missing(pattern: str, facts: Sequence[Quantity]) -> str:
+    """What there is instead of a small p-value; nothing where there is one."""
+    test = next((fact for fact in facts if fact.is_provided and re.search(pattern, fact.name)), None)
+    if test is None or test.value is None:
+        return "no test of it"
+    return f"{test.name} = {test.text}" if test.value >= SIGNIFICANCE else ""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from signoff.domain.memo.held import Held, HeldKind
 from signoff.domain.quantity import Quantity
 
 _SENTENCE: Final = re.compile(r"[.!?;](?=\s|$)|\n|,?\s(?:but|while|whereas)\s", re.IGNORECASE)
@@ -36,22 +37,18 @@ _SIGNS: Final = (
 )
 
 
-def sign_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
-    """Each sentence that gives paper trading a sign which its Sharpe ratio does not have."""
+def held_signs(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
+    """Each word that gives paper trading a sign, held against its Sharpe ratio where there is one."""
     known = {fact.name: fact for fact in facts if fact.is_provided}
     paper, backtest = known.get("paper.sharpe"), known.get("metrics.sharpe.new")
     for sentence, says_up, is_beside in _said(text):
         other = 0.0 if not is_beside else None if backtest is None else backtest.value
         if paper is None or paper.value is None or other is None:
             continue
-        if not (paper.value > other if says_up else paper.value < other):
-            beside = f", and of the backtest {backtest.text}" if is_beside and backtest is not None else ""
-            yield f"“{sentence}” is not so: the Sharpe ratio of paper trading is {paper.text}{beside}."
-
-
-def gives_sign(text: str) -> bool:
-    """Whether any sentence gives paper trading a sign."""
-    return next(_said(text), None) is not None
+        beside = f", and of the backtest {backtest.text}" if is_beside and backtest is not None else ""
+        is_so = paper.value > other if says_up else paper.value < other
+        said = f"“{sentence}” is not so: the Sharpe ratio of paper trading is {paper.text}{beside}."
+        yield Held("" if is_so else said, HeldKind.RESULT)
 
 
 def _said(text: str) -> Iterator[tuple[str, bool, bool]]:

@@ -12,28 +12,23 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.assessment import Assessment
-from signoff.domain.costs import Costs
 from signoff.domain.dossier import DeploymentType, Dossier
 from signoff.domain.evidence import CodedSymbols, Evidence, Predictions, RegisteredVersion
+from signoff.domain.gates.value_at_risk import MIN_FORECASTS, forecast_window
 from signoff.domain.memo.changes import training_days
-from signoff.domain.memo.claims import contradictions
-from signoff.domain.memo.computed_lines import figures_line, gates_line
+from signoff.domain.memo.claims import held
+from signoff.domain.memo.computed_lines import beside_words, figures_line, gates_line
+from signoff.domain.memo.cost_words import cost_contradictions
 from signoff.domain.memo.gate_names import WORDS, is_outcome, outcomes
+from signoff.domain.memo.held import Held, held_in_words
 from signoff.domain.memo.markup import MEMO_GATES, declared, gates_in_words, short_title, versioned
-from signoff.domain.memo.placeholders import PLACEHOLDER, filled
+from signoff.domain.memo.placeholders import filled
 from signoff.domain.memo.release import Release
-from signoff.domain.memo.significance import SIGNIFICANCE, claims_significance
-from signoff.domain.memo.signs import gives_sign
+from signoff.domain.memo.significance import SIGNIFICANCE
 from signoff.domain.outcome import Outcome
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
-_NET: Final = re.compile(
-    r"\b(?:net|after|less|including|inclusive)(?: of)?(?: (?:all|trading|transaction|its|the))*"
-    r" (?:costs?|fees|commissions?|slippage)\b"
-    r"|(?<!between )\bnet (?:sharpe|returns?|performance|annual\w*|profits?|p&l)\b",
-    re.IGNORECASE,
-)
 _NUMBER: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
 _ENDINGS: Final = {
     "_pct": (Unit.PERCENT, 0.01),
@@ -61,11 +56,21 @@ def summary_contradictions(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[str, ...]:
     """What the summary that people wrote says against the facts; `figures` are `gates.facts` of the assessment."""
-    known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
+    found = _held(dossier, policy, evidence, assessment, figures)
+    return tuple(one.contradiction for one in found if one.contradiction)
+
+
+def _held(
+    dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
+) -> tuple[Held, ...]:
+    """What of the summary was held against the facts."""
     text = dossier.header.summary or ""
-    net = _NET.search(text) if evidence.backtest.costs is Costs.BEFORE else None
-    said = (f"“{net[0]}” is not so: the backtest returns are {Costs.BEFORE}.",) if net else ()
-    return (*said, *contradictions(text, known, (*known_words(dossier), *_symbols(evidence))))
+    known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
+    words = (*known_words(dossier), *_symbols(evidence))
+    return (
+        *map(Held, cost_contradictions(text, evidence.backtest.costs)),
+        *held(text, known, words, assessment.stress),
+    )
 
 
 def known_facts(
@@ -95,10 +100,13 @@ def computed(
 ) -> tuple[str, ...]:
     """The lines under the summary that no author's words can change."""
     gates = gates_line(assessment.findings, is_overridden=is_overridden)
-    if figures is None or not dossier.header.summary:
+    if not dossier.header.summary:
         return (gates,)
+    beside = tuple(beside_words(dossier.header, evidence, assessment))
+    if figures is None:
+        return (gates, *beside)
     known = summary_figures(dossier, policy, evidence, assessment, figures)
-    return (gates, *figures_line(dossier.header.summary, known, dossier.header, assessment))
+    return (gates, *figures_line(dossier.header.summary, known, dossier.header, assessment), *beside)
 
 
 def written(
@@ -113,18 +121,9 @@ def written(
     if figures is None:
         return text, f"{declared(author)}; not held against the evidence"
     parts = (dossier, policy, evidence, assessment, figures)
-    is_new = PLACEHOLDER.search(text) is not None
-    read = "were filled in from the evidence" if is_new else "that could be read in it were held against the evidence"
-    held = [f"{'its' if is_new else 'the'} figures {read}", "its words on gates were held against their outcomes"]
-    if gives_sign(text):
-        has_paper = any(fact.name == "paper.sharpe" and fact.is_provided for fact in figures)
-        how = "were held against its Sharpe ratio" if has_paper else "were not held, since it has no figure"
-        held.append(f"its words on the result of paper trading {how}")
-    if claims_significance(text):
-        held.append("its words on significance were held against their p-values")
-    if summary_contradictions(*parts):
-        held.append("and what was held contradicts the evidence")
-    mark = f"{declared(author)}, not computed; {', '.join(held)}; its other words were not held against anything"
+    found = _held(*parts)
+    wrong = ", and what was held contradicts the evidence" if any(one.contradiction for one in found) else ""
+    mark = f"{declared(author)} and not computed. {held_in_words(found)}{wrong}"
     return filled(text, summary_figures(*parts)), mark
 
 
@@ -188,6 +187,8 @@ def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> I
     yield _change("risk.value_at_risk", assessment.value_at_risk_new, assessment.value_at_risk_old)
     if not assessment.latencies.incomparable:
         yield _change("latency_p95", assessment.latency_p95_new, assessment.latency_p95_old)
+    needed = forecast_window(policy.gates.var, evidence.backtest) + MIN_FORECASTS
+    yield count("gates.var.sessions_needed", needed)
     yield Quantity(name="risk.value_at_risk.level", value=policy.gates.var.level, unit=Unit.PERCENT)
     yield Quantity(name="plan.allocation", value=policy.phases.limited_allocation_pct / 100, unit=Unit.PERCENT)
     yield Quantity(name="plan.allocation_in_full", value=1.0, unit=Unit.PERCENT)
