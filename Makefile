@@ -10,7 +10,7 @@ BENCH := .venv-bench
 # Hundreds of processes import the same modules: each would compile them anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test abuse browser bubblewrap lint format bench chaos docs requirements clean
+.PHONY: help demo test test-real abuse browser bubblewrap lint format bench chaos docs requirements clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -62,8 +62,11 @@ bubblewrap:
 demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market data; results in demo-output/
 	$(BIN)/signoff demo --out $(OUT)
 
-test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser bubblewrap ## every test, on real components
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: $(VENV)/.develop tests/node/node_modules/.package-lock.json bubblewrap ## every test but those of test-real
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real"
+
+test-real: $(VENV)/.develop browser ## the tests that start PostgreSQL, an MLflow server or Chromium
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m real $$($(BIN)/python .ci/real_rooms.py --tests)
 
 abuse: $(VENV)/.develop bubblewrap ## the attacks of public reports, replayed against server, worker and commands
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m abuse $$(grep -rl 'mark\.abuse' tests --include='test_*.py')

@@ -10,6 +10,7 @@ from itertools import groupby
 from random import Random
 
 import pytest
+import real
 from hypothesis import HealthCheck, settings
 
 SHARED_FOLDERS = {"example"}
@@ -24,6 +25,19 @@ settings.load_profile("busy")
 
 def pytest_addoption(parser):
     parser.addoption("--shuffle", type=int, default=None, help="run modules, and the tests in each, in a random order")
+
+
+def pytest_configure():
+    real.watch()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    real.begin(item)
+    try:
+        return (yield)
+    finally:
+        real.begin(None)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -22,7 +22,11 @@ SERVING = ("flask", "flask_cors", "aiohttp", "uvicorn")
 LACKING = [name for name in SERVING if find_spec(name) is None]
 SERVED = pytest.param(
     "served",
-    marks=[pytest.mark.slow, pytest.mark.skipif(bool(LACKING), reason=f"`mlflow server` needs {', '.join(LACKING)}")],
+    marks=[
+        pytest.mark.real,
+        pytest.mark.slow,
+        pytest.mark.skipif(bool(LACKING), reason=f"`mlflow server` needs {', '.join(LACKING)}"),
+    ],
 )
 
 
