@@ -298,7 +298,9 @@ def changed(world):
     return [event.found for event in events(world, FilesChanged)]
 
 
-@pytest.mark.parametrize(("attack", "version"), zip(small_models.ATTACKS, cycle(["2.0.0", "1.1.0"]), strict=False))
+@pytest.mark.parametrize(
+    ("attack", "version"), list(zip(small_models.ATTACKS, cycle(["2.0.0", "1.1.0"]), strict=False))
+)
 def test_a_worker_tells_once_that_files_changed_while_a_release_trades(world, version, attack):
     started(world)
     worker, name = Worker(world.house), "times_model.py"
