@@ -91,11 +91,6 @@ def images(monkeypatch, home, folder):
     return kept
 
 
-def content(home):
-    """Every file of a home with what it holds."""
-    return tuple((str(p.relative_to(home)), p.read_bytes()) for p in sorted(home.rglob("*")) if p.is_file())
-
-
 def outcome(house, state):
     kinds = [r.event.kind for r in house.record.history(deployment_stream(state.id))]
     return state.state, kinds
@@ -111,9 +106,7 @@ def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pris
         expected = outcome(house, story(house, pristine, release))
     assert expected[0] is State.ROLLED_BACK
     assert len(kept) > 2 * 25
-    different = {content(home): home for home in kept}  # between two commits nothing may have been written
-    assert len(different) > 25
-    for home in different.values():
+    for home in kept:
         house = opened(home)
         state = story(house, pristine, release)
         assert outcome(house, state) == expected, home.name
