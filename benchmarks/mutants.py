@@ -1,9 +1,9 @@
 """Whether the tests would notice: 200 small changes of the code, drawn by a seed, and how many some test finds.
 
 `make mutants` or `python benchmarks/mutants.py --seed 1 --count 200 --children 2`. mutmut changes one operator, number,
-argument or name at a time in a copy of the tree (mutants/), and runs for each change the tests that call the changed
-function. What is changed, and which folders of tests run, is said in pyproject.toml, [tool.mutmut]. Changes that alter
-nothing but the words of a message are not drawn.
+argument or name at a time in a copy of the tree (mutants/), and for each change the tests that call the changed
+function run in a process. What is changed, and which folders of tests run, is said in pyproject.toml,
+[tool.mutmut]. Changes that alter nothing but the words of a message are not drawn.
 
 A run that was interrupted goes on where it was; `--again` tries once more what survived, after tests were added.
 Prints what was found and the changes that nothing noticed; ends with 1 where less than `--floor` percent were found.
@@ -15,19 +15,22 @@ import json
 import os
 import subprocess
 import sys
-import time
+import tomllib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import NamedTemporaryFile
 
 COPY = Path("mutants")
 MUTMUT = Path(sys.executable).with_name("mutmut")
-# Exit codes of a run under a mutant: pytest's own, and mutmut's for a run that took too long or was killed for it.
-WORDS = {0: "survived", 1: "killed", 3: "killed", 24: "timeout", 33: "not covered", 36: "timeout", 152: "timeout"}
+OUTCOMES = COPY / "outcomes.json"
+# Exit codes of pytest under a mutant; where nothing could be imported any more it is interrupted while it collects.
+WORDS = {0: "survived", 1: "killed", 2: "killed"}
 FOUND = {"killed", "timeout"}
-PROGRESS_S = 20
+LEAST_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +49,6 @@ def verdicts():
         for name, code in json.loads(meta.read_text())["exit_code_by_key"].items():
             found[name] = (code, meta.with_suffix(""))
     return found
-
-
-def callers():
-    """The tests that call each function, by its mangled name."""
-    return json.loads((COPY / "mutmut-stats.json").read_text())["tests_by_mangled_function_name"]
 
 
 class WithoutWords(ast.NodeTransformer):
@@ -172,46 +170,82 @@ def prepare(children):
             subprocess.run([sys.executable, __file__, "--learn"], stdout=log, stderr=log, check=True)
 
 
-def run(names, children):
-    """Let mutmut run these, and tell every few seconds how far it is."""
-    with Path(f"{COPY}.log").open("wb") as log:
-        line = [MUTMUT, "run", "--max-children", str(children), *names]
-        process = subprocess.Popen(line, stdout=log, stderr=log)
+def calls():
+    """The tests that call each function, by its mangled name, and the seconds that each test takes."""
+    known = json.loads((COPY / "mutmut-stats.json").read_text())
+    return known["tests_by_mangled_function_name"], known["duration_by_test"]
+
+
+def tests_of(name, called, seconds):
+    return {test: seconds.get(test, 0.0) for test in called.get(name.partition("__mutmut_")[0], ())}
+
+
+def tried(name, tests):
+    """Run these tests in a process under one mutant, until the first that fails.
+
+    mutmut names each test on the line of a command, and pytest does not find all of them by their names.
+    """
+    options = ["--rootdir=.", "-x", "-q", "--tb=line", "-p", "mutant_tests", *configured()["pytest_add_cli_args"]]
+    files = sorted({test.partition("::")[0] for test in tests})
+    path = os.pathsep.join([str((COPY / "src").resolve()), str(Path(__file__).resolve().parent)])
+    with NamedTemporaryFile("w", suffix=".json") as named:
+        json.dump(tests, named)
+        named.flush()
+        own = {"MUTANT_UNDER_TEST": name, "MUTANT_TESTS": named.name, "PYTHONPATH": path}
+        line = [sys.executable, "-m", "pytest", *options, *files]
         try:
-            while process.poll() is None:
-                time.sleep(PROGRESS_S if len(names) > 1 else 1)
-                told(names)
-        finally:
-            process.terminate()
-            process.wait()
+            done = subprocess.run(
+                line,
+                cwd=COPY,
+                env=os.environ | own,
+                capture_output=True,
+                check=False,
+                timeout=LEAST_S + 10 * sum(tests.values()),
+            )
+        except subprocess.TimeoutExpired:
+            return "timeout"
+    return WORDS.get(done.returncode, f"not run: pytest ended with {done.returncode}")
 
 
-def words_of(code):
-    return "not run" if code is None else WORDS.get(code, "killed" if code < 0 else f"exit code {code}")
+def run(names, children):
+    """Run each mutant, keep how it ended at once, and tell it."""
+    called, seconds = calls()
+    ended = outcomes(names)
+    every = {test: s for name in names for test, s in tests_of(name, called, seconds).items()}
+    if (word := tried("none", every)) != "survived":
+        sys.exit(f"the tests must pass while no mutant is active, and {word}: nothing would be told by their failing")
+
+    def one(name):
+        tests = tests_of(name, called, seconds)
+        ended[name] = tried(name, tests) if tests else "not covered"
+        OUTCOMES.write_text(json.dumps(kept() | ended, indent=1))
+        print(f"{sum(word != 'not run' for word in ended.values())} of {len(ended)}: {ended[name]} {name}", flush=True)
+
+    with ThreadPoolExecutor(children) as pool:
+        list(pool.map(one, names))
 
 
-def told(names):
-    known = verdicts()
-    counted = Counter(words_of(known[name][0]) for name in names)
-    print(", ".join(f"{n} {word}" for word, n in counted.most_common()), flush=True)
+def kept():
+    return json.loads(OUTCOMES.read_text()) if OUTCOMES.exists() else {}
 
 
 def outcomes(names):
-    known, called = verdicts(), callers()
-    return {
-        name: words_of(known[name][0]) if called.get(name.partition("__mutmut_")[0]) else "not covered"
-        for name in names
-    }
+    known = kept()
+    return {name: known.get(name, "not run") for name in names}
+
+
+def configured():
+    return tomllib.loads(Path("pyproject.toml").read_text())["tool"]["mutmut"]
 
 
 def report(drawn, floor):
     ended = outcomes(drawn.names)
     counted = Counter(ended.values())
     for name, word in sorted(ended.items(), key=lambda pair: (pair[1], pair[0])):
-        if word not in FOUND and word != "not run":
+        if word not in FOUND and not word.startswith("not run"):
             shown = subprocess.run([MUTMUT, "show", name], capture_output=True, text=True, check=False)
             print(f"\n{word}: {name}\n{shown.stdout if word != 'not covered' else ''}")
-    tried = len(ended) - counted["not run"]
+    tried = sum(not word.startswith("not run") for word in ended.values())
     noticed = sum(counted[word] for word in FOUND)
     print(f"\n{drawn.of} mutants; {drawn.wording} alter only words and are passed over; {len(ended)} drawn")
     print(", ".join(f"{n} {word}" for word, n in counted.most_common()))
@@ -237,7 +271,9 @@ def main():
     drawn = draw(verdicts(), asked.seed, asked.count)
     if not asked.report:
         ended = outcomes(drawn.names)
-        waiting = [name for name, word in ended.items() if word == "not run" or (asked.again and word == "survived")]
+        waiting = [
+            name for name, word in ended.items() if word.startswith("not run") or (asked.again and word not in FOUND)
+        ]
         print(f"{len(waiting)} of {len(drawn.names)} are to be run", flush=True)
         if waiting:
             run(waiting, asked.children)
