@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 KILLS ?= 40
+SEED ?= 1
 # Many tests wait for processes: twice as many at a time as there are processors keep these busy.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 BENCH := .venv-bench
 # Hundreds of processes import the same modules: each would compile them anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test abuse browser bubblewrap lint format bench chaos docs requirements clean
+.PHONY: help demo test test-real abuse browser bubblewrap lint format bench chaos mutants docs requirements clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -62,8 +63,11 @@ bubblewrap:
 demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market data; results in demo-output/
 	$(BIN)/signoff demo --out $(OUT)
 
-test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser bubblewrap ## every test, on real components
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: $(VENV)/.develop tests/node/node_modules/.package-lock.json bubblewrap ## every test but those of test-real
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not real"
+
+test-real: $(VENV)/.develop browser ## the tests that start PostgreSQL, an MLflow server or Chromium
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m real $$($(BIN)/python .ci/real_rooms.py --tests)
 
 abuse: $(VENV)/.develop bubblewrap ## the attacks of public reports, replayed against server, worker and commands
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m abuse $$(grep -rl 'mark\.abuse' tests --include='test_*.py')
@@ -97,6 +101,14 @@ chaos: $(VENV)/.develop ## kill, fill the disk, turn the clock, fail over, and c
 		case $$status in 0) ;; 77) unmeasured="$$unmeasured $$what" ;; *) exit $$status ;; esac; done; \
 	if [ -n "$$unmeasured" ]; then echo "everything else held; NOT MEASURED:$$unmeasured" >&2; exit 77; fi
 
+$(VENV)/.mutants: $(VENV)/.develop requirements/mutants.txt
+	@echo "installing mutmut into $(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/mutants.txt
+	@touch $@
+
+mutants: $(VENV)/.mutants ## change the code in 200 small ways, and print what no test notices; SEED=2 draws others
+	$(BIN)/python benchmarks/mutants.py --seed $(SEED)
+
 docs: $(VENV)/.develop ## write the published JSON schemas
 	$(BIN)/python -m signoff.adapters.schema docs/schema
 
@@ -113,6 +125,9 @@ requirements: $(BIN)/python ## pin every dependency by hash, without addresses
 	for part in desk verifier; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 		-c requirements/demo.txt requirements/$$part.in -o requirements/$$part.txt; done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate -c requirements/develop.txt \
+		requirements/mutants.in -o requirements/mutants.txt
 
 clean: ## remove what was installed and written
-	rm -rf $(VENV) $(BENCH) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants mutants.log

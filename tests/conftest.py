@@ -9,7 +9,9 @@ import gc
 from itertools import groupby
 from random import Random
 
+import budgets
 import pytest
+import real
 from hypothesis import HealthCheck, settings
 
 SHARED_FOLDERS = {"example"}
@@ -24,6 +26,57 @@ settings.load_profile("busy")
 
 def pytest_addoption(parser):
     parser.addoption("--shuffle", type=int, default=None, help="run modules, and the tests in each, in a random order")
+    parser.addoption("--budgets", action="store_true", help="print CPU seconds and budgets even of a part of the suite")
+
+
+METER = pytest.StashKey[budgets.Meter]()
+
+
+def pytest_configure(config):
+    real.watch()
+    config.stash[METER] = budgets.Meter()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    before = budgets.cpu_s()
+    real.begin(item)
+    try:
+        return (yield)
+    finally:
+        real.begin(None)
+        item.config.stash[METER].spent[budgets.folder_of(item.nodeid)] += budgets.cpu_s() - before
+
+
+def pytest_sessionfinish(session):
+    """What a process spent beside its tests is importing and collecting; of many workers the controller only adds."""
+    config = session.config
+    is_worker = hasattr(config, "workeroutput")
+    if not is_worker and config.getoption("numprocesses", None):
+        return
+    spent = config.stash[METER].spent
+    spent[budgets.BESIDE] += budgets.cpu_s() - sum(spent.values())
+    if is_worker:
+        config.workeroutput["cpu"] = dict(spent)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    meter = node.config.stash[METER]
+    spent = getattr(node, "workeroutput", {}).get("cpu")
+    if spent is None:
+        meter.lost += 1
+    else:
+        meter.add(spent)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    meter = config.stash[METER]
+    if meter.spent and (is_whole or config.getoption("budgets")):
+        terminalreporter.section("CPU seconds of each folder, and its budget")
+        for line in budgets.table(meter.spent, budgets.read(), meter.lost):
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import empty_registry
 import polars as pl
 import pytest
 
@@ -26,7 +27,7 @@ def place(tmp_path):
 def client(place):
     from mlflow import MlflowClient
 
-    uri = f"sqlite:///{place / 'mlflow.db'}"
+    uri = empty_registry.uri_in(place)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from types import SimpleNamespace
 
+import empty_registry
 import polars as pl
 import pytest
 
@@ -22,7 +23,11 @@ SERVING = ("flask", "flask_cors", "aiohttp", "uvicorn")
 LACKING = [name for name in SERVING if find_spec(name) is None]
 SERVED = pytest.param(
     "served",
-    marks=[pytest.mark.slow, pytest.mark.skipif(bool(LACKING), reason=f"`mlflow server` needs {', '.join(LACKING)}")],
+    marks=[
+        pytest.mark.real,
+        pytest.mark.slow,
+        pytest.mark.skipif(bool(LACKING), reason=f"`mlflow server` needs {', '.join(LACKING)}"),
+    ],
 )
 
 
@@ -36,7 +41,7 @@ def worlds(tmp_path_factory):
             if kind not in made:
                 place = tmp_path_factory.mktemp(kind)
                 is_local = kind == "local"
-                uri = f"sqlite:///{place / 'mlflow.db'}" if is_local else servers.enter_context(tracking_server(place))
+                uri = empty_registry.uri_in(place) if is_local else servers.enter_context(tracking_server(place))
                 made[kind] = furnished(place, uri)
             return made[kind]
 
@@ -227,7 +232,7 @@ def two_features(place, features=("a", "b"), outputs=(21.0, 43.0), code=TWO):
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
     place = tmp_path_factory.mktemp("own")
-    return f"sqlite:///{place / 'mlflow.db'}"
+    return empty_registry.uri_in(place)
 
 
 @pytest.mark.parametrize(

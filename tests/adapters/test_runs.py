@@ -4,6 +4,7 @@ import io
 import json
 from datetime import date, timedelta
 
+import empty_registry
 import numpy as np
 import polars as pl
 import pytest
@@ -65,7 +66,7 @@ class Mlflow:
     def __init__(self, place):
         from mlflow import MlflowClient
 
-        self.place, self.uri = place, f"sqlite:///{place / 'mlflow.db'}"
+        self.place, self.uri = place, empty_registry.uri_in(place)
         self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         self.homes = {}
 
@@ -383,7 +384,7 @@ def test_a_real_study_of_optuna_becomes_the_trials_of_a_release(tmp_path, track,
     folder = release_folder.make(tmp_path / "dossier")
     (folder / "trials.parquet").unlink()
     days = pl.read_parquet(folder / "backtest.parquet")["date"].to_list()
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    uri = empty_registry.uri_in(tmp_path)
     mlflow.set_tracking_uri(uri)
     mlflow.create_experiment("momentum", artifact_location=(tmp_path / "artifacts").as_uri())
     optuna.logging.set_verbosity(optuna.logging.ERROR)

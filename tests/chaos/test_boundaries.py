@@ -28,7 +28,7 @@ def scripts(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "at"),
-    [("kill", range(7, 9)), ("re-arm, the second person", range(5, 7)), ("worker: notices", range(3, 5))],
+    [("kill", range(7, 8)), ("re-arm, the second person", range(5, 6)), ("worker: notices", range(3, 4))],
 )
 def test_an_act_cut_off_ends_as_one_that_was_not(scripts, tmp_path, name, at):
     chaos_boundaries, forge = scripts

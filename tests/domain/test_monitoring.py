@@ -435,7 +435,7 @@ class TestOperationalTriggers:
         if lower > limit or failed == n:
             assert "error_rate" in found.fired
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(st.integers(1, 20), st.integers(0, 20), st.integers(0, 20), st.data())
     def test_good_predictions_that_go_missing_silence_nothing(self, n, failed, slow, data):
         rows = predictions(n, failed=min(failed, n), slow=min(slow, n))
@@ -633,7 +633,7 @@ def damaged(kind, base, row, gap):
 KINDS = sorted(damaged(None, measured(), 0, np.nan))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(KINDS),
     st.integers(0, 19),

@@ -58,13 +58,21 @@ def test_with_every_check_run_none_is_found(folder, capsys):
         ("paper_returns", pl.lit(0.001).alias("return"), "Kolmogorov-Smirnov distance"),
     ],
 )
-def test_a_doctored_paper_period_is_found_by_check_and_printed_in_the_memo(folder, capsys, name, column, said):
+def test_a_doctored_paper_period_is_found_by_check(folder, capsys, name, column, said):
     doctored(folder, column, name=name)
     assert said in checked(folder, capsys)["says"]
+
+
+def test_what_is_found_is_printed_for_people_by_check_and_in_the_memo(folder, capsys):
+    doctored(folder, pl.lit(123.0).alias("prediction"))
+    doctored(folder, pl.lit(0.001).alias("return"), name="paper_returns")
     main(["check", str(folder)])
-    assert said in " ".join(capsys.readouterr().out.split())
+    shown = " ".join(capsys.readouterr().out.split())
     main(["memo", str(folder), "--out", str(folder.parent / "memo")])
-    assert said in (folder.parent / "memo" / "deployment_memo.md").read_text().replace("\\", "")
+    written = (folder.parent / "memo" / "deployment_memo.md").read_text().replace("\\", "")
+    for said in ("All 180 predictions are 123 (n = 180).", "Kolmogorov-Smirnov distance"):
+        assert said in shown
+        assert said in written
 
 
 def test_fills_outside_their_bar_are_counted_and_named(folder, capsys):

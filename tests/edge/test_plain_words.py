@@ -202,7 +202,7 @@ def places(tree):
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     where=st.integers(0, len(list(places(TREE))) - 1),
     how=st.sampled_from(["delete", "rename", "retype", "add"]),

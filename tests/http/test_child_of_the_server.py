@@ -115,6 +115,7 @@ def taken_away(tmp_path):
     server.stop()
 
 
+@pytest.mark.real
 @pytest.mark.slow
 def test_a_database_taken_away_from_the_child_is_an_outage_and_no_fault_of_the_request(taken_away):
     server, away = taken_away

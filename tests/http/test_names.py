@@ -25,7 +25,7 @@ ASKED = [
 ]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
 def either(request, tmp_path_factory):
     database = None
     if request.param == "postgresql":

@@ -10,6 +10,8 @@ from signoff.adapters.signing_keys import KeyFile
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def production(tmp_path):

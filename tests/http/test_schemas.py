@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import postgres
+import pytest
 import schemathesis
 import yaml
 from cast_of_six import PEOPLE
@@ -109,6 +110,7 @@ def test_every_answer_is_one_that_the_description_tells(own_server):
     assert {200, 401, 403, 404, 409, 422} <= set(answered)
 
 
+@pytest.mark.real
 def test_the_same_holds_over_postgresql(tmp_path):
     url = postgres.fresh_database()
     initialise(url, role="signoff_app")

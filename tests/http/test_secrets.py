@@ -20,6 +20,7 @@ from signoff.adapters.archives import zipped
 from signoff.adapters.folders import read_folder
 from signoff.worker.work import Worker
 
+pytestmark = pytest.mark.real
 OIDC, WEBHOOK, PLACE, PASSWORD = "oidc-secret-7Qx", "webhook-secret-9Zk", "T0PSECRETPLACE", "db-password-3Vw"
 ZIP = {"content-type": "application/zip"}
 

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
+import empty_registry
 import pytest
 from several_models import Several
 
@@ -153,7 +154,7 @@ def registered(tmp_path_factory):
     from mlflow import MlflowClient
 
     place = tmp_path_factory.mktemp("registry")
-    uri = f"sqlite:///{place / 'mlflow.db'}"
+    uri = empty_registry.uri_in(place)
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     experiment = client.create_experiment("m", artifact_location=(place / "artifacts").as_uri())
     client.create_registered_model("momentum")

@@ -2,6 +2,7 @@
 
 import json
 
+import empty_registry
 import polars as pl
 import pytest
 import yaml
@@ -21,7 +22,7 @@ def linked(desk, monkeypatch):
     """The folder's trials as child runs in the installation's own registry; the client and the runs' ids."""
     place = desk.home / "registry"
     place.mkdir(parents=True)
-    uri = f"sqlite:///{place / 'mlflow.db'}"
+    uri = empty_registry.uri_in(place)
     client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     experiment = client.create_experiment("momentum", artifact_location=(place / "artifacts").as_uri())
     parent = client.create_run(experiment).info.run_id

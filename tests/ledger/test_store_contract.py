@@ -40,8 +40,12 @@ def least_privileged_store(folder: Path) -> SqlStore:
 
 
 @pytest.fixture(
-    params=[lambda _: memory_store(), sql_store, postgres_store, least_privileged_store],
-    ids=["memory", "sqlite", "postgresql", "least privileged"],
+    params=[
+        pytest.param(lambda _: memory_store(), id="memory"),
+        pytest.param(sql_store, id="sqlite"),
+        pytest.param(postgres_store, id="postgresql", marks=pytest.mark.real),
+        pytest.param(least_privileged_store, id="least privileged", marks=pytest.mark.real),
+    ]
 )
 def store(request, tmp_path) -> Store:
     return request.param(tmp_path)

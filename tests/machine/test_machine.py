@@ -22,7 +22,7 @@ from signoff.domain.limits import judged
 
 LONG = "machine-long"
 QUICK = settings(
-    max_examples=80,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     database=None,
@@ -56,7 +56,7 @@ class WalkOverSqlite(Walk):
 
 @pytest.mark.slow
 def test_no_walk_over_sqlite_breaks_an_invariant(desk):
-    run_state_machine_as_test(WalkOverSqlite, settings=settings(QUICK, max_examples=12, stateful_step_count=25))
+    run_state_machine_as_test(WalkOverSqlite, settings=settings(QUICK, max_examples=6, stateful_step_count=25))
 
 
 def the_flags_forget_the_latch(patch):

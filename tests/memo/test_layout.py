@@ -2,12 +2,12 @@
 
 import io
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from html import escape
 from pathlib import Path
 
+import browser
 import pytest
 import sample
 from pypdf import PdfReader
@@ -21,9 +21,6 @@ from signoff.rendering.pdf import pdf
 from signoff.rendering.validation_report import validation_sections
 from signoff.rendering.words import words_beside
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
 PAGE_PT = 476.0
 INSET_PT = 7.0
 
@@ -113,7 +110,7 @@ def test_every_table_of_the_page_scrolls_by_itself() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
+@pytest.mark.real
 @pytest.mark.parametrize("memo", [sample.memo(), sample.bare_memo()], ids=["full", "bare"])
 def test_a_page_of_390_pixels_does_not_scroll_sideways(memo: Memo, tmp_path: Path) -> None:
     long = replace(memo, model="momentum" * 12, tldr="x" * 400)
@@ -132,7 +129,7 @@ def test_a_page_of_390_pixels_does_not_scroll_sideways(memo: Memo, tmp_path: Pat
     ]
 
     shown = subprocess.run(
-        [CHROMIUM, *options, "--dump-dom", (tmp_path / "frame.html").as_uri()],
+        [browser.browser_path(), *options, "--dump-dom", (tmp_path / "frame.html").as_uri()],
         capture_output=True,
         text=True,
         check=True,

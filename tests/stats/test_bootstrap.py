@@ -218,3 +218,11 @@ def test_both_tests_of_one_call_are_those_of_two():
 
     assert both.reality_check == reality_check(benchmark, models, **how)
     assert both.superior_predictive_ability.raw == superior_predictive_ability(benchmark, models, **how).raw
+
+
+@pytest.mark.parametrize(("studentize", "said"), [(True, ", studentised,"), (False, ", not studentised,")])
+def test_the_convention_says_whether_differences_were_studentised(studentize, said):
+    rng = np.random.default_rng(1)
+    losses = rng.normal(size=60), rng.normal(size=(60, 2))
+    tested = data_snooping(*losses, block=5.0, repetitions=100, seed=1, studentize=studentize)
+    assert said in tested.superior_predictive_ability.convention

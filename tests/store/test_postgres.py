@@ -18,6 +18,7 @@ from signoff.adapters.store_sql import SqlStore
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError, StaleRevisionError, UnavailableError
 
+pytestmark = pytest.mark.real
 ROLE = "signoff_app"
 
 

@@ -15,6 +15,8 @@ from signoff.adapters import database
 from signoff.adapters.database import Database
 from signoff.domain.errors import UnavailableError
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def stopped(monkeypatch):

@@ -31,9 +31,10 @@ SHELVES = {
     "postgresql": lambda folder: sql(postgres.fresh_database()),
     "least privileged": least_privileged,
 }
+REAL = {"postgresql", "least privileged"}
 
 
-@pytest.fixture(params=SHELVES)
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.real] * (name in REAL)) for name in SHELVES])
 def shelf(request, tmp_path):
     return SHELVES[request.param](tmp_path)
 

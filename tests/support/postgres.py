@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from real import require_mark
 from sqlalchemy import create_engine, make_url, text
 
 _numbers = itertools.count()
@@ -17,9 +18,14 @@ _numbers = itertools.count()
 SYNC = " '-c' 'recovery_init_sync_method=syncfs'"
 
 
-@cache
 def server():
     """The server of this process; its files are gone when the process ends."""
+    require_mark("PostgreSQL")
+    return _started()
+
+
+@cache
+def _started():
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="signoff-run-"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -2,6 +2,7 @@
 
 import json
 
+import empty_registry
 import numpy as np
 import polars as pl
 
@@ -61,7 +62,7 @@ class Models:
     def __init__(self, place, name="m"):
         from mlflow import MlflowClient
 
-        self.name, self.place, self.uri = name, place, f"sqlite:///{place / 'mlflow.db'}"
+        self.name, self.place, self.uri = name, place, empty_registry.uri_in(place)
         self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         self.experiment = self.client.create_experiment("m", artifact_location=(place / "artifacts").as_uri())
         self.client.create_registered_model(name)

@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from real import require_mark
+
 
 @contextmanager
 def tracking_server(place, *, within=120.0):
     """The URI of a server whose database and artefacts lie in this folder; it ends with the block."""
+    require_mark("An MLflow tracking server")
     port = _free_port()
     uri = f"http://127.0.0.1:{port}"
     line = [

@@ -1,9 +1,9 @@
 """A real browser with an authenticator: sign in, enrol it, vouch for it, approve; the memo and `verify` say so."""
 
 import os
-import shutil
 from pathlib import Path
 
+import browser
 import pytest
 from cast_of_six import PEOPLE
 
@@ -29,21 +29,14 @@ AUTHENTICATOR = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser_path():
-    """Debian's Chromium, which `make test` installs; where tests must not be passed over, its lack is a failure."""
-    found = shutil.which("chromium")
-    if found is None and not os.environ.get("CI"):
-        pytest.skip("needs Chromium: apt-get install chromium")
-    assert found is not None, "expected Chromium, found none: apt-get install chromium, or unset CI to skip its tests"
-    return found
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
 @pytest.fixture
-def page(browser_path):
+def page():
     with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 900, "height": 1150})
+        opened = play.chromium.launch(executable_path=browser.browser_path(), args=["--no-sandbox"])
+        page = opened.new_page(viewport={"width": 900, "height": 1150})
         page.set_default_timeout(45_000)
         complaints = []
         page.on("pageerror", lambda error: complaints.append((page.url, str(error))))
@@ -53,7 +46,7 @@ def page(browser_path):
         )
         page.complaints = complaints
         yield page
-        browser.close()
+        opened.close()
 
 
 def add_authenticator(page, **changes):
@@ -80,7 +73,6 @@ def picture(page, name):
         page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
 
 
-@pytest.mark.slow
 def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(page, firm, release, capsys):
     add_authenticator(page)
     sign_in(page, f"{firm.site}/credentials", "risk-manager")
@@ -147,7 +139,6 @@ def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(page, 
     assert result.findings == ()
 
 
-@pytest.mark.slow
 def test_a_killed_model_is_armed_again_with_authenticators_alone(page, firm):
     """Two people, each with a credential of their own; an authenticator that does not know its holder signs nothing."""
     house = firm.house

@@ -14,10 +14,7 @@ class ExchangeCalendar:
 
     def days(self, name: str, start: date, end: date) -> tuple[date, ...]:
         """The sessions between two days, both included."""
-        if end < start:
-            return ()
-        calendar = _published(name, start.year, end.year)
-        return tuple(session.date() for session in calendar.sessions_in_range(str(start), str(end)))
+        return () if end < start else _days(name, start, end)
 
     def close(self, name: str, session: date) -> datetime:
         """The close of a session in UTC; a shortened session closes early."""
@@ -53,24 +50,40 @@ class ExchangeCalendar:
         return _zone(name)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
+def _days(name: str, start: date, end: date) -> tuple[date, ...]:
+    """A record whose exchange is not declared is held against each one, and then again with what was found."""
+    calendar = _published(name, start.year, end.year)
+    return tuple(session.date() for session in calendar.sessions_in_range(str(start), str(end)))
+
+
 def _published(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - the package has no types
-    """A calendar over whole years, cached: building one takes a tenth of a second, and a worker asks every second."""
+    made = _made(name, first, last)
+    if isinstance(made, str):
+        raise BadInputError(made)
+    return made
+
+
+@lru_cache(maxsize=64)
+def _made(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - as above
+    """A calendar over whole years, or why there is none.
+
+    Making one takes a tenth of a second, and so does finding that it does not cover the years. A worker asks every
+    second, and a record whose exchange is not declared is held against each one.
+    """
     import exchange_calendars as published  # noqa: PLC0415 - the import takes a second; only observing pays
 
     if name not in published.get_calendar_names():
         close = get_close_matches(name, published.get_calendar_names(), n=1)
         nearest = f"; nearest is {close[0]}" if close else ""
-        raise BadInputError(f"phases.calendar: expected an exchange such as XNYS, found {name!r}{nearest}.")
+        return f"phases.calendar: expected an exchange such as XNYS, found {name!r}{nearest}."
     start, end = date(first, 1, 1) - timedelta(days=10), date(last, 12, 31) + timedelta(days=10)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # pandas warns about the package's holiday rules
             return published.get_calendar(name, start=str(start), end=str(end))
     except ValueError as error:
-        raise BadInputError(
-            f"Expected years that the calendar {name} covers, found {first} to {last}: {one_line(str(error))}"
-        ) from error
+        return f"Expected years that the calendar {name} covers, found {first} to {last}: {one_line(str(error))}"
 
 
 @lru_cache(maxsize=32)
