@@ -43,7 +43,7 @@ from signoff.ledger.export import ANCHORS, CHECKPOINT, EVENTS, KEY, LEAVES, STAT
 from signoff.ledger.export import BLOBS as BLOB_FOLDER
 from signoff.ledger.manifest import manifest_of
 from signoff.ledger.merkle import leaf_hash
-from signoff.ledger.source import Held
+from signoff.ledger.source import FilesInMemory
 from signoff.ledger.verification import Verification, verify_export
 from signoff.ports.store import Append, Commit, Effect, Store
 
@@ -190,7 +190,7 @@ def export_files(*, rows, states, checkpoint, public_key, anchors, blobs):
         **{f"{ANCHORS}{name}": content for name, content in sorted(anchors.items())},
         **{f"{BLOB_FOLDER}{name}": content for name, content in blobs},
     }
-    yield from ((name, b"".join(pieces)) for name, pieces in closed(Held(held)))
+    yield from ((name, b"".join(pieces)) for name, pieces in closed(FilesInMemory(held)))
 
 
 def exported(store: Store, *, is_anchored: bool = True) -> dict[str, bytes]:

@@ -22,7 +22,7 @@ class FileSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class FilesInMemory:
     """Files in memory."""
 
     files: Mapping[str, bytes]

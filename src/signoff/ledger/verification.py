@@ -38,7 +38,7 @@ from signoff.ledger.keychain import KeyChain, parse_chain
 from signoff.ledger.manifest import ARTIFACTS, Entry, parse
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ledger.signatures import Signatories
-from signoff.ledger.source import FileSource, Hashed, Held, Lines, content
+from signoff.ledger.source import FilesInMemory, FileSource, Hashed, Lines, content
 from signoff.ledger.table import header, line_of
 
 INTACT: Final = 0
@@ -202,7 +202,7 @@ def verify_export(
 
     `kept` are checkpoints that the caller kept earlier; `check_stamp` says when a note was stamped, or raises.
     """
-    source: FileSource = Held(files) if isinstance(files, Mapping) else files
+    source: FileSource = FilesInMemory(files) if isinstance(files, Mapping) else files
     audit, names = Audit(), frozenset(source.names())
     chain = read_chain(content(source, KEY), audit, expected_fingerprint)
     checkpoints = list(checkpoints_in(source, names, audit))
