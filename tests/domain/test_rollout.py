@@ -17,6 +17,7 @@ from signoff.domain.events import (
     Phase,
     PhaseEntered,
     Recorded,
+    Resumed,
     RollbackCause,
     RolledBack,
     Step,
@@ -165,3 +166,37 @@ def test_an_unsigned_role_keeps_capital_at_zero():
     state = after(state, *decisions.approvals.approve(state, signature(Role.CTO), INTACT, REHEARSAL, NOW))
     with refused_by("state"):
         decisions.rollout.start(state, INTACT, None, NOW)
+
+
+def test_full_has_the_whole_capital():
+    (entered,) = decisions.rollout.advance(lived(limited(), 14), INTACT, None, NOW)
+    assert entered == PhaseEntered(phase=Phase.FULL, allocation_pct=100, reason="limited conditions all hold")
+
+
+def test_a_pause_is_recorded_once_with_its_reason_and_note():
+    state = shadowing()
+    paused = decisions.rollout.pause(state, PauseReason.FREEZE, "month end")
+    assert paused == (Paused(reason=PauseReason.FREEZE, note="month end"),)
+    assert decisions.rollout.pause(after(state, *paused), PauseReason.FREEZE, "again") == ()
+
+
+def test_a_pause_ends_by_its_own_reason_alone():
+    state = after(shadowing(), Paused(reason=PauseReason.FREEZE, note="month end"))
+    with pytest.raises(GuardError, match="not paused for manual; pause reasons are: freeze"):
+        decisions.rollout.resume(state, PauseReason.MANUAL, "")
+    with pytest.raises(GuardError, match="pause reasons are: none"):
+        decisions.rollout.resume(shadowing(), PauseReason.MANUAL, "")
+    assert decisions.rollout.resume(state, PauseReason.FREEZE, "over") == (
+        Resumed(reason=PauseReason.FREEZE, note="over"),
+    )
+
+
+@pytest.mark.parametrize("act", [decisions.rollout.pause, decisions.rollout.resume])
+def test_only_a_live_release_is_paused_or_resumed(act):
+    with refused_by("state"):
+        act(approved(), PauseReason.MANUAL, "")
+
+
+def test_a_pause_for_silence_comes_with_a_cut_alone():
+    with refused_by("reason"):
+        decisions.rollout.pause(shadowing(), PauseReason.SILENCE, "")
