@@ -40,7 +40,7 @@ def test_the_folder_as_it_is_reads_well(folder):
         ("likelihood: high", "likelihood: certain", ("risk.risks.0.likelihood", "'certain'")),
         ("header:", "header: &anchor", ("anchor",)),
         ("rationale:", "header: {}\nrationale:", ("repeats the key header",)),
-        ("goal: >-", "goal: [", ("no YAML",)),
+        ("goal: >-", "goal: [", ("not YAML",)),
         ("timing: Year end", "timing: FILL IN Year end", ("placeholder", "rationale.timing")),
         ("role: cto", "role: risk_manager", ("plan.signatories", "twice")),
         ("model: momentum", "model: ../../keys/momentum", ("dossier.yaml:", "header.model", "letters, digits")),

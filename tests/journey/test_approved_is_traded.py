@@ -186,7 +186,7 @@ def test_a_living_memo_is_written_from_what_is_kept_where_the_registry_cannot_be
 
     monkeypatch.setattr("signoff.app.approvals.refuse_other_bytes", broken)
     told = here.living_memo(state)["living_memo.md"].decode()
-    assert "registry not reachable: Expected an answer of the registry, found none. What the registry said" in told
+    assert "registry not reachable: Expected an answer of the registry, found none. The registry's facts" in told
 
 
 def test_the_memo_of_a_release_on_its_way_back_is_written_where_the_files_of_its_version_are_gone(

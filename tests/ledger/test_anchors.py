@@ -214,7 +214,7 @@ def test_every_altered_byte_of_a_stamp_is_found_or_means_the_same(authority):
 def test_a_stamp_whose_checkpoint_is_gone_is_found(authority):
     files = stamped(authority, None)
     del files["anchors/000000000006"]
-    assert "not here" in str(checked(relisted(files), authority).findings)
+    assert "the stamped checkpoint is missing" in str(checked(relisted(files), authority).findings)
 
 
 def test_without_the_library_nothing_is_said_of_stamps(authority, monkeypatch):
