@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 OUT ?= demo-output
 KILLS ?= 40
 SEED ?= 1
-# Many tests wait for processes: five at a time for two processors keep these busy.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 5 / 2)
+# Many tests wait for processes: twice as many at a time as there are processors keep these busy.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 BENCH := .venv-bench
 # Hundreds of processes import the same modules: each would compile them anew.
 export PYTHONDONTWRITEBYTECODE :=
