@@ -52,7 +52,7 @@ class ExchangeCalendar:
 
 @lru_cache(maxsize=128)
 def _days(name: str, start: date, end: date) -> tuple[date, ...]:
-    """A record whose exchange is not declared is held against each one, and then again with what was found."""
+    """The sessions between two days, cached: a record whose exchange is not declared is compared more than once."""
     calendar = _published(name, start.year, end.year)
     return tuple(session.date() for session in calendar.sessions_in_range(str(start), str(end)))
 
@@ -66,10 +66,10 @@ def _published(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - the p
 
 @lru_cache(maxsize=64)
 def _made(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - as above
-    """A calendar over whole years, or why there is none.
+    """Build a calendar over whole years; a text says why the package has none.
 
-    Making one takes a tenth of a second, and so does finding that it does not cover the years. A worker asks every
-    second, and a record whose exchange is not declared is held against each one.
+    Both answers are cached. Each takes a tenth of a second, a worker asks every second, and a record whose exchange is
+    not declared is compared with every calendar.
     """
     import exchange_calendars as published  # noqa: PLC0415 - the import takes a second; only observing pays
 
