@@ -74,7 +74,7 @@ def test_a_function_that_fails_on_a_worker_is_a_finding_as_in_one_process(cluste
 
 
 def test_functions_of_a_file_that_only_this_process_can_import(cluster, inputs, tmp_path, monkeypatch):
-    (tmp_path / "own_features.py").write_text(
+    (tmp_path / "features_of_this_process.py").write_text(
         "import polars as pl\n"
         "WINDOW = 5\n"
         "def mean(): return pl.col('close').rolling_mean(WINDOW).over('symbol')\n"
@@ -82,12 +82,12 @@ def test_functions_of_a_file_that_only_this_process_can_import(cluster, inputs, 
         "    return inputs['prices'].sort('symbol', 'timestamp').select('timestamp', 'symbol', m=mean())\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    from own_features import compute
+    from features_of_this_process import compute
 
     try:
         report = replay_versions({"one": compute}, inputs, sample=5, cluster=cluster.scheduler_address)["one"]
     finally:
-        del sys.modules["own_features"]
+        del sys.modules["features_of_this_process"]
 
     assert report == ()
     assert (report.dates_checked, report.dates_perturbed) == (5, 5)
