@@ -221,7 +221,9 @@ def test_each_part_of_the_record_gives_a_date():
 def test_the_replay_of_a_folder_says_its_range(tmp_path):
     bars(DAYS[200:]).write_parquet(tmp_path / "bars.parquet")
     (tmp_path / "features_of_the_folder.py").write_text(FEATURES)
-    declared = PitDeclaration(compute="features_of_the_folder:compute", inputs={"bars": "bars.parquet"}, sample_dates=12)
+    declared = PitDeclaration(
+        compute="features_of_the_folder:compute", inputs={"bars": "bars.parquet"}, sample_dates=12
+    )
 
     found = FeatureReplays(Sandbox(isolation=Isolation.TRUSTED))(tmp_path, declared, None, seed=1, record=record())
 
