@@ -13,12 +13,12 @@ from typing import Final
 
 from signoff.app.record import PEOPLE, Record, StreamChange
 from signoff.domain import decisions
-from signoff.domain.decisions.people import Enrolment
 from signoff.domain.events import (
     AnyEvent,
     BootstrapIssued,
     BootstrapUsed,
     DutiesGranted,
+    Enrolment,
     EnrolmentConfirmed,
     EnrolmentDeclined,
     EnrolmentProposed,
@@ -162,7 +162,7 @@ def confirm(record: Record, proposal_id: str, *, actor: str) -> Proposal:
     people = record.people()
     proposal = decisions.people.open_proposal(people, proposal_id, record.now())
     decisions.people.confirm(people, proposal, actor)
-    change = proposal.change
+    change = proposal.event
     if isinstance(change, PersonEnrolled):
         person = people.by_name.get(change.name)
         decisions.people.is_meant_to_replace(person, change, partial(_in_use_since, record))

@@ -178,6 +178,14 @@ class Event:
     """The root of all events; each one's `kind` names it in the ledger."""
 
 
+class Enrolment:
+    """A change of one person that a second person confirms: an event, of a kind that says what changes."""
+
+    __slots__ = ()
+    name: str
+    kind: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened(Event):
     """A release was opened with the policy it will be held to and the people who may not approve it.
@@ -668,7 +676,7 @@ class Rearmed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PersonEnrolled(Event):
+class PersonEnrolled(Event, Enrolment):
     """A person may sign in these roles with this key.
 
     `logins` is what git, the experiment tracker or the machine call them; none says nothing new about that.
@@ -698,7 +706,7 @@ class PostMortemHeld(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DutiesGranted(Event):
+class DutiesGranted(Event, Enrolment):
     """A person may do what these duties allow, beside those that their roles bring."""
 
     kind: Literal["duties_granted"] = "duties_granted"
@@ -718,7 +726,7 @@ class DutiesWithdrawn(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubjectBound(Event):
+class SubjectBound(Event, Enrolment):
     """Whoever the identity provider calls this subject is this person."""
 
     kind: Literal["subject_bound"] = "subject_bound"
@@ -753,13 +761,16 @@ class TokenRevoked(Event):
     token: str
 
 
+EnrolmentEvent = PersonEnrolled | DutiesGranted | SubjectBound
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentProposed(Event):
     """One person wants another to hold roles, duties or a subject; it takes effect when a second person confirms."""
 
     kind: Literal["enrolment_proposed"] = "enrolment_proposed"
     proposal: str
-    change: PersonEnrolled | DutiesGranted | SubjectBound
+    change: Enrolment
     expires_at: datetime
 
 

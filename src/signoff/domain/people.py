@@ -62,9 +62,15 @@ class Proposal:
     """A change that waits for a second person."""
 
     id: str
-    change: e.PersonEnrolled | e.DutiesGranted | e.SubjectBound
+    change: e.Enrolment
     proposed_by: str
     expires_at: datetime
+
+    @property
+    def event(self) -> e.EnrolmentEvent:
+        """The event that a second person's confirmation records."""
+        assert isinstance(self.change, e.EnrolmentEvent)
+        return self.change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

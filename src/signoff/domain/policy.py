@@ -4,13 +4,14 @@ A dossier may tighten a threshold and never loosen it; each number says by its a
 `tighten` applies a dossier's stricter values, or returns every attempt to loosen.
 """
 
+import operator
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
-from math import expm1, log1p
+from math import expm1, isfinite, log1p
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen, MultipleOf
+from annotated_types import Ge, GroupedMetadata, Gt, Interval, Le, Lt, MinLen, MultipleOf
 
 from signoff.domain.venue import PositionsAfter, VenueKind
 
@@ -571,6 +572,39 @@ def _walk(node: object, prefix: str) -> Iterator[Threshold]:
             yield from _walk(value, f"{path}.")
         elif (direction := _direction(hints[item.name])) is not None:
             yield Threshold(path=path, value=value, stricter=direction, annotation=hints[item.name])
+
+
+def out_of_bounds(node: Strict, prefix: str = "") -> str | None:
+    """The first number of a policy outside what its annotation allows, in words; None where all are within."""
+    hints = get_type_hints(type(node), include_extras=True)
+    for item in fields(node):  # type: ignore[arg-type]  # every Strict is a dataclass
+        value, path = getattr(node, item.name), f"{prefix}{item.name}"
+        if isinstance(value, Strict):
+            if (wrong := out_of_bounds(value, f"{path}.")) is not None:
+                return wrong
+        elif value is not None and not all(_is_within(value, bound) for bound in _bounds(hints[item.name])):
+            return f"{path} is {value!r}, outside what a policy may say"
+    return None
+
+
+def _bounds(annotation: object) -> Iterator[object]:
+    """Every bound in an annotation, also of a value that may be left out."""
+    for part in get_args(annotation):
+        yield from part if isinstance(part, GroupedMetadata) else _bounds(part)
+        yield part
+
+
+def _is_within(value: Any, bound: object) -> bool:  # noqa: ANN401 - whatever the bound is about
+    match bound:
+        case Ge() | Gt() | Le() | Lt():
+            ((name, limit),) = asdict(bound).items()
+            return bool(getattr(operator, name)(value, limit))
+        case MinLen(min_length=least):
+            return len(value) >= least
+        case MultipleOf(multiple_of=step):
+            return bool(value % step == 0)
+        case _:
+            return not isinstance(value, float) or isfinite(value)
 
 
 def _direction(annotation: object) -> Stricter | None:

@@ -4,20 +4,21 @@ An event of an older Signoff may lack fields that now have a default. An unknown
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, TypeVar, get_args
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from signoff.domain.errors import BadInputError, TamperedError
-from signoff.domain.events import ActorProof, AnyEvent, Recorded
+from signoff.domain.events import ActorProof, AnyEvent, Enrolment, Recorded
+from signoff.domain.policy import Strict, out_of_bounds
 from signoff.ledger.canonical import canonical
 
 SCHEMA: Final = 1
 _FIELDS: Final = {"stream": str, "revision": int, "at": str, "actor": str, "event": dict}
 T = TypeVar("T")
-_ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
 
 
 def encode(recorded: Recorded) -> bytes:
@@ -31,7 +32,7 @@ def decode(body: bytes) -> Recorded:
         document = json.loads(body, parse_int=_number)
         recorded = _recorded(document)
         is_canonical = canonical(document) == body
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError, BadInputError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, BadInputError) as error:
         raise TamperedError(f"These bytes are no event of the ledger: {str(error)[:200]}") from error
     if not is_canonical or not holds(_written(recorded), document):
         raise TamperedError("These bytes are not the canonical form of the event they hold.")
@@ -46,10 +47,21 @@ def encode_state(state: object) -> bytes:
 def decode_state(kind: type[T], content: bytes) -> T:
     """A frozen record from its canonical JSON."""
     try:
-        state: T = _adapter(kind).validate_json(content)
-    except ValidationError as error:
+        document = json.loads(content)
+        state = _read(kind, document)
+        if isinstance(state, Strict):
+            _check_strict(state, document)
+    except (ValueError, RecursionError) as error:
         raise TamperedError(f"Stored state is no {kind.__name__}: {str(error)[:200]}") from error
     return state
+
+
+def _check_strict(state: Strict, document: object) -> None:
+    """Raise ValueError where a policy has an unknown key, or a number that no policy may have."""
+    if not holds(_plain(state), document):
+        raise ValueError("it has a key that this Signoff does not know, or a value in another form")
+    if (wrong := out_of_bounds(state)) is not None:
+        raise ValueError(wrong)
 
 
 def _written(recorded: Recorded) -> object:
@@ -71,8 +83,7 @@ def _recorded(document: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
         case {"stream": str(stream), "revision": int(revision), "at": str(at), "actor": str(actor), "event": dict()}:
             if isinstance(revision, bool):
                 raise TypeError("expected revision as a number, found true or false")
-            kind = _kinds()[document["event"]["kind"]]
-            event = _adapter(kind).validate_python(document["event"])
+            event: AnyEvent = _read(_kinds()[document["event"]["kind"]], document["event"])
         case _:
             wrong = (name for name, kind in _FIELDS.items() if not isinstance(document.get(name), kind))
             raise ValueError(f"missing, or of another type: {', '.join(wrong)}")
@@ -86,7 +97,7 @@ def holds(written: object, stored: object) -> bool:
     match written, stored:
         case dict(), dict():
             return all(key in written and holds(written[key], stored[key]) for key in stored)
-        case list(), list():
+        case list() | tuple(), list():
             return len(written) == len(stored) and all(map(holds, written, stored))
         case _:
             return written == stored and isinstance(written, bool) == isinstance(stored, bool)
@@ -98,7 +109,29 @@ def _number(text: str) -> int | float:
 
 
 def _plain(value: object) -> object:
-    return _adapter(type(value)).dump_python(value, mode="json", warnings=False)
+    return msgspec.to_builtins(value, enc_hook=_of_another_library)
+
+
+def _read(kind: type[T], document: object) -> T:
+    return msgspec.convert(document, kind, dec_hook=_enrolment)
+
+
+def _of_another_library(value: object) -> object:
+    """A number or mapping of a class that msgspec does not know, such as NumPy's floats."""
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} is no value of an event")
+
+
+def _enrolment(kind: type, document: Any) -> object:  # noqa: ANN401 - whatever JSON held
+    if kind is not Enrolment:
+        raise NotImplementedError(f"{kind.__name__} is no part of an event")
+    change = _kinds()[document["kind"]]
+    if not issubclass(change, Enrolment):
+        raise TypeError(f"expected a change of a person, found {change.__name__}")
+    return _read(change, document)
 
 
 def _instant(moment: datetime) -> str:
@@ -110,9 +143,3 @@ def _instant(moment: datetime) -> str:
 @cache
 def _kinds() -> dict[str, type]:
     return {kind.__dataclass_fields__["kind"].default: kind for kind in get_args(AnyEvent)}
-
-
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]

@@ -20,6 +20,7 @@ from signoff.domain.events import (
     ActorProof,
     Credential,
     DutiesGranted,
+    EnrolmentEvent,
     GateResult,
     Observed,
     PersonEnrolled,
@@ -951,7 +952,7 @@ def proposal_document(proposal: Proposal, people: People) -> ProposalDocument:
     return {
         "looks_like": list(looking_like(change.name, logins, people)),
         "proposal": proposal.id,
-        "says": proposed(proposal.change),
+        "says": proposed(proposal.event),
         "change": json.loads(encode_state(proposal.change)),
         "proposed_by": proposal.proposed_by,
         "expires_at": proposal.expires_at.isoformat(),
@@ -963,7 +964,7 @@ def looking_like(name: str, logins: tuple[str, ...], people: People) -> tuple[st
     return look_alikes(name, logins, {person.name: person.known_as for person in people.by_name.values()})
 
 
-def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
+def proposed(change: EnrolmentEvent) -> str:
     """A proposed change in plain words."""
     match change:
         case PersonEnrolled():

@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
-from signoff.domain.events import DutiesGranted, DutiesWithdrawn, PersonEnrolled, SubjectBound
+from signoff.domain.events import DutiesGranted, DutiesWithdrawn, Enrolment, PersonEnrolled, SubjectBound
 from signoff.domain.people import Bootstrap, People, Person, Proposal
 from signoff.domain.permissions import DUTY_OF, AccessRole, compatible
 from signoff.domain.policy import Role
-
-Enrolment = PersonEnrolled | DutiesGranted | SubjectBound
 
 
 def takes_effect(people: People, change: Enrolment) -> None:
