@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from signoff.domain.dossier import DeploymentType
+from signoff.domain.errors import TamperedError
 from signoff.domain.floor import BUILT_IN, Floor, Origin, Tendency, differences, falls_short, subject_of
 from signoff.domain.policy import (
     ApprovalPolicy,
@@ -125,3 +126,32 @@ def test_only_a_policy_that_two_people_confirmed_does_not_call_itself_unconfirme
     for origin in Origin:
         floor = Floor(origin=origin, name="n", version="1", digest="d", number=1, confirmed_by=("A", "B"))
         assert floor.is_confirmed == ("unconfirmed" not in floor.words and "trial" not in floor.words)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("gates.pbo.threshold", 1.5, "gates.pbo.threshold is 1.5"),
+        ("gates.pbo.threshold", float("nan"), "malformed"),
+        ("gates.pbo.partitions", 7, "gates.pbo.partitions is 7"),
+        ("gates.pbo.partitions", 22, "gates.pbo.partitions is 22"),
+        ("gates.pbo.junk_share", 0.5, "gates.pbo.junk_share is 0.5"),
+        ("gates.dsr.threshold", float("inf"), "malformed"),
+        ("gates.var.limit_pct", 0.0, "gates.var.limit_pct is 0.0"),
+        ("approvals.roles", [], r"approvals.roles is \(\)"),
+        ("order_gate.unknown_vix", 0.0, "order_gate.unknown_vix is 0.0"),
+        ("gates.pbo.blocking", "yes", "Expected `bool`"),
+        ("gates.pbo.partitions", True, "Expected `int`"),
+        ("gates.pbo.threshhold", 0.4, "a key that this Signoff does not know"),
+    ],
+)
+def test_content_that_no_policy_may_say_is_refused(path, value, words):
+    document = json.loads(content_of(BUILT_IN))
+    *parts, last = path.split(".")
+    node = document
+    for part in parts:
+        node = node[part]
+    node[last] = value
+
+    with pytest.raises(TamperedError, match=words):
+        read_content(json.dumps(document))

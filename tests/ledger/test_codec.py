@@ -222,6 +222,24 @@ def test_kinds_of_numbers_text_and_lists_are_written_as_what_they_are(value):
     assert canonical(value) == rfc8785.dumps(value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), -float("inf"), 2**53, {1: 2}, {None: 1}, {"a": b"x"}, {1, 2}, "\ud800", {"\ud800": 1}, object()],
+    ids=repr,
+)
+def test_what_json_cannot_hold_is_refused_here_as_by_the_library(value):
+    with pytest.raises((rfc8785.CanonicalizationError, UnicodeEncodeError)):
+        rfc8785.dumps(value)
+    with pytest.raises(BadInputError, match="found one that it cannot"):
+        canonical(value)
+
+
+@given(st.floats(1, 9), st.integers(-330, 307), st.sampled_from([1, -1]))
+def test_a_number_of_any_size_is_written_as_by_the_library(mantissa, power, sign):
+    value = float(f"{sign * mantissa!r}e{power}")
+    assert canonical(value) == rfc8785.dumps(value)
+
+
 WALL = NOW.replace(tzinfo=None)
 
 

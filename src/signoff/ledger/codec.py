@@ -47,10 +47,9 @@ def encode_state(state: object) -> bytes:
 def decode_state(kind: type[T], content: bytes) -> T:
     """A frozen record from its canonical JSON."""
     try:
-        document = json.loads(content)
-        state = _read(kind, document)
+        state = msgspec.json.decode(content, type=kind, dec_hook=_enrolment)
         if isinstance(state, Strict):
-            _check_strict(state, document)
+            _check_strict(state, json.loads(content))
     except (ValueError, RecursionError) as error:
         raise TamperedError(f"Stored state is no {kind.__name__}: {str(error)[:200]}") from error
     return state
