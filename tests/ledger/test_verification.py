@@ -237,3 +237,12 @@ def with_state(files, change):
     altered = {**files, "states.json": canonical(states)}
     del altered["manifest.json"]
     return {**altered, "manifest.json": manifest_of(altered).to_bytes()}
+
+
+def test_a_summary_says_once_what_holds_for_many_releases():
+    same, other = "artefacts not bound: registered before Signoff bound artefacts.", "artefacts not bound: no registry."
+    facts = (*(f"m-{n}: {same}" for n in range(1000)), f"n-1: {other}", "It was read from event 12 on.")
+
+    words = replace(verified(EXPORT), facts=facts).summary
+
+    assert f"m-0, m-1, m-2 and 997 more: {same} n-1: {other} It was read from event 12 on." in words

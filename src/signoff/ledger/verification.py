@@ -46,6 +46,7 @@ TAMPERED: Final = 1
 UNANCHORED: Final = 2
 STAMP: Final = ".tsr"
 MOST_NAMED: Final = 20
+MOST_IN_A_SENTENCE: Final = 3
 FEWEST_DIGITS: Final = 16
 NOT_VALIDATED: Final = "not validated yet"
 
@@ -81,12 +82,24 @@ class Verification:
         if self.findings:
             return f"TAMPERED: {len(self.findings)} finding(s) in {self.events} events."
         body = f"{self.events} events intact: bytes, tree, checkpoint, signatures, replay. Key {self.fingerprint}."
-        body = " ".join((body, *self.facts))
+        body = " ".join((body, *_together(self.facts)))
         if self.inconclusive:
             body = f"INCONCLUSIVE: {len(self.inconclusive)} thing(s) could not be checked. {body}"
         if self.anchored == self.events:
             return body
         return f"{body} The last {self.events - self.anchored} event(s) are in no anchor yet."
+
+
+def _together(facts: Iterable[str]) -> Iterator[str]:
+    """The facts, with one sentence for all releases of which the same is said."""
+    releases: dict[str, list[str]] = {}
+    for fact in facts:
+        release, _, rest = fact.partition(": ")
+        releases.setdefault(rest, []).append(release)
+    for rest, names in releases.items():
+        more = f" and {len(names) - MOST_IN_A_SENTENCE} more" if len(names) > MOST_IN_A_SENTENCE else ""
+        named = ", ".join(names[:MOST_IN_A_SENTENCE]) + more
+        yield f"{named}: {rest}" if rest else named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
