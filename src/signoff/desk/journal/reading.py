@@ -1,0 +1,90 @@
+"""Read a journal's folder from any process, up to its watermark, and check that nothing is missing in it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from signoff.desk.journal.records import Entry, Kind, Prediction, records_in
+from signoff.desk.journal.segments import JournalDamagedError, Segment, read_segment, segment_paths
+from signoff.desk.journal.watermark import acknowledged
+from signoff.domain.errors import NotFoundError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What a journal holds. A gap is the first and last sequence number of a run that is missing."""
+
+    records: int
+    by_kind: Mapping[str, int]
+    last_seq: int
+    gaps: tuple[tuple[int, int], ...]
+    dropped: int
+    clock_went_back: int
+    segments: int
+    torn_bytes: int
+
+
+def read(folder: Path, *, after: int = 0) -> Iterator[Prediction | Entry]:
+    """The records behind the sequence number `after`, up to what is acknowledged, in order."""
+    most = acknowledged(folder)
+    for segment in _segments(folder):
+        names: dict[int, str] = {}
+        for frame in segment.frames:
+            for record in records_in(frame.payload, names):
+                if most is not None and record.seq > most:
+                    return
+                if record.seq > after:
+                    yield record
+
+
+def check(folder: Path) -> Check:
+    """Read everything and count. JournalDamagedError where durable bytes changed or a segment is missing."""
+    kinds: Counter[str] = Counter()
+    gaps: list[tuple[int, int]] = []
+    last_seq = dropped = clock_went_back = 0
+    for record in read(folder):
+        if record.seq != last_seq + 1:
+            gaps.append((last_seq + 1, record.seq - 1))
+        last_seq = record.seq
+        clock_went_back += record.clock_went_back
+        if isinstance(record, Prediction):
+            kinds[Kind.PREDICTION.name.lower()] += 1
+            continue
+        kinds[record.kind.name.lower()] += 1
+        if record.kind is Kind.DROPPED:
+            dropped += int(record.says["records"])
+    most = acknowledged(folder)
+    if most is not None and most > last_seq:
+        gaps.append((last_seq + 1, most))
+    paths = segment_paths(folder)
+    return Check(
+        records=kinds.total(),
+        by_kind=dict(sorted(kinds.items())),
+        last_seq=last_seq,
+        gaps=tuple(gaps),
+        dropped=dropped,
+        clock_went_back=clock_went_back,
+        segments=len(paths),
+        torn_bytes=read_segment(paths[-1]).torn_bytes,
+    )
+
+
+def _segments(folder: Path) -> Iterator[Segment]:
+    """Every segment, each up to where its successor says that it counts."""
+    paths = segment_paths(folder)
+    if not paths:
+        raise NotFoundError(f"{folder}: expected a journal, found no segment. Name the folder that the desk writes.")
+    before: Segment | None = None
+    for path, successor in zip(paths, (*paths[1:], None), strict=True):
+        up_to = None if successor is None else read_segment(successor).header.predecessor_bytes
+        segment = read_segment(path, up_to=up_to)
+        if before is not None and (
+            segment.header.journal != before.header.journal or segment.header.number != before.header.number + 1
+        ):
+            raise JournalDamagedError(
+                f"{path}: expected segment {before.header.number + 1} of the same journal, found segment "
+                f"{segment.header.number}. Restore the files that are missing."
+            )
+        yield segment
+        before = segment
