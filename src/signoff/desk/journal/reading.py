@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signoff.desk.journal.records import Entry, Kind, Prediction, records_in
-from signoff.desk.journal.segments import JournalDamagedError, Segment, read_segment, segment_paths
+from signoff.desk.journal.segments import JournalDamagedError, Segment, read_header, read_segment, segment_paths
 from signoff.desk.journal.watermark import acknowledged
 from signoff.domain.errors import NotFoundError
 
@@ -75,16 +75,13 @@ def _segments(folder: Path) -> Iterator[Segment]:
     paths = segment_paths(folder)
     if not paths:
         raise NotFoundError(f"{folder}: expected a journal, found no segment. Name the folder that the desk writes.")
-    before: Segment | None = None
-    for path, successor in zip(paths, (*paths[1:], None), strict=True):
-        up_to = None if successor is None else read_segment(successor).header.predecessor_bytes
-        segment = read_segment(path, up_to=up_to)
-        if before is not None and (
-            segment.header.journal != before.header.journal or segment.header.number != before.header.number + 1
-        ):
+    headers = [read_header(path) for path in paths]
+    for path, before, header in zip(paths[1:], headers, headers[1:], strict=False):
+        if (header.journal, header.number) != (before.journal, before.number + 1):
             raise JournalDamagedError(
-                f"{path}: expected segment {before.header.number + 1} of the same journal, found segment "
-                f"{segment.header.number}. Restore the files that are missing."
+                f"{path}: expected segment {before.number + 1} of the same journal, found segment {header.number}"
+                f"{'' if header.journal == before.journal else ' of another'}. Restore the files that are missing."
             )
-        yield segment
-        before = segment
+    counted = (*(header.predecessor_bytes for header in headers[1:]), None)
+    for path, up_to in zip(paths, counted, strict=True):
+        yield read_segment(path, up_to=up_to)

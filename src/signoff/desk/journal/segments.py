@@ -95,7 +95,10 @@ def frame_header(
 
 
 def read_segment(path: Path, *, up_to: int | None = None) -> Segment:
-    """A segment; `up_to` bytes of it where its successor says how many count. JournalDamagedError where it is damaged."""
+    """A segment; `up_to` bytes of it where its successor says how many count.
+
+    Raises JournalDamagedError where bytes that were durable have changed.
+    """
     content = path.read_bytes()
     header = _header(path, content)
     if up_to is not None and up_to > len(content):
@@ -112,6 +115,12 @@ def read_segment(path: Path, *, up_to: int | None = None) -> Segment:
         )
     _refuse_whole_frame_behind(path, content, end, header.number)
     return Segment(path=path, header=header, frames=frames, torn_bytes=len(content[end:].rstrip(b"\0")))
+
+
+def read_header(path: Path) -> SegmentHeader:
+    """What a segment says of itself."""
+    with path.open("rb") as file:
+        return _header(path, file.read(SEGMENT_BYTES))
 
 
 def _header(path: Path, content: bytes) -> SegmentHeader:

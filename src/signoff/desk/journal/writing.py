@@ -1,9 +1,9 @@
 """The writer of the journal: callers pack records into memory, one thread commits them in groups.
 
-A caller packs its record into the active buffer under one lock and goes on. The thread swaps two buffers and writes what
-was packed as one frame, durable before the next. `wait_durable` waits for that; no order may leave before it answers
-True. A write that fails is never repeated in place: its descriptor is closed, and the frame is written again in a new
-segment, whose header voids the part of the old one that was not acknowledged.
+A caller packs its record into the active buffer under one lock and goes on. The thread swaps two buffers and writes
+what was packed as one frame, durable before the next. `wait_durable` waits for that; no order may leave before it
+answers True. A write that fails is never repeated in place: its descriptor is closed, and the frame is written again in
+a new segment, whose header voids the part of the old one that was not acknowledged.
 """
 
 import atexit
@@ -175,9 +175,9 @@ class Journal:
             offset = self._offset
             names = self._names
             try:
-                ids = names[deployment], names[version], names[symbol]
+                deployment_id, version_id, symbol_id = names[deployment], names[version], names[symbol]
             except KeyError:
-                ids = self._named(deployment, version, symbol)
+                deployment_id, version_id, symbol_id = self._named(deployment, version, symbol)
                 offset = self._offset
             end = offset + size
             if end > self._capacity or self._is_closed:
@@ -193,11 +193,11 @@ class Journal:
                 size,
                 Kind.PREDICTION,
                 marks,
-                ids[0],
+                deployment_id,
                 seq,
                 now,
-                ids[1],
-                ids[2],
+                version_id,
+                symbol_id,
                 value,
                 confidence,
                 latency_ns,
