@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from signoff.domain.errors import SignoffError
+from signoff.domain.errors import TamperedError
 
 FORMAT: Final = 1
 SUFFIX: Final = ".segment"
@@ -28,8 +28,10 @@ _CRC: Final = struct.Struct("<I")
 ZLIB_CRC32: Final = 1
 
 
-class JournalDamagedError(SignoffError):
-    """Bytes of the journal that were durable are no longer what was written."""
+class JournalDamagedError(TamperedError):
+    """Bytes of a desk's journal that were durable are no longer what was written (exit 1)."""
+
+    code = "journaldamaged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

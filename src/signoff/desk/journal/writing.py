@@ -39,8 +39,10 @@ CLOCK_SLACK_NS: Final = 1_000_000
 NAN: Final = float("nan")
 
 
-class JournalFullError(SignoffError):
-    """Records come faster than the disk takes them, or the disk takes none: the buffer is full."""
+class JournalFullError(UnavailableError):
+    """Records come faster than the disk takes them, or it takes none: a desk's journal has no room (exit 2)."""
+
+    code = "journalfull"
 
 
 class State(StrEnum):

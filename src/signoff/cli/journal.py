@@ -1,0 +1,48 @@
+"""journal: check what a trading process recorded."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signoff.cli.session import Session
+from signoff.desk.journal import JournalDamagedError, check
+from signoff.domain.errors import BadInputError
+
+journal_app = typer.Typer(name="journal", help="The journal of a trading process.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register these commands."""
+    app.add_typer(journal_app)
+
+
+@journal_app.command("check")
+def check_journal(
+    context: typer.Context, folder: Annotated[Path, typer.Argument(help="The folder that the trading process writes.")]
+) -> None:
+    """Read every record of a journal and look for gaps. Exit 0 nothing missing, 1 gaps or damage, 2 no journal.
+
+    A process may write the journal meanwhile; what it has not acknowledged yet is left out.
+    Example: `signoff journal check journal --json`
+    """
+    session: Session = context.obj
+    if not folder.is_dir():
+        raise BadInputError(f"Expected a folder with a journal, found none at {folder}. Name the one the desk writes.")
+    try:
+        found = check(folder)
+    except JournalDamagedError as error:
+        session.answer({"folder": str(folder), "damage": str(error)}, f"DAMAGED: {error}")
+        raise typer.Exit(1) from error
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.by_kind.items()) or "no record"
+    missing = sum(last - first + 1 for first, last in found.gaps)
+    session.answer(
+        {"folder": str(folder), "damage": None, **asdict(found)},
+        f"{found.records:,} records in {found.segments} segment(s), up to number {found.last_seq:,}: {kinds}",
+        f"gaps: {len(found.gaps)}" + (f", {missing:,} records missing" if missing else ""),
+        *(f"  MISSING  {first:,} to {last:,}" for first, last in found.gaps),
+        *([f"dropped while the disk was too slow, and counted: {found.dropped:,}"] if found.dropped else []),
+        *([f"the clock went back {found.clock_went_back:,} time(s)"] if found.clock_went_back else []),
+    )
+    raise typer.Exit(1 if found.gaps else 0)
