@@ -15,6 +15,7 @@ DESK = """
 import signoff.desk
 from signoff.desk.client import FlagClient
 from signoff.desk.gate import OrderGate
+from signoff.desk.journal import Journal
 from signoff.domain.limits import Book, Order, PositionLimits
 """
 VERIFIER = "from signoff.verify import run"
