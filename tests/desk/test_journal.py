@@ -398,3 +398,16 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path):
         assert found.gaps == ()
         assert found.last_seq >= acknowledged
     assert acknowledged > 8 * 50
+
+
+def test_a_last_frame_that_was_not_acknowledged_is_written_again(tmp_path):
+    path = frames_of(tmp_path)
+    (tmp_path / "watermark").unlink()
+
+    opened(tmp_path).close()
+
+    before, after = segment_paths(tmp_path)
+    assert read_segment(after).header.predecessor_bytes == read_segment(path).frames[-1].offset
+    assert [frame.count for frame in read_segment(after).frames] == [0, 1]
+    assert before == path
+    assert values(tmp_path) == [0.0, 1.0, 2.0]

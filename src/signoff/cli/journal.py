@@ -1,4 +1,4 @@
-"""journal: check what a trading process recorded."""
+"""journal: check what a trading process recorded, and write it as tables."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from signoff.adapters.journal_parquet import compact
 from signoff.cli.session import Session
 from signoff.desk.journal import JournalDamagedError, check
 from signoff.domain.errors import BadInputError
@@ -46,3 +47,22 @@ def check_journal(
         *([f"the clock went back {found.clock_went_back:,} time(s)"] if found.clock_went_back else []),
     )
     raise typer.Exit(1 if found.gaps else 0)
+
+
+@journal_app.command("compact")
+def compact_journal(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder that the trading process writes.")],
+    out: Annotated[Path, typer.Option(help="The folder of the Parquet files.")],
+) -> None:
+    """Write each sealed segment of a journal as Parquet, predictions and events apart; what is there stays as it is.
+
+    The segment that the trading process writes now is left for later.
+    Example: `signoff journal compact journal --out tables`
+    """
+    session: Session = context.obj
+    written = compact(folder, out)
+    session.answer(
+        {"folder": str(out), "written": [path.name for path in written]},
+        f"{len(written)} file(s) written to {out}" if written else f"Nothing new: {out} has every sealed segment.",
+    )

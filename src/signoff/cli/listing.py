@@ -107,7 +107,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
     "Look": {
         "status": Listed("status", "Where things stand. Example: `signoff status --model momentum`"),
         "history": Listed("status", "Who did what, in the ledger's order."),
-        "journal": Listed("journal", "The journal of a trading process: is anything missing in it?"),
+        "journal": Listed("journal", "The journal of a trading process."),
         "verify": Listed(
             "auditing",
             "Re-hash every byte, verify every signature, replay the state machine. Exit 0 intact, 1 "

@@ -1,8 +1,9 @@
 """Read a journal's folder from any process, up to its watermark, and check that nothing is missing in it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from signoff.desk.journal.records import Entry, Kind, Prediction, records_in
@@ -70,8 +71,19 @@ def check(folder: Path) -> Check:
     )
 
 
+def sealed_segments(folder: Path) -> Iterator[tuple[int, Callable[[], Segment]]]:
+    """Each segment that another follows, by its number, with what reads it."""
+    for path, up_to in _extents(folder):
+        if up_to is not None:
+            yield int(path.stem), partial(read_segment, path, up_to=up_to)
+
+
 def _segments(folder: Path) -> Iterator[Segment]:
-    """Every segment, each up to where its successor says that it counts."""
+    return (read_segment(path, up_to=up_to) for path, up_to in _extents(folder))
+
+
+def _extents(folder: Path) -> Iterator[tuple[Path, int | None]]:
+    """Every segment's file, with how many of its bytes count where its successor says so."""
     paths = segment_paths(folder)
     if not paths:
         raise NotFoundError(f"{folder}: expected a journal, found no segment. Name the folder that the desk writes.")
@@ -83,5 +95,4 @@ def _segments(folder: Path) -> Iterator[Segment]:
                 f"{'' if header.journal == before.journal else ' of another'}. Restore the files that are missing."
             )
     counted = (*(header.predecessor_bytes for header in headers[1:]), None)
-    for path, up_to in zip(paths, counted, strict=True):
-        yield read_segment(path, up_to=up_to)
+    yield from zip(paths, counted, strict=True)

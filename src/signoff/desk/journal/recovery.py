@@ -1,7 +1,7 @@
 """What an earlier process left in a journal's folder, and how the next one goes on.
 
-The last frame is written again into the new segment: after a failed sync, what a read of the file shows may be in
-memory alone. What was acknowledged has to be there; where less is found, the journal is not opened.
+A last frame that was not acknowledged is written again into the new segment: after a failed sync, what a read of the
+file shows may be in memory alone. What was acknowledged has to be there; where less is found, the journal stays shut.
 """
 
 import os
@@ -46,7 +46,8 @@ def recover(folder: Path) -> Recovered:
     last = read_segment(paths[-1])
     names, last_seq, last_ns = _content(last)
     _refuse_missing(folder, last_seq)
-    carried = last.frames[-1] if last.frames and last.frames[-1].count else None
+    is_acknowledged = last_seq <= (acknowledged(folder) or 0)
+    carried = last.frames[-1] if last.frames and last.frames[-1].count and not is_acknowledged else None
     header = SegmentHeader(
         journal=last.header.journal,
         number=last.header.number + 1,
