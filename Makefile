@@ -96,7 +96,7 @@ bench: $(VENV)/.develop $(BENCH)/.peers ## measure beside the peers, and print r
 chaos: $(VENV)/.develop ## kill, fill the disk, turn the clock, fail over, and count what was lost; KILLS=1000 for an hour of it
 	$(BIN)/python benchmarks/chaos.py --kills $(KILLS)
 	$(BIN)/python benchmarks/chaos.py --kills $(KILLS) --database postgresql
-	@unmeasured=; for what in boundaries clock races postgres disk outside; do \
+	@unmeasured=; for what in boundaries clock races postgres disk outside journal; do \
 		echo "benchmarks/chaos_$$what.py"; $(BIN)/python benchmarks/chaos_$$what.py; status=$$?; \
 		case $$status in 0) ;; 77) unmeasured="$$unmeasured $$what" ;; *) exit $$status ;; esac; done; \
 	if [ -n "$$unmeasured" ]; then echo "everything else held; NOT MEASURED:$$unmeasured" >&2; exit 77; fi

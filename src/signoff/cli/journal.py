@@ -1,5 +1,6 @@
-"""journal: check what a trading process recorded, and write it as tables."""
+"""journal: check what a trading process recorded, and take it elsewhere."""
 
+import socket
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from signoff.adapters.journal_parquet import compact
+from signoff.adapters.journal_postgres import ship
 from signoff.cli.session import Session
 from signoff.desk.journal import JournalDamagedError, check
 from signoff.domain.errors import BadInputError
@@ -66,3 +68,29 @@ def compact_journal(
         {"folder": str(out), "written": [path.name for path in written]},
         f"{len(written)} file(s) written to {out}" if written else f"Nothing new: {out} has every sealed segment.",
     )
+
+
+@journal_app.command("ship")
+def ship_journal(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder that the trading process writes.")],
+    to: Annotated[str, typer.Option(help="The PostgreSQL database, postgresql://user@host/name.")],
+    needs_standby: Annotated[
+        bool, typer.Option("--needs-standby", help="Refuse a server that has no synchronous standby.")
+    ] = False,
+) -> None:
+    """Copy a journal's records into PostgreSQL, each exactly once; run it again to go on.
+
+    A password belongs into PGPASSFILE or ~/.pgpass. Example: `signoff journal ship journal --to postgresql://desk@db/journals`
+    """
+    session: Session = context.obj
+    acknowledged = check(folder).last_seq
+    with session.progress() as report:
+        last = ship(
+            folder,
+            to,
+            host=socket.gethostname(),
+            needs_standby=needs_standby,
+            progress=lambda seq: report("records", seq, acknowledged),
+        )
+    session.answer({"last_seq": last}, f"The database has every acknowledged record, up to number {last:,}.")

@@ -3,7 +3,7 @@
 `Journal.open(folder)` writes; `read` and `check` look at a folder from any process. The format is in `docs/journal.md`.
 """
 
-from signoff.desk.journal.reading import Check, check, read
+from signoff.desk.journal.reading import Check, check, identity, read
 from signoff.desk.journal.records import Entry, Kind, Prediction
 from signoff.desk.journal.segments import JournalDamagedError
 from signoff.desk.journal.writing import Journal, JournalFullError, State, WhenFull
@@ -19,5 +19,6 @@ __all__ = [
     "State",
     "WhenFull",
     "check",
+    "identity",
     "read",
 ]

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from signoff.desk.journal.records import Entry, Kind, Prediction, records_in
 from signoff.desk.journal.segments import JournalDamagedError, Segment, read_header, read_segment, segment_paths
 from signoff.desk.journal.watermark import acknowledged
 from signoff.domain.errors import NotFoundError
+
+NO_SEGMENT: Final = "{}: expected a journal, found no segment. Name the folder that the desk writes."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,14 @@ def check(folder: Path) -> Check:
     )
 
 
+def identity(folder: Path) -> str:
+    """What tells this journal from every other, on any host."""
+    paths = segment_paths(folder)
+    if not paths:
+        raise NotFoundError(NO_SEGMENT.format(folder))
+    return read_header(paths[-1]).journal.hex()
+
+
 def sealed_segments(folder: Path) -> Iterator[tuple[int, Callable[[], Segment]]]:
     """Each segment that another follows, by its number, with what reads it."""
     for path, up_to in _extents(folder):
@@ -86,7 +97,7 @@ def _extents(folder: Path) -> Iterator[tuple[Path, int | None]]:
     """Every segment's file, with how many of its bytes count where its successor says so."""
     paths = segment_paths(folder)
     if not paths:
-        raise NotFoundError(f"{folder}: expected a journal, found no segment. Name the folder that the desk writes.")
+        raise NotFoundError(NO_SEGMENT.format(folder))
     headers = [read_header(path) for path in paths]
     for path, before, header in zip(paths[1:], headers, headers[1:], strict=False):
         if (header.journal, header.number) != (before.journal, before.number + 1):
