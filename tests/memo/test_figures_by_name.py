@@ -418,8 +418,8 @@ def test_words_that_give_paper_trading_a_sign_are_held_against_it(
 )
 def test_the_mark_counts_what_was_held_and_nothing_else(summary: str, said: str) -> None:
     assert memo(summary, sample.FINDINGS).tldr_mark == (
-        f"declared by K. Example and not computed. Held against the evidence: {said}; nothing else of these words was "
-        "checked"
+        f"declared by K. Example and not computed. Checked against the evidence: {said}; nothing else in these words "
+        "was checked"
     )
 
 
@@ -427,7 +427,7 @@ def test_the_mark_counts_what_was_held_and_nothing_else(summary: str, said: str)
 def test_the_mark_says_that_what_was_held_is_contradicted(summary: str) -> None:
     mark = memo(summary, sample.FINDINGS).tldr_mark
 
-    assert mark.endswith("nothing else of these words was checked, and what was held contradicts the evidence")
+    assert mark.endswith("nothing else in these words was checked, and what was checked contradicts the evidence")
     assert ("1 word on significance" in mark) == ("significant" in summary)
 
 

@@ -2,7 +2,7 @@
 
 Hansen's test for superior predictive ability and White's reality check, over the stationary bootstrap. The null of both
 is that *no* model beats the benchmark; a small p-value says that one does, not that each does. Block length,
-repetitions and seed are inputs, and stand in the result.
+repetitions and seed are inputs and part of the result.
 """
 
 from collections.abc import Callable
@@ -149,8 +149,8 @@ def reality_check(
 ) -> RealityCheck:
     """White (2000), "A reality check for data snooping": max_k √n d̄_k against its resamples, recentred by d̄_k.
 
-    Takes and refuses what `superior_predictive_ability` does. Poor models in the family make it conservative, which is
-    what Hansen's test mends.
+    Takes and refuses what `superior_predictive_ability` does. Poor models in the family make it conservative; Hansen's
+    test does not suffer from them.
     """
     return data_snooping(benchmark_losses, model_losses, block=block, repetitions=repetitions, seed=seed).reality_check
 
@@ -237,9 +237,9 @@ def long_run_deviation(differences: Floats, block: float) -> Floats:
     response[1 : (n + 1) // 2] *= 2  # the frequencies that stand for their mirror image too
     deviation = np.empty(columns)
     for first in range(0, columns, _COLUMNS):
-        held = differences[:, first : first + _COLUMNS]
-        spread = held.std(axis=0)
-        scaled = np.ascontiguousarray(((held - held.mean(axis=0)) / spread).T)
+        part = differences[:, first : first + _COLUMNS]
+        spread = part.std(axis=0)
+        scaled = np.ascontiguousarray(((part - part.mean(axis=0)) / spread).T)
         power = np.abs(np.fft.rfft(scaled, axis=1)) ** 2
         variance = (power * response).sum(axis=1) / n**2  # a matrix product would sum in an order that N decides
         if (cancelled := ~(variance > _NO_VARIANCE)).any():
@@ -317,8 +317,8 @@ def _resampled_maxima(
     width = -(-columns // tiles)
     prefix = np.zeros((tiles, n + 1, width))
     for tile in range(tiles):
-        held = centred[:, tile * width : (tile + 1) * width]
-        np.cumsum(held, axis=0, out=prefix[tile, 1:, : held.shape[1]])
+        part = centred[:, tile * width : (tile + 1) * width]
+        np.cumsum(part, axis=0, out=prefix[tile, 1:, : part.shape[1]])
     largest = np.tile(floors, (repetitions, 1))
 
     def visit(first: int, last: int) -> None:

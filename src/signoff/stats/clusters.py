@@ -135,10 +135,10 @@ def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike |
     if own == 0:
         return 1
     lags = np.arange(1, most + 1)
-    found = np.array([_at_lag(table, is_there, lag) for lag in lags]) / own
+    rho = np.array([_at_lag(table, is_there, lag) for lag in lags]) / own
     lines = np.maximum(0.0, 1 - lags[np.newaxis, :] / lags[:, np.newaxis])
-    known = np.isfinite(found)
-    return 1 + int(np.argmin(((lines - found)[:, known] ** 2).sum(axis=1))) if known.any() else 1
+    finite = np.isfinite(rho)
+    return 1 + int(np.argmin(((lines - rho)[:, finite] ** 2).sum(axis=1))) if finite.any() else 1
 
 
 def _of_rows(symbols: ArrayLike | None, rows: NDArray[np.bool_]) -> NDArray[np.generic] | None:
