@@ -6,12 +6,12 @@ from io import BytesIO
 import numpy as np
 import pytest
 import sample
+from contradicted import contradictions
 from pypdf import PdfReader
 from test_summary import FACTS
 
 from signoff.domain.evidence import Predictions, Returns, Trials
 from signoff.domain.gates.facts import facts
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.computed_lines import gates_line
 from signoff.domain.memo.document import Memo

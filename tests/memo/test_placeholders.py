@@ -5,10 +5,10 @@ from io import BytesIO
 
 import pytest
 import sample
+from contradicted import contradictions
 from pypdf import PdfReader
 from test_summary import FACTS, WORDS, assessed, known
 
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
 from signoff.domain.quantity import Quantity

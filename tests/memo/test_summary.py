@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 import sample
+from contradicted import contradictions
 
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.summary import draft, known_facts, known_words
 from signoff.domain.quantity import Quantity, Unit, count

@@ -86,7 +86,7 @@ class Pin:
         expected = {one.path: one for one in self.files}
         actual = {one.path: one for one in files}
         return tuple(
-            f"{path}: expected {_said(expected.get(path))}, found {_said(actual.get(path))}"
+            f"{path}: expected {_file_text(expected.get(path))}, found {_file_text(actual.get(path))}"
             for path in sorted(expected.keys() | actual.keys())
             if expected.get(path) != actual.get(path)
         )
@@ -128,5 +128,5 @@ def is_kept(size: int, together: int) -> bool:
     return size <= MOST_KEPT and together + size <= MOST_KEPT_TOGETHER
 
 
-def _said(file: Artifact | None) -> str:
+def _file_text(file: Artifact | None) -> str:
     return "no such file" if file is None else file.words

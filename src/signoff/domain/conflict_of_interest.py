@@ -88,7 +88,7 @@ def objection(
     return " and ".join(dict.fromkeys(reasons)) or None
 
 
-def told(ground: Barred) -> str:
+def ground_text(ground: Barred) -> str:
     """A ground in words, for the memo."""
     unknown = "" if ground.is_enrolled else "; no enrolled person has this name"
     return f"{_WORDS[ground.because]} ({ground.source}{unknown})"

@@ -489,9 +489,9 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             _must(event.manifest == state.manifest, state, "was signed for its start over other bytes")
             return replace(state, deployer=event)
         case e.NoticeSent() if event.is_received:
-            return _told(state, event.notice, at)
+            return _notified(state, event.notice, at)
         case e.ItemDone():
-            return _told(state, event.item, at)
+            return _notified(state, event.item, at)
         case e.ConditionMet():
             return replace(state, met=(*state.met, Condition(role=event.role, text=event.condition)))
         case e.MemoIssued():
@@ -527,7 +527,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return state
 
 
-def _told(state: Deployment, item: str, at: datetime) -> Deployment:
+def _notified(state: Deployment, item: str, at: datetime) -> Deployment:
     """The state after people were told of an item of T-24h; the first time counts."""
     before = state.undertakings.communication.before if state.undertakings else ()
     if item not in before or any(notice.item == item for notice in state.told):

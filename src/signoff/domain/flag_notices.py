@@ -39,7 +39,7 @@ def control(flags: Flags) -> dict[str, object]:
         "candidate": flags.candidate,
         "flags_revision": flags.revision,
         "kill_count": flags.kill_count,
-        "versions": {share.version: _said(share) for share in flags.versions},
+        "versions": {share.version: _flags(share) for share in flags.versions},
     }
 
 
@@ -67,7 +67,7 @@ def read_control(form: Format, body: object) -> Flags:
     return _read_second(body) if form is Format.SECOND else _read_first(body)
 
 
-def _said(share: Share) -> dict[str, object]:
+def _flags(share: Share) -> dict[str, object]:
     return {
         "state": share.state,
         "enabled": share.enabled,

@@ -140,7 +140,7 @@ def differences(before: Policy, after: Policy) -> tuple[PolicyDifference, ...]:
             tendency = Tendency.TIGHTER if is_tighter else Tendency.LOOSER
         else:
             tendency = _tendency(path, value, other)
-        changed.append(PolicyDifference(path=path, before=_said(value), after=_said(other), tendency=tendency))
+        changed.append(PolicyDifference(path=path, before=_text(value), after=_text(other), tendency=tendency))
     return tuple(changed)
 
 
@@ -203,7 +203,7 @@ def _of_order_gate(path: str, before: object, after: object) -> Tendency:
     return Tendency.LOOSER if is_looser else Tendency.TIGHTER
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     match value:
         case None:
             return "none"
@@ -214,6 +214,6 @@ def _said(value: object) -> str:
         case float():
             return f"{value:g}"
         case tuple():
-            return f"[{', '.join(map(_said, value))}]"
+            return f"[{', '.join(map(_text, value))}]"
         case _:
             return str(value)

@@ -454,8 +454,3 @@ def targeted(table: Table = LIVE_METRICS) -> tuple[tuple[LiveMetric, Target], ..
     """The rows that section 10.1 has a target for, in its order."""
     rows = [(each, each.target) for each in table if each.target is not None]
     return tuple(sorted(rows, key=lambda pair: list(Heading).index(pair[1].heading)))
-
-
-def live_thresholds(policy: Policy, success: Success, table: Table = LIVE_METRICS) -> tuple[LiveThreshold, ...]:
-    """Every enforced threshold."""
-    return (*(each for row in table for each in row.thresholds(policy)), *targets(policy, success, table).values())

@@ -18,12 +18,12 @@ _KEYS: Final = ("timestamp", "symbol")
 
 def computed(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """The features that `compute` gives for the inputs, or a refusal; it may change the dictionary."""
-    return placed(_made(compute, inputs), "features")
+    return placed(_computed(compute, inputs), "features")
 
 
 def computed_at(compute: Compute, inputs: dict[str, pl.DataFrame], instant: int) -> pl.DataFrame:
     """The rows of one instant of the features that `compute` gives; the others are not read."""
-    return placed(at(_made(compute, inputs), instant), "features")
+    return placed(at(_computed(compute, inputs), instant), "features")
 
 
 def placed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -81,7 +81,7 @@ def has_value(values: pl.Series) -> NDArray[np.bool_]:
     return present.to_numpy()
 
 
-def _made(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def _computed(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
     frame: object = compute(dict(inputs))
     if not isinstance(frame, pl.DataFrame):
         raise ReplayError(f"compute: expected a polars DataFrame, got {type(frame).__name__}.")

@@ -17,7 +17,7 @@ class Shown:
 
     def __repr__(self) -> str:
         record: Any = self
-        items = ", ".join(f"{field.name}={_said(getattr(record, field.name))}" for field in fields(record))
+        items = ", ".join(f"{field.name}={_text(getattr(record, field.name))}" for field in fields(record))
         name = type(self).__name__
         if len(name) + len(items) + 2 <= WIDTH:
             return f"{name}({items})"
@@ -25,7 +25,7 @@ class Shown:
         return f"{name}(\n" + "\n".join(f"    {line}" for line in lines) + "\n)"
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, np.ndarray):
         return _array(value)
     if isinstance(value, float):

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from signoff.stats._special import stdtr, stdtrit
 from signoff.stats.clusters import Clusters, clusters, inferred_horizon
-from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.errors import InsufficientData
 from signoff.stats.long_run import LongRunVariance
-from signoff.stats.sample import Flags, Floats, finite, pair, whole
+from signoff.stats.sample import Flags, Floats, finite, pair
 from signoff.stats.shown import Shown
 
 WILSON_Z: Final = 1.6448536269514722
@@ -222,18 +222,8 @@ def _of_mean(sums: Floats, rows: int, days: Clusters) -> LongRunVariance | None:
     return None if variance is None else replace(variance, variance=variance.variance * (days.dates / rows) ** 2)
 
 
-def wilson_lower_bound(hits: int, n: int) -> float:
-    """The one-sided 95% lower bound of the share hits/n (Wilson 1927); 0 for an empty sample.
-
-    Refuses counts that are not whole, negative, or more hits than n.
-    """
-    if whole(hits, "hits", at_least=0) > whole(n, "n", at_least=0):
-        raise InputError(f"hits: expected 0 to {n}, found {hits}.")
-    return wilson_bound(hits / n, n) if n else 0.0
-
-
 def wilson_bound(accuracy: float, n: float) -> float:
-    """The same for a share over an effective number of rows."""
+    """The one-sided 95% lower bound of a share over an effective number of rows (Wilson 1927)."""
     if accuracy == 0:
         return 0.0
     z, a = WILSON_Z, accuracy

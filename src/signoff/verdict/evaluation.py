@@ -1,6 +1,6 @@
 """From returns, trials and a benchmark to a verdict, by the gates of `signoff check`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from signoff.domain.evidence import Days, Evidence, Returns, Source
 from signoff.domain.finding import Finding as Judged
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.gates import assess
-from signoff.domain.gates.assess import DEFINITIONS, OWN, silent
+from signoff.domain.gates.assess import DEFINITIONS, OWN, Progress, silent
 from signoff.domain.gates.definition import GateDefinition
 from signoff.domain.gates.metrics import sharpe_comparison
 from signoff.domain.gates.sessions import differences
@@ -38,7 +38,6 @@ from signoff.verdict.understanding import BENCHMARK, Understood, in_days, joined
 HERE: Final = Path()
 MOST_LOST: Final = 0.5
 """The share of a table that may be cut off so that two tables have the same days."""
-Progress = Callable[[str, int, int], None]
 
 
 def evaluate(
@@ -240,7 +239,7 @@ def _is_judged(gate: GateDefinition, chosen: Sequence[str] | None, *, has_trials
     return chosen is None or gate.key in chosen
 
 
-def _given(data: Any, name: str, asked: Asked, options: Options) -> Given:  # noqa: ANN401 - any table
+def _source(data: Any, name: str, asked: Asked, options: Options) -> Given:  # noqa: ANN401 - any table
     if isinstance(data, str | Path):
         return given_file(Path(data), options)
     return given_values(data, name, options, asked.dates)
@@ -250,15 +249,15 @@ def _understood(asked: Asked, options: Options) -> tuple[Understood, Understood 
     """The returns with their benchmark, the trials on the same days, and where the benchmark came from."""
     if asked.returns is None:
         raise BadInputError("Expected returns to judge, found none.")
-    own = one_column(_given(asked.returns, "returns", asked, options), options)
+    own = one_column(_source(asked.returns, "returns", asked, options), options)
     source = "its own column" if BENCHMARK in own.frame.columns else ""
     if asked.benchmark is not None:
-        other = of_benchmark(_given(asked.benchmark, "benchmark", asked, options), options)
+        other = of_benchmark(_source(asked.benchmark, "benchmark", asked, options), options)
         own, _ = _on_same_days(own, other, "the benchmark", options.zone)
         own, source = joined(own, other, other.source, options.zone), other.source
     if asked.trials is None:
         return own, None, source
-    trials = many_columns(_given(asked.trials, "trials", _with_dates(asked, own), options), options)
+    trials = many_columns(_source(asked.trials, "trials", _with_dates(asked, own), options), options)
     own, trials = _on_same_days(own, trials, "the trials", options.zone)
     return own, trials, source
 

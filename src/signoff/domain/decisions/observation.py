@@ -102,8 +102,8 @@ def closed(state: Deployment, session: date, *, first: date | None, close: datet
         )
     if close > now:
         raise RefusedError(
-            f"Expected a session that has closed by {_said(now)} to observe for {state.model}, found {session}, "
-            f"which closes at {_said(close)}: once it was observed, none before it can be. Observe it then, or "
+            f"Expected a session that has closed by {_time(now)} to observe for {state.model}, found {session}, "
+            f"which closes at {_time(close)}: once it was observed, none before it can be. Observe it then, or "
             "leave --session out for an interim look."
         )
 
@@ -112,10 +112,10 @@ def refuse_without_session(state: Deployment, coming: date | None, close: dateti
     """Refuse to observe before a session has closed; `coming` is the next one, if the calendar reaches that far."""
     again = "Observe again when the next session has closed."
     if coming is not None and close is not None:
-        again = f"The next session is {coming}; observe again after its close at {_said(close)}."
+        again = f"The next session is {coming}; observe again after its close at {_time(close)}."
     raise NotFoundError(
         f"Expected a session after {state.last_session or live_since(state) - timedelta(days=1)} to observe for "
-        f"{state.model}, found none that has closed by {_said(now)}. {again}"
+        f"{state.model}, found none that has closed by {_time(now)}. {again}"
     )
 
 
@@ -132,5 +132,5 @@ def was_lived(state: Deployment, *, has_sessions: bool) -> None:
         raise RefusedError(f"{state.id} has no observed session yet; run `signoff observe {state.id}` first.")
 
 
-def _said(at: datetime) -> str:
+def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -80,14 +80,14 @@ def _size(returns: Returns | None) -> int:
     return 0 if returns is None else int(returns.returns.size)
 
 
-def _said(log: PaperLog) -> Mask:
+def _predicted(log: PaperLog) -> Mask:
     """Rows with a prediction; a row that ended in an error has none."""
     return ~log.is_error & np.isfinite(log.prediction)
 
 
 def _by_symbol(log: PaperLog) -> Iterator[tuple[str, np.ndarray]]:
     """The rows of each symbol that have a prediction, in the order of time."""
-    rows = np.flatnonzero(_said(log))
+    rows = np.flatnonzero(_predicted(log))
     rows = rows[np.lexsort((log.timestamps[rows], log.symbols[rows]))]
     if not rows.size:
         return
@@ -105,7 +105,7 @@ def _not_finite(log: PaperLog) -> Iterator[Anomaly]:
 
 def _constant(log: PaperLog) -> Iterator[Anomaly]:
     """One value everywhere, in a symbol through time, or over all symbols of a session."""
-    rows = _said(log)
+    rows = _predicted(log)
     values = log.prediction[rows]
     if values.size < MIN_CONSTANT:
         raise InsufficientData(f"{counted(values.size, 'prediction')}, at least {MIN_CONSTANT} are needed")
@@ -160,7 +160,7 @@ def _repeated(log: PaperLog) -> Iterator[Anomaly]:
         longest, where, run = max(long, key=lambda each: (each[0], each[1]))
         text = (
             f"{counted(len(long), 'run')} of {REPEATED_RUN} or more equal predictions in a row; longest {longest} in "
-            f"{where} from {days(log)[run[0]]}, {log.prediction[run[0]]:g} (n = {int(_said(log).sum()):,})."
+            f"{where} from {days(log)[run[0]]}, {log.prediction[run[0]]:g} (n = {int(_predicted(log).sum()):,})."
         )
         yield _anomaly(AnomalyKind.REPEATED_PREDICTION, _marked(log, [run for _, _, run in long]), text)
     yield from _frozen_sessions(log, symbols)

@@ -158,7 +158,7 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
             f"{bets.size + never} independent trials without skill would be expected to show "
             f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets."
             f"{_idle(never, dossier.header.deployed_by.name)}"
-            f"{spread.words}{_said(parts, result.probability, gate.threshold)}{difference(trials.nearest)}",
+            f"{spread.words}{_parts_text(parts, result.probability, gate.threshold)}{difference(trials.nearest)}",
             figures=(
                 *_figures(sample, result, trials, bets, spread),
                 *((count("gates.deflated_sharpe.never_traded", never),) if never else ()),
@@ -234,7 +234,7 @@ def _on_rows_of(trials: Trials, backtest: Returns) -> Floats:
     return own
 
 
-def _said(parts: tuple[Part, ...], probability: float, threshold: float) -> str:
+def _parts_text(parts: tuple[Part, ...], probability: float, threshold: float) -> str:
     """The results for parts of the family, and which of them would pass where the whole fails."""
     texts = []
     for part in parts:

@@ -33,16 +33,16 @@ class TooHigh:
     @property
     def words(self) -> str:
         """What was expected and found, and what to do; or who declared the ratio, and why."""
-        ratio = f"The backtest's annual Sharpe ratio is {_said(self.sharpe)}"
-        limit = f"the policy's limit of {_said(self.limit)} (gates.largest_sharpe)"
+        ratio = f"The backtest's annual Sharpe ratio is {_ratio(self.sharpe)}"
+        limit = f"the policy's limit of {_ratio(self.limit)} (gates.largest_sharpe)"
         if self.declared is not None and self.is_declared:
             return (
-                f"{ratio}, above {limit}. Declared by {self.author} up to {_said(self.declared.up_to)}: "
+                f"{ratio}, above {limit}. Declared by {self.author} up to {_ratio(self.declared.up_to)}: "
                 f"“{self.declared.reason}”."
             )
         declared, remedy = "", "declare evidence.high_sharpe with up_to and reason"
         if self.declared is not None:
-            declared = f", and above the {_said(self.declared.up_to)} that is declared"
+            declared = f", and above the {_ratio(self.declared.up_to)} that is declared"
             remedy = "raise evidence.high_sharpe.up_to"
         return (
             f"{ratio}, expected at most {limit}{declared}. Check for look-ahead, missing costs and values that are no "
@@ -90,9 +90,9 @@ def unused(dossier: Dossier, policy: Policy, high: TooHigh | None) -> str:
         return ""
     return (
         "evidence.high_sharpe of dossier.yaml had no use: the backtest's annual Sharpe ratio is not above the policy's "
-        f"limit of {_said(policy.gates.largest_sharpe)} (gates.largest_sharpe)."
+        f"limit of {_ratio(policy.gates.largest_sharpe)} (gates.largest_sharpe)."
     )
 
 
-def _said(sharpe: float) -> str:
+def _ratio(sharpe: float) -> str:
     return number(sharpe, Unit.RATIO)

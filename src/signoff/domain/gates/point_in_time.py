@@ -66,7 +66,7 @@ def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy
             explanation=" ".join(
                 filter(
                     None,
-                    (_found(replay), f"{range_words(replay)}.", _declared(replay, dossier.header.deployed_by.name)),
+                    (_result(replay), f"{range_words(replay)}.", _declared(replay, dossier.header.deployed_by.name)),
                 )
             ),
             figures=tuple(_figures(replay)),
@@ -124,7 +124,7 @@ def _least(share: float, minimum: float) -> str:
     return f"Expected at least {least}% (gates.point_in_time.minimum_replayed_share), found that {shown}%"
 
 
-def _found(replay: PitEvidence) -> str:
+def _result(replay: PitEvidence) -> str:
     if replay.findings:
         return _leaks(replay.findings)
     verified = (

@@ -69,7 +69,7 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
         if (lack := less_than_a_year(evidence)) is not None:
             return _beside(lack, evidence)
         vector(returns, "backtest")
-        tables = _held(evidence)
+        tables = _tables(evidence)
         if (loose := next((one for one in tables if one.bars and not one.bars.keeps_a_clock), None)) is not None:
             return Lack(
                 f"The rows within days of {loose.table} keep no clock: too few times of the day recur, so whether bars "
@@ -81,7 +81,7 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
             n=worst.expected,
             source=", ".join(one.table for one in tables),
             convention="the worst table counts",
-            explanation=" ".join(_said(one) for one in tables),
+            explanation=" ".join(_words(one) for one in tables),
             figures=tuple(_figures(worst)),
             objections=()
             if worst.share <= gate.limit_pct / 100
@@ -108,13 +108,13 @@ def _figures(worst: Coverage) -> Iterator[Quantity]:
 def differences(evidence: Evidence) -> tuple[str, ...]:
     """Each table with rows missing, or present while the market is shut: their number and the first dates."""
     return tuple(
-        _said(one) for one in _held(evidence) if one.missing.size or one.shut.size or (one.bars and one.bars.short)
+        _words(one) for one in _tables(evidence) if one.missing.size or one.shut.size or (one.bars and one.bars.short)
     )
 
 
 def at_their_worst(evidence: Evidence, returns: Floats) -> Floats | None:
     """The record with its worst return on every missing session; None if no session is missing."""
-    missing = _held(evidence)[0].missing.size
+    missing = _tables(evidence)[0].missing.size
     if not missing or not returns.size:
         return None
     return np.concatenate([returns, np.full(missing, returns.min())])
@@ -122,7 +122,7 @@ def at_their_worst(evidence: Evidence, returns: Floats) -> Floats | None:
 
 def hangs_on_missing(evidence: Evidence, worst: float, effect: str) -> str:
     """Why a pass is inconclusive: it would fail with the `worst` return on the missing sessions."""
-    table = _held(evidence)[0]
+    table = _tables(evidence)[0]
     own = named(table.calendar, table.frequency)
     return (
         f"The verdict hangs on the {table.missing.size:,} of {table.expected:,} {table.frequency.unit}s of {own} that "
@@ -131,7 +131,7 @@ def hangs_on_missing(evidence: Evidence, worst: float, effect: str) -> str:
     )
 
 
-def _held(evidence: Evidence) -> tuple[Coverage, ...]:
+def _tables(evidence: Evidence) -> tuple[Coverage, ...]:
     backtest = evidence.backtest
     return evidence.coverage or (coverage("backtest", backtest.dates, backtest.time, None),)
 
@@ -159,7 +159,7 @@ def named(calendar: str, frequency: Frequency) -> str:
     return "the calendar" if frequency is not Frequency.DAILY else _NAMED.get(calendar, calendar)
 
 
-def _said(one: Coverage) -> str:
+def _words(one: Coverage) -> str:
     frequency, own = one.frequency, named(one.calendar, one.frequency)
     parts = [
         f"lacks {one.missing.size:,} of {one.expected:,} {frequency.unit}s of {own} ({_first(one.missing)})"

@@ -104,7 +104,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             if is_waived
             else result.convention,
             explanation=f"{_explanation(result, is_waived=is_waived)} {_effective(result, inferred, declared)}"
-            f"{_absent(predictions, result, gate.threshold, value)}{omitted.said(hangs=hangs)}"
+            f"{_absent(predictions, result, gate.threshold, value)}{omitted.text(hangs=hangs)}"
             f"{_not_held(evidence, declared, inferred)}",
             figures=(
                 *_figures(result),
@@ -282,7 +282,7 @@ class _Omitted:
             is_flat_beyond=is_flat_beyond,
         )
 
-    def said(self, *, hangs: bool) -> str:
+    def text(self, *, hangs: bool) -> str:
         """What was left out, in sentences, and whether the verdict depends on it."""
         rhythm = "" if self.dates.every == 1 else f" (one is due every {self.dates.every} dates)"
         parts = (

@@ -20,7 +20,6 @@ SIGNIFICANCE: Final = 0.01
 MATERIAL: Final = 0.1
 """Below this p-value autocorrelation is there, and one record in a hundred without any looks so; where it moves the
 annual ratio by more than this share it matters."""
-COVERAGE: Final = "; it covers 93 to 96% of the time in simulations (AR(1) up to .5, t₃, skewness −2)"
 
 
 def annual_ratio(of: Returns) -> float:
@@ -98,7 +97,7 @@ def _quantile(error: SharpeStandardError) -> float:
 
 def sharpe_notes(label: str, returns: Returns) -> tuple[str, ...]:
     """What ± means for an annual Sharpe ratio, and whether the returns depend on their own past."""
-    ratio = _found(returns)
+    ratio = _estimated(returns)
     if ratio is None:
         return ()
     return (
@@ -108,7 +107,7 @@ def sharpe_notes(label: str, returns: Returns) -> tuple[str, ...]:
 
 def autocorrelation_figures(returns: Returns) -> tuple[Quantity, ...]:
     """The first autocorrelation with the p-value for none, and the ratio by the square root of time."""
-    sharpe = _found(returns)
+    sharpe = _estimated(returns)
     if sharpe is None or sharpe.scale.autocorrelation is None:
         return ()
     tested = sharpe.scale.autocorrelation
@@ -157,7 +156,7 @@ def _lags(count: int) -> str:
     return "1 lag" if count == 1 else f"{count} lags"
 
 
-def _found(returns: Returns) -> AnnualSharpe | None:
+def _estimated(returns: Returns) -> AnnualSharpe | None:
     try:
         return _annual(returns)
     except (InputError, InsufficientData):

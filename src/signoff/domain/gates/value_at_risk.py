@@ -4,7 +4,7 @@ A limit is worth no more than the forecast of its figure. So the gate also forec
 it and tests whether exceptions are as frequent and as independent as the level says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,6 +28,8 @@ from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffers
 from signoff.stats.value_at_risk import (
     SHORTFALL_CONVENTION,
     SHORTFALLS,
+    ConditionalValueAtRisk,
+    ValueAtRisk,
     conditional_value_at_risk,
     rolling_value_at_risk,
     value_at_risk,
@@ -134,16 +136,16 @@ def _advice(backtest: Returns, gate: VarGate) -> str:
     """The effect of two known remedies on these returns; neither changes the verdict."""
     texts = []
     if gate.method != FILTERED:
-        outcome = _held(backtest.returns, replace(gate, method=FILTERED), backtest)
+        outcome = _rejected(backtest.returns, replace(gate, method=FILTERED), backtest)
         texts.append(f"Filtered historical simulation (gates.var.method: {FILTERED}, Hull and White 1998) {outcome}")
-    scaled = _held(volatility_scaled(backtest.returns), gate, backtest)
+    scaled = _rejected(volatility_scaled(backtest.returns), gate, backtest)
     texts.append(
         f"With positions scaled by forecast volatility (EWMA, decay 0.94; before costs) {gate.method} VaR {scaled}"
     )
     return "".join(f" {one}." for one in texts)
 
 
-def _held(returns: Floats, gate: VarGate, backtest: Returns) -> str:
+def _rejected(returns: Floats, gate: VarGate, backtest: Returns) -> str:
     """How often forecasts of this method would have been exceeded, and whether the tests would reject them."""
     window = forecast_window(gate, backtest)
     rolling = rolling_value_at_risk(returns, window=window, level=gate.level, method=gate.method)
@@ -246,33 +248,32 @@ def _and_idle(quiet: Filled) -> str:
     return f" beside {int(quiet.rows.sum()):,} in stretches of zeros" if quiet.rows.any() else ""
 
 
-def _at_risk(returns: Returns) -> Returns:
-    return _without(returns, idle(returns.dates, returns.returns))
-
-
 def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
     """The VaR of a backtest by the policy's method."""
-    returns = _at_risk(returns)
-    return figure(
-        name,
-        lambda: value_at_risk(returns.returns, level=gate.level, method=gate.method).value,
-        unit=Unit.PERCENT,
-        digits=2,
-        n=returns.returns.size,
-        source=returns.source.name,
-    )
+    return _tail_figure(name, returns, gate, value_at_risk)
 
 
 def conditional_value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
     """The mean at or below the VaR of the distribution that the policy's method takes returns from."""
-    returns = _at_risk(returns)
+    convention = f"; {SHORTFALL_CONVENTION}: {SHORTFALLS[gate.method]}"
+    return _tail_figure(name, returns, gate, conditional_value_at_risk, convention)
+
+
+def _tail_figure(
+    name: str,
+    returns: Returns,
+    gate: VarGate,
+    estimate: Callable[..., ValueAtRisk | ConditionalValueAtRisk],
+    convention: str = "",
+) -> Quantity:
+    at_risk = _without(returns, idle(returns.dates, returns.returns))
     return figure(
         name,
-        lambda: conditional_value_at_risk(returns.returns, level=gate.level, method=gate.method).value,
+        lambda: estimate(at_risk.returns, level=gate.level, method=gate.method).value,
         unit=Unit.PERCENT,
         digits=2,
-        n=returns.returns.size,
-        source=f"{returns.source.name}; {SHORTFALL_CONVENTION}: {SHORTFALLS[gate.method]}",
+        n=at_risk.returns.size,
+        source=f"{returns.source.name}{convention}",
     )
 
 

@@ -22,7 +22,6 @@ class Circumstance:
     facts: str
 
 
-_OF_WINDOWS: Final = r"^stress\."
 _LIVE: Final = (
     r"(?<!go )(?<!goes )(?<!going )(?<!gone )(?<!went )\blive\b(?! (?:date|phase|rollout|deployment))"
     r"|(?<!version )(?<!model )\bin production\b|\breal[ -](?:money|capital|trading)\b"

@@ -252,21 +252,14 @@ class Claim:
         return 0.5 * 10.0**-self.decimals * self.scale + 1e-9
 
 
-def contradictions(
-    text: str, facts: Sequence[Quantity], known_words: Collection[str] = (), windows: Sequence[StressRow] = ()
-) -> tuple[str, ...]:
-    """A sentence for each number that agrees with no fact; it names the number and the nearest fact.
-
-    `known_words` are names that contain digits; one that is nothing but a number ("2.0") is a name only where no
-    figure is the subject. A figure beside the title or the year of one of the `windows` is one of its figures.
-    """
-    return tuple(one.contradiction for one in held(text, facts, known_words, windows) if one.contradiction)
-
-
 def held(
     text: str, facts: Sequence[Quantity], known_words: Collection[str] = (), windows: Sequence[StressRow] = ()
 ) -> tuple[Held, ...]:
-    """The checks of everything in a text that can be compared with the facts, and what cannot be."""
+    """The checks of everything in a text that can be compared with the facts, and what cannot be.
+
+    `known_words` are names that contain digits; a bare number ("2.0") is such a name only if no figure is the subject.
+    A figure beside the title or the year of one of the `windows` is one of its figures.
+    """
     if turned := sorted({f"U+{ord(char):04X}" for char in text if bidirectional(char) in _TURNING}):
         return (Held(f"expected a text that is read in one direction, found {', '.join(turned)}; remove them."),)
     text = folded(text)

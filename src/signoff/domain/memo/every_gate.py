@@ -93,7 +93,7 @@ def held_outcomes(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
             yield from map(Held, _but_some(unnamed, sentence, gates))
             continue
         for match in claims:
-            yield from _held(match, sentence, plain, gates, excepted)
+            yield from _checked(match, sentence, plain, gates, excepted)
         yield from sweeping(plain, gates, excepted)
         if not claims and not named(sentence, gates):
             yield from unnamed_passes(sentence, [gate for gate in gates if gate not in excepted])
@@ -124,7 +124,7 @@ def _exceptions(sentence: str, gates: Sequence[Gate]) -> tuple[str, list[Gate]]:
     return sentence, excepted
 
 
-def _held(
+def _checked(
     match: re.Match[str], written: str, plain: str, gates: Sequence[Gate], excepted: Sequence[Gate]
 ) -> Iterator[Held]:
     left, right = _around(match, plain)

@@ -87,12 +87,12 @@ def _fate(state: Deployment, kill: e.Recorded | None) -> Iterator[str]:
     if kill is not None:
         yield f"{state.model} is KILLED, {_at(kill)}: {_moved(kill)}."
     if (rollback := state.rollback) is not None:
-        why = f"trigger {rollback.trigger}, {rollback.occasion.value}" + (f": {_told(rollback.reason)}")
+        why = f"trigger {rollback.trigger}, {rollback.occasion.value}" + (f": {_reason(rollback.reason)}")
         began = f"{rollback.started_at:%Y-%m-%d %H:%M} UTC"
         word = state.state.value.replace("_", " ").upper()
         yield f"{word}: the rollback began {began}, {why}."
         if state.state is State.ROLLBACK_STUCK and rollback.stuck_at is not None:
-            yield f"The rollback is stuck at step {rollback.stuck_at.value}: {_told(rollback.stuck_because)}."
+            yield f"The rollback is stuck at step {rollback.stuck_at.value}: {_reason(rollback.stuck_because)}."
     if state.state is State.SUPERSEDED:
         yield f"SUPERSEDED by {state.superseded_by}."
     if state.state is State.REJECTED:
@@ -104,10 +104,10 @@ def _fate(state: Deployment, kill: e.Recorded | None) -> Iterator[str]:
         bound = "" if state.bound is None else f"; the release is bound to number {state.bound.number}"
         yield f"ALARM: v{state.version} was registered again, as number {numbers}{bound}."
     for changed in state.changed_files:
-        yield f"ALARM: the files of v{state.version} changed in the registry after approval: {_told(changed)}."
+        yield f"ALARM: the files of v{state.version} changed in the registry after approval: {_reason(changed)}."
 
 
-def _told(text: str) -> str:
+def _reason(text: str) -> str:
     return text.strip().rstrip(".") or "no reason is on record"
 
 
@@ -232,7 +232,7 @@ def _at(recorded: e.Recorded) -> str:
 def _moved(recorded: e.Recorded) -> str:
     match event := recorded.event:
         case e.Killed():
-            return f"killed by {recorded.actor}: {_told(event.reason)}"
+            return f"killed by {recorded.actor}: {_reason(event.reason)}"
         case e.Rearmed():
             return f"armed again by {' and '.join(event.persons)}"
         case _:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Final
 
-from signoff.domain.conflict_of_interest import told
+from signoff.domain.conflict_of_interest import ground_text
 from signoff.domain.dossier import Signatory
 from signoff.domain.events import Signature, Vote
 from signoff.domain.live_metrics import (
@@ -218,7 +218,7 @@ def _may_not_sign(release: Release) -> tuple[str, ...]:
     grounds = release.standing.grounds
     reasons: dict[str, list[str]] = {} if grounds else {name: [] for name in release.standing.barred}
     for ground in grounds:
-        reasons.setdefault(ground.name, []).append(told(ground))
+        reasons.setdefault(ground.name, []).append(ground_text(ground))
     return tuple(f"{name}: {'; '.join(why)}" if why else name for name, why in reasons.items())
 
 

@@ -235,8 +235,8 @@ def _sensitivity(assessment: Assessment) -> Checklist:
     return Checklist(
         (
             CheckItem("Performs well in all regimes", everywhere, _everywhere(rows)),
-            CheckItem("Regime-specific", _differs(trend), _said(trend)),
-            CheckItem("Volatility-dependent", _differs(volatility), _said(volatility)),
+            CheckItem("Regime-specific", _differs(trend), _tested(trend)),
+            CheckItem("Volatility-dependent", _differs(volatility), _tested(volatility)),
         )
     )
 
@@ -262,7 +262,7 @@ def _differs(contrast: RegimeContrast) -> bool:
     return contrast.p_value.value is not None and contrast.p_value.value < SIGNIFICANCE
 
 
-def _said(contrast: RegimeContrast) -> str:
+def _tested(contrast: RegimeContrast) -> str:
     if not contrast.difference.is_provided or not contrast.p_value.is_provided:
         return NOT_PROVIDED
     return (

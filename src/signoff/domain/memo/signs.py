@@ -41,7 +41,7 @@ def held_signs(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
     """The check of each word that gives paper trading a sign, if there is a Sharpe ratio."""
     by_name = {fact.name: fact for fact in facts if fact.is_provided}
     paper, backtest = by_name.get("paper.sharpe"), by_name.get("metrics.sharpe.new")
-    for sentence, says_up, is_beside in _said(text):
+    for sentence, says_up, is_beside in _claims(text):
         other = 0.0 if not is_beside else None if backtest is None else backtest.value
         if paper is None or paper.value is None or other is None:
             continue
@@ -51,7 +51,7 @@ def held_signs(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
         yield Held("" if is_so else message, HeldKind.RESULT)
 
 
-def _said(text: str) -> Iterator[tuple[str, bool, bool]]:
+def _claims(text: str) -> Iterator[tuple[str, bool, bool]]:
     for sentence in _SENTENCE.split(text):
         for words, (is_up, is_beside) in _SIGNS if _PAPER.search(sentence) else ():
             for match in re.finditer(rf"(?<![\w-])(?:{words})(?![\w-])", sentence, re.IGNORECASE):

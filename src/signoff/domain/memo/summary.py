@@ -56,11 +56,11 @@ def summary_contradictions(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[str, ...]:
     """The contradictions of a summary that people wrote; `figures` are `gates.facts` of the assessment."""
-    results = _held(dossier, policy, evidence, assessment, figures)
+    results = _checks(dossier, policy, evidence, assessment, figures)
     return tuple(one.contradiction for one in results if one.contradiction)
 
 
-def _held(
+def _checks(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[Held, ...]:
     """The checks of the summary against the facts."""
@@ -121,7 +121,7 @@ def written(
     if figures is None:
         return text, f"{declared(author)}; not checked against the evidence"
     parts = (dossier, policy, evidence, assessment, figures)
-    results = _held(*parts)
+    results = _checks(*parts)
     wrong = ", and what was checked contradicts the evidence" if any(one.contradiction for one in results) else ""
     mark = f"{declared(author)} and not computed. {held_in_words(results)}{wrong}"
     return filled(text, summary_figures(*parts)), mark

@@ -115,17 +115,17 @@ def _of_box(item: CheckItem, section: str) -> str:
         return ""
     if section == CERTIFICATIONS:
         return "NOT CERTIFIED"
-    word = _said(item.note) if item.mark is None else item.mark.value
+    word = _status(item.note) if item.mark is None else item.mark.value
     return word if word in _TOLD else ""
 
 
 def _word(cell: Cell) -> str:
     """The status of a cell that is red or missing, by its mark or by its first words."""
-    word = cell.mark.value if cell.mark is not None else _said(cell.text)
+    word = cell.mark.value if cell.mark is not None else _status(cell.text)
     return word if word in _TOLD else ""
 
 
-def _said(text: str) -> str:
+def _status(text: str) -> str:
     match = _SAID.search(text)
     return match[1].upper() if match else ""
 

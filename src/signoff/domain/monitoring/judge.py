@@ -95,10 +95,10 @@ def _judged(session: MetricInputs, table: Table) -> Iterator[_Judged]:
         except Exception as error:  # noqa: BLE001 - the fault of one metric must not silence another one's trigger
             figure = Figure(why=f"it could not be computed: {described(error)}")
         if figure is not NOT_YET:
-            yield _held(row, figure if isinstance(figure, Figure) else Figure(value=figure), session)
+            yield _compared(row, figure if isinstance(figure, Figure) else Figure(value=figure), session)
 
 
-def _held(row: LiveMetric, figure: Figure, session: MetricInputs) -> _Judged:
+def _compared(row: LiveMetric, figure: Figure, session: MetricInputs) -> _Judged:
     """One figure compared with every threshold of its row.
 
     An unknown figure is compared by its certain bound, and keeps that bound if it trips the trigger.

@@ -48,7 +48,7 @@ _AS_SHOWN: Final[dict[str, Callable[[float], float]]] = {
 }
 
 
-def said(key: str, value: float, span: Range, where: str) -> str:
+def unusual_text(key: str, value: float, span: Range, where: str) -> str:
     """An unusual figure beside its usual range."""
     name, form = WORDS[key]
     shown = _AS_SHOWN.get(key, float)
@@ -96,7 +96,7 @@ class FeatureValues:
                 continue
             short += of.LEVEL not in columns[name].usual.ranges
             if (fault := unusual(now, columns[name].usual, keys, n)) is not None:
-                faults.append(f"{name}: {said(*fault, where='training')}")
+                faults.append(f"{name}: {unusual_text(*fault, where='training')}")
         if short and not faults:
             sessions = max(int(np.unique(reference.sessions).size) for reference in columns.values())
             why = f"training has too few sessions to say what is usual: {too_few(sessions, MIN_SESSIONS)}"
@@ -159,17 +159,17 @@ class PredictionValues:
     def alike(self) -> Figure:
         """Whether the session has fewer different values than usual."""
         keys = (of.COMMONEST, of.DISTINCT)
-        return self._held(keys, self.why) or self._young(self.why, _few(self.values, self._n))
+        return self._compared(keys, self.why) or self._young(self.why, _few(self.values, self._n))
 
     def frozen(self) -> Figure:
         """Whether predictions repeat an earlier session more than usual."""
         why = self.why or _no_past(self.measured)
         is_daily = all(usual.is_daily for usual, _ in self.evidence)
-        return self._held((of.STILL,), why, is_daily=is_daily) or self._young(why, _frozen(self.recent))
+        return self._compared((of.STILL,), why, is_daily=is_daily) or self._young(why, _frozen(self.recent))
 
     def out_of_range(self) -> Figure:
         """Whether predictions are of an unusual size; not judged until that is known."""
-        if (ranged := self._held((of.SIZE, of.SPREAD), self.why)) is not None:
+        if (ranged := self._compared((of.SIZE, of.SPREAD), self.why)) is not None:
             return ranged
         gone = _past_lost(self.measured, self.sessions)
         return replace(self._figure, why=self.why or gone) if gone else NOT_YET
@@ -182,7 +182,7 @@ class PredictionValues:
     def _figure(self) -> Figure:
         return Figure(n=self._n, needed=1, as_of=self.measured.session if self._n else None)
 
-    def _held(self, keys: tuple[str, ...], why: str, *, is_daily: bool = True) -> Figure | None:
+    def _compared(self, keys: tuple[str, ...], why: str, *, is_daily: bool = True) -> Figure | None:
         """The comparison with the first reference that has these figures; None without one."""
         references = (*(self.evidence if is_daily else ()), *self.journal)
         having = [(usual, where) for usual, where in references if set(keys) & set(usual.ranges)]
@@ -191,7 +191,7 @@ class PredictionValues:
         usual, where = having[0]
         n = int(np.isfinite(self.recent[-1]).sum()) if self.recent.size else 0
         fault = None if why else unusual(figures(self.recent, usual.scale, alike=True), usual, keys, n)
-        detail = "" if fault is None else f"predictions: {said(*fault, where=where)}"
+        detail = "" if fault is None else f"predictions: {unusual_text(*fault, where=where)}"
         return replace(self._figure, value=int(fault is not None), why=why, detail=detail)
 
     def _young(self, why: str, suspect: str) -> Figure:
