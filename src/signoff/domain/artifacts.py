@@ -16,9 +16,9 @@ NO_REGISTRY: Final = "no registry was connected"
 NOT_REGISTERED: Final = "the version was not in the registry"
 MOST_NAMED: Final = 5
 MOST_KEPT: Final = 32 << 20
-"""A file of a registered version above this many bytes goes into the manifest and the export by its digest alone."""
+"""Larger files of a registered version are in the manifest and the export by digest alone."""
 MOST_KEPT_TOGETHER: Final = 128 << 20
-"""And so does every file from the one on with which those that are kept would exceed this together."""
+"""So does every file from the first one with which the kept files would exceed this together."""
 
 
 class OtherBytesError(RefusedError):

@@ -15,7 +15,7 @@ from signoff.domain.live_metrics import tracked
 
 AGAINST_CHAMPION: Final = "less_champion_bps"
 METRICS: Final = tuple(each.key for each in tracked(has_champion=True))
-"""Every figure that monitoring reads of a release, by its key."""
+"""Every figure that monitoring reads, by its key."""
 
 _EXPRESSION: Final = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*")
 _COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -72,7 +72,7 @@ def _named(monitor: str) -> str:
 
 def _hint(monitor: str) -> str:
     if re.search(r"<>|!=|==|(?<![<>])=|≤|≥|=<|=>", monitor):
-        return ", whose comparison is none of them"
+        return ", whose comparison is neither"
     if re.search(r"\b(?:and|or|not)\b|&|\||,.*[<>]", monitor, re.IGNORECASE):
         return ", which is more than one comparison; make each an assumption of its own"
     if re.search(r"[0-9]\s*(?:%|[A-Za-z$€]+)\s*$", monitor):

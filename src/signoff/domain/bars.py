@@ -15,16 +15,16 @@ Days = NDArray[np.datetime64]
 Whole = NDArray[np.int64]
 
 RECURS: Final = 0.1
-"""The share of the days of a weekday from which on a clock time belongs to it: one bar in ten may be kept of each."""
+"""The least share of a weekday's days with a clock time for it to be usual: one bar in ten may be kept of each."""
 BY_WEEKDAY: Final = 10
-"""Days of a weekday from which on it has a number of bars of its own: Fridays and Sundays are often shorter."""
+"""The fewest days of a weekday for a usual number of its own: Fridays and Sundays are often shorter."""
 ALIKE: Final = 3
-"""Early closes of one length from which on they say by themselves which bars they have."""
+"""The fewest early closes of one length to tell their usual bars."""
 OF_EARLY: Final = 0.5
-"""The share of early closes of one length that have a bar which is expected on each of them."""
+"""The least share of early closes of one length with a bar for it to be expected on each."""
 KEEPS_A_CLOCK: Final = 0.5
 ONE_A_DAY: Final = 0.8
-"""The share of days whose only row lies within an hour of the usual time: a daily table whose rows carry a time."""
+"""The least share of days with one row within an hour of the usual time for a table to be daily."""
 DAY: Final = 1440
 HOUR: Final = 60
 _CLOSEST: Final = 0.05

@@ -20,7 +20,7 @@ from signoff.domain.policy import Percentage, Role, Strict
 
 Text = Annotated[str, MinLen(1)]
 MOST_OF_SUMMARY: Final = 4000
-"""Characters; each number of a summary is held against every figure."""
+"""Characters, since each number of a summary is compared with every figure."""
 
 
 class DeploymentType(StrEnum):

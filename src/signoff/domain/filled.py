@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from signoff.domain.evidence import Days, Floats
 
 STRETCH: Final = 5
-"""Equal returns in a row from which on they were filled in: two equal returns may be chance, five are none."""
+"""The fewest equal returns in a row that count as filled in: two may be chance, five are not."""
 WEEKENDS: Final = 0.9
 MOST_QUIET: Final = 0.5
 BY_CHANCE: Final = 0.001
-"""How probable it may be that so many rows are quiet as the others are, where they are taken for filled ones."""
+"""The largest probability of so many quiet rows by chance for them to count as filled in."""
 LISTED: Final = 3
 WEEKEND_RULE: Final = (
     f"weekend rows that are zero or repeat the row before are left out, where at least {WEEKENDS:.0%} of the weekend "

@@ -9,12 +9,12 @@ from enum import StrEnum
 from typing import Final, NewType
 
 KillCount = NewType("KillCount", int)
-"""How often a model was killed."""
+"""The number of kills of a model."""
 NO_KILL: Final = KillCount(0)
 FlagsRevision = NewType("FlagsRevision", int)
-"""The revision of a model's flags, which orders carry. A count of kills is another number."""
+"""The revision of a model's flags, which orders carry; not the kill count."""
 LEASE_S: Final = 10.0
-"""How long a desk may believe the flags that it has, in seconds from when they can have been made."""
+"""The lease of flags at a desk, in seconds from their earliest possible creation."""
 WHOLE_PCT: Final = 100
 MOST_LISTED: Final = 5
 
@@ -43,7 +43,7 @@ class FlagState(StrEnum):
 KILLED: Final = FlagState.KILLED
 UNKNOWN: Final = FlagState.UNKNOWN
 LIVE: Final = frozenset({FlagState.SHADOW, FlagState.LIMITED, FlagState.FULL})
-"""The states of a release that trades, or that watches what trades."""
+"""The states of a live release, in shadow or trading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from signoff.domain.policy import OrderGatePolicy, Strict, UnknownEvent
 ROUNDING_PCT: Final = 1e-9
 """Twenty weights of 5% add up to a little more than 100% in binary."""
 NO_EVENT: Final = "none"
-"""Known to have no scheduled event; a symbol without an entry has an unknown one."""
+"""No event is scheduled; a symbol without an entry is unknown."""
 
 Kind = Literal["adv_usd", "events", "sectors", "vix"]
 

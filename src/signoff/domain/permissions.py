@@ -144,7 +144,7 @@ NEEDS_FRESH_SIGN_IN: Final = frozenset(
 # Allowed with cached accounts while the database is down: nothing may block a kill.
 POSSIBLE_IN_OUTAGE: Final = frozenset({Permission.KILL, Permission.READ_FLAGS})
 # Held to the table on the installation's own machine too, where names are not checked. Exits are open to any name
-# there, signatures ask for role and key, and whoever owns the machine decides who people are.
+# there, signatures need role and key, and the owner of the machine decides who people are.
 HELD_LOCALLY: Final = frozenset(
     {
         Permission.SUBMIT,
@@ -243,7 +243,7 @@ def may_locally(name: str, verb: Permission, enrolled: Mapping[str, frozenset[Ac
     how = (
         f"name a person who may with --as: {', '.join(able)}"
         if able
-        else ("nobody enrolled may; give somebody the duty (`signoff accounts grant NAME --duty DUTY`)")
+        else ("no enrolled person may; give one the duty (`signoff accounts grant NAME --duty DUTY`)")
     )
     raise ForbiddenError(f"{name} {state}; to {verb.value} takes one of: {needed}. {how[0].upper()}{how[1:]}.")
 

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 EVERY_DAY: Final = "24/7"
 WEEKDAYS: Final = "24/5"
 FEWEST: Final = 24
-"""Rows below which the skewness and kurtosis of a record are not estimated: the smallest published sample."""
+"""The fewest rows for skewness and kurtosis, as in the smallest published sample."""
 OF_BOTH: Final = 0.9
 NOT_EXPLAINED: Final = 0.002
 A_YEAR: Final = 365
@@ -213,7 +213,7 @@ class Coverage:
     bars: BarCount | None = None
     beside: str = ""
     one_open: Days | None = None
-    """Days on which only one of the own market and the benchmark's (`beside`) is open: they are no fault."""
+    """Days on which only one of the own market and the benchmark's (`beside`) is open, which are not faults."""
     reach: int = 0
     """The days from the session before the first row to the one after the last, these two left out."""
 

@@ -19,7 +19,7 @@ def unsignable(
     """Each required role without a possible signatory, and why; or that there are fewer people than roles."""
     roles, everybody = tuple(required), tuple(people)
     if roles and not everybody:
-        return ('nobody is enrolled, so that nobody can sign. Enrol people: signoff people add "NAME" --role ROLE',)
+        return ('no person is enrolled, so no one can sign. Enrol people: signoff people add "NAME" --role ROLE',)
     bars, because = tuple(barred), tuple(grounds)
     able: dict[Role, tuple[str, ...]] = {}
     faults: list[str] = []
@@ -34,7 +34,7 @@ def unsignable(
         return tuple(faults)
     left = [role for role in roles if role not in matched]
     return (
-        f"fewer people can sign than roles are required, since one person signs in one role: nobody is left for "
+        f"fewer people can sign than roles are required, since one person signs in one role: no person is left for "
         f"{', '.join(role.title for role in left)}. {_enrol(left[0])}",
     )
 

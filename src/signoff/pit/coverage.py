@@ -20,12 +20,12 @@ DayNumbers = NDArray[np.int64]  # days since 1970
 LEAST_REACH_DAYS: Final = 4
 """A decision after a weekend or a holiday uses the features of the session before."""
 LEAST_INPUT_REACH: Final = {"row": 7.0, "session": 1.0}
-"""A row serves the week that it begins, and of the record's own sessions those of its day and of the next."""
+"""A row is valid for the week that it begins, and for the sessions of its day and the next."""
 ALLOWANCE: Final = 1.5
 MOST_STEPS: Final = 6
 STRETCHES: Final = 8
 FEWEST_DAYS_OF_AN_INPUT: Final = 20
-"""A table of fewer days, such as a list of sectors, is no history that could begin late."""
+"""A table of fewer days, such as a list of sectors, is not a history that could begin late."""
 FEWEST_ROWS_OF_A_SYMBOL: Final = 8
 _KEYS: Final = (*TIME_COLUMNS, "symbol")
 _DAY: Final = "day"

@@ -64,7 +64,7 @@ def check(
         It is asked for one date after the other: what it remembers of earlier dates holds nothing of later ones.
     from_times : features that are declared to be made of times and symbols alone, such as those of the calendar, and so
         do not move when values are scrambled. The report lists them as `declared`.
-    decisions : when the record decided, None where nobody says. Dates before the first of these days or after the last
+    decisions : when the record decided, None if unknown. Dates before the first of these days or after the last
         are drawn only where there are too few between them. The report says how many decisions are `covered`.
 
     Returns

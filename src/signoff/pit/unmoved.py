@@ -25,13 +25,13 @@ from signoff.pit.report import ReplayFinding
 
 RUNS: Final = 2
 SHARE: Final = 0.25
-"""The part of the dates on which a feature of many different values must stay, to be found: chance explains none."""
+"""The least share of dates on which a feature of many values stays the same for a finding; chance explains none."""
 FEW_DATES: Final = 5
 MANY_VALUES: Final = 0.5
 KEPT_ORDER: Final = 0.9
-"""The rank correlation with the scrambled values, either way round, from which a feature keeps its order."""
+"""The absolute rank correlation with the scrambled values from which a feature keeps its order."""
 CONFIRMING: Final = 6
-"""Further scrambled runs before a kept order is a finding: two slow series, or a few rows, may agree by luck."""
+"""Further scrambled runs before a kept order is a finding, since slow series or few rows may agree by luck."""
 FEWEST_ROWS: Final = 30
 MOST_ROWS: Final = 5_000
 _REMEDY: Final = "Compute it from them; if it is made of times and symbols alone, name it in validation.pit.from_times."

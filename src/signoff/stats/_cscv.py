@@ -19,13 +19,13 @@ from signoff.stats.sample import Floats
 Places = NDArray[np.int64]
 
 CANCELLED = 1e-6
-"""A variance below this share of Σ² has lost digits to cancellation, and is taken again from the rows."""
+"""A variance below this share of Σ² has lost digits to cancellation and is recomputed from the rows."""
 
 NIL = 1e-24
-"""A key below this share of the rows is zero: a ratio of 1e-12 is what rounding leaves of returns that cancel out."""
+"""A key below this share of the rows is zero: rounding leaves a ratio of 1e-12 of returns that cancel out."""
 
 TIED = 1e-9
-"""Keys that agree to this share are one: trials that traded alike over a half must not be ranked by rounding."""
+"""Keys that agree to this share are equal, so that rounding does not rank trials that traded alike."""
 
 
 @compiled(error_model="numpy")

@@ -14,7 +14,7 @@ from signoff.stats._compiled import compiled
 from signoff.stats.sample import Floats
 
 TILE = 96
-"""Columns at most that are visited together: their prefix sums stay in a core's cache while all resamples read them."""
+"""The most columns in a tile, whose prefix sums stay in a core's cache for all resamples."""
 
 
 @compiled()

@@ -27,11 +27,11 @@ _GONE: Final = -1.0
 STRIP: Final = 256
 _REST_ROWS: Final = 64
 _RESTING: Final = 0.25
-"""The share of rows with one and the same return from which a trial is at rest on them."""
+"""The least share of rows with the same return on which a trial is at rest."""
 _STILL: Final = 1e-6
 _EQUALLY_GOOD: Final = 1e-9
 _EQUALLY_CENTRAL: Final = 1e-5
-"""Members whose mean correlation with their cluster agrees to this are equally central."""
+"""Members whose mean correlation with their cluster differs by less are equally central."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ class Christoffersen(Shown):
     independence: LikelihoodRatio
     conditional: LikelihoodRatio
     transitions: tuple[tuple[int, int], tuple[int, int]]
-    """How often a quiet (0) or exceptional (1) period was followed by a quiet or exceptional one."""
+    """Counts of transitions between quiet (0) and exceptional (1) periods."""
 
 
 def kupiec(exceptions: int, n: int, *, level: float = 0.95) -> LikelihoodRatio:

@@ -17,10 +17,10 @@ Flags = NDArray[np.bool_]
 Places = NDArray[np.int64]
 
 FEWEST: Final = 10
-"""Trials among which a crowd can be told."""
+"""The fewest trials in which to look for a crowd."""
 FEWEST_IN_CROWD: Final = 5
 WIDTHS: Final = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0)
-"""How wide a crowd may be, in standard errors of a Sharpe ratio: beyond, its members differ by more than chance."""
+"""The widths of a crowd in standard errors of a Sharpe ratio; beyond, its members differ by more than chance."""
 LEVEL: Final = 0.01
 """An upper bound of the share of honest families in which a crowd is found; Chernoff's bound keeps it far below."""
 MOST_CROWDS: Final = 8
@@ -28,7 +28,7 @@ RELATED: Final = 0.1
 POOR: Final = 1 / 3
 """A trial with at most this share of the best one's Sharpe ratio may be poor."""
 CLEARLY: Final = 2.0
-"""How many standard errors worse than the better ones a poor trial is: estimation error explains 2 in 100."""
+"""The number of standard errors by which a poor trial is worse: estimation error explains 2 in 100."""
 
 
 def crowd(sharpes: Floats, error: float, correlation: Callable[[Places], float]) -> Flags:

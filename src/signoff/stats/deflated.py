@@ -21,10 +21,10 @@ PER_PERIOD: Final = "sharpe_per_period"
 VARIANCE_PER_PERIOD: Final = "trial_variance_per_period"
 _LARGEST_RATIO: Final = 1e100
 _ANNUAL: Final = 1.0
-"""A ratio of 1 a day is one of 16 a year: a ratio from here on reads as annual unless it is named per period."""
+"""A ratio of 1 a day is 16 a year: a larger one reads as annual unless it is named per period."""
 _DAILY: Final = 252
 _ANNUAL_OF_DAYS: Final = 0.3
-"""The same for records of 252 periods or more, which are mostly of days: 0.3 a day is 4.8 a year."""
+"""The same for records of at least 252 periods, mostly days: 0.3 a day is 4.8 a year."""
 _ANNUAL_VARIANCE_OF_DAYS: Final = 0.02
 """Trials whose ratios have this variance a day deviate by 2.2 a year from each other."""
 

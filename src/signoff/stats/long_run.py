@@ -18,7 +18,7 @@ from signoff.stats.sample import Floats
 
 MIN_DEGREES: Final = 2
 _SESSIONS_PER_DEGREE: Final = 4
-"""A cosine average must be longer than the overlap of the observations, or it sees the overlap as independence."""
+"""A cosine average must be longer than the overlap of observations, which would otherwise look independent."""
 
 
 def automatic_lags(n: int) -> int:

@@ -20,13 +20,13 @@ from signoff.stats.frames import column_name, refuse_disorder, row_name
 from signoff.stats.sample import Floats, finite, is_constant, matrix, unit_scaled, vector
 
 LARGEST: Final = 1.0
-"""The largest gain of one period that needs no declaration: a worth that doubles."""
+"""The largest gain of one period without a declaration: a doubling."""
 RUIN: Final = -1.0
 STEADY: Final = 1e-3
 """A deviation below this share of the mean is rounding: no strategy has a Sharpe ratio of 1,000 in each period."""
 MIN_OF_PATH: Final = 3
 WORTHS: Final = 0.5
-"""The median of a series without one loss: above it the series holds worths, as nothing gains half each period."""
+"""A series without a loss and with a larger median is an equity curve, since nothing gains half each period."""
 MIN_OF_SUMS: Final = 60
 SUMS: Final = 0.02
 """Squared changes over squared deviations: 2 for independent returns, near 0 for a sum of returns so far."""
@@ -34,11 +34,11 @@ PERCENT_SIZE: Final = 0.2
 """The median size of returns above which they read as percentages."""
 MIN_OF_UNIT: Final = 20
 QUIETEST: Final = 0.01
-"""The annual volatility below which percentages read as fractions: no risky strategy is as quiet as that."""
+"""The annual volatility below which percentages read as fractions: no risky strategy is that quiet."""
 WILDEST: Final = 3.0
 """The annual volatility above which large fractions read as percentages, whatever is declared."""
 SIGMA_OF_MEDIAN: Final = 1.4826
-"""The deviation of a normal sample over the median of its sizes; unlike the deviation, one wild row cannot move it."""
+"""The deviation of a normal sample over its median absolute value, which one outlier cannot move."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ UNDATED: Final = 252.0
 AGREES: Final = 1.05
 """The largest ratio of declared to found rows a year that is a matter of convention (250, 252 and 260 days)."""
 AGREES_ROUGHLY: Final = 3.0
-"""The same where the dates are too irregular to be read."""
+"""The same for irregular dates."""
 WITHIN_DAYS: Final = 0.2
 
 Days = NDArray[np.int64]

@@ -23,7 +23,7 @@ CONVENTIONS: Final = {
     "half-yearly": 2.0,
     "yearly": 1.0,
 }
-"""Rows of a year; a daily table has 365 where every day trades."""
+"""Rows of a year; a daily table has 365 if every day trades."""
 UNITS: Final = {
     DAILY: "session",
     WEEKLY: "week",
@@ -33,12 +33,12 @@ UNITS: Final = {
     "yearly": "year",
 }
 PLACED: Final = 0.9
-"""The share of rows of a week, month or quarter that lie on its usual day; holidays move the others."""
+"""The least share of rows on the usual day of a week, month or quarter; holidays move the others."""
 REGULAR: Final = 0.8
 TRADED: Final = 0.5
 KEPT: Final = 0.7
 REST: Final = 7
-"""Days of a gap beyond which a table rests: such a stretch says nothing of the days on which it has rows."""
+"""Longer gaps in days are rests, which say nothing about the usual days."""
 SHORT: Final = 5
 SUNDAY_LAST: Final = 3
 """1970-01-01 was a Thursday: days since then plus 3 count from a Monday."""

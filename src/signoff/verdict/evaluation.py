@@ -37,7 +37,7 @@ from signoff.verdict.understanding import BENCHMARK, Understood, in_days, joined
 
 HERE: Final = Path()
 MOST_LOST: Final = 0.5
-"""The share of a table that may be cut off so that two tables have the same days."""
+"""The least share of a table that must remain when two tables are cut to the same days."""
 
 
 def evaluate(

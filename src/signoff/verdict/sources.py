@@ -29,7 +29,7 @@ NAUTILUS: Final = frozenset({"account_id", "total", "free", "locked"})
 VALUES: Final = "values"
 JSON: Final = ".json"
 _DATA: Final = re.compile(r"\s*(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|[-+−]?\d*[.,]?\d+(?:[eE][-+]?\d+)?%?)\s*")
-"""A name that is a date or a number: the first line of data in place of a header."""
+"""A column name that is a date or a number, so that the first line is data and not a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ _EQUITY: Final = re.compile(
 )
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 UNCLEAR_VOLATILITY: Final = 1.0
-"""The annual volatility of fractions from which percentages are as likely: those of 1% a year have it."""
+"""The annual volatility of fractions above which percentages are as likely, as of a record with 1% a year."""
 NO_PATH: Final = 1.0
 """Squared changes over squared deviations: 2 for independent values, far below 1 for a path."""
 A_PATH: Final = 0.2

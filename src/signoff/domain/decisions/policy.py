@@ -73,7 +73,7 @@ def confirm(people: People, proposal: PolicyProposal, name: str, role: Role) -> 
     if first is None or signed.role not in first.roles:
         raise RefusedError(
             f"{proposal.proposed_by} no longer holds the role {signed.role.value}, in which they proposed this "
-            "policy. Let somebody who does propose it."
+            "policy. A person with one has to propose it."
         )
     credential = first.credential(signed.key_id)
     if signed.key_id != first.key_id and credential is None:
@@ -95,4 +95,4 @@ def refuse_other_bytes(proposal: PolicyProposal) -> NoReturn:
 def decline(person: Person) -> None:
     """Refuse a person who may not decline a policy."""
     if Permission.CONFIRM_POLICY not in permitted(person.duties):
-        raise RefusedError(f"{person.name} has no say in the policy; let somebody who may confirm it decline it.")
+        raise RefusedError(f"{person.name} may not decide on the policy; a person who may confirm it can decline it.")

@@ -21,17 +21,17 @@ from signoff.domain.sampling import Sampling
 EQUAL_WITHIN: Final = 1e-6
 SHARE_NEEDED: Final = 0.95
 SHARPE_WITHIN: Final = 0.02
-"""The largest difference of the annual Sharpe ratios; also as a share of the trial's, where that is more."""
+"""The largest difference of the annual Sharpe ratios, or as a share of the trial's if that is more."""
 GROWTH_WITHIN: Final = 0.002
 """The largest difference of log growth for each year of the record."""
 GROWTH_SHARE_WITHIN: Final = 0.02
-"""The same as a share of the trial's growth, where that is more."""
+"""The same as a share of the trial's growth if that is more."""
 PROBES: Final = 64
 PROMISING: Final = 0.75
-"""A share of the probed dates that no column falls below which is equal on `SHARE_NEEDED` of all dates."""
+"""A column that is equal on `SHARE_NEEDED` of all dates is equal on at least this share of the probed dates."""
 ROWS_AT_A_TIME: Final = 256
 LARGEST_COST: Final = 0.01
-"""Of capital a session, on average: more than that taken off is no cost of trading."""
+"""Of capital a session, on average; a larger deduction is not a trading cost."""
 ALIKE: Final = 0.98
 COARSEST_ROUNDING: Final = range(2, 6)
 
@@ -122,7 +122,7 @@ class Nearest:
         )
         verb = ("raise" if own > other else "lower") + "s" * (self.differing == 1)
         return (
-            f"The backtest is none of its {self.trials:,} trials: it equals {self.name} on "
+            f"The backtest is not one of its {self.trials:,} trials: it equals {self.name} on "
             f"{number(self.share, Unit.PERCENT, 1)}% of dates, and {others} {verb} its {named} from "
             f"{_ratio(other)} to {_ratio(own)}; expected {expected}. They differ by up to "
             f"{self.largest:.2g}. {_ADD}"
@@ -133,7 +133,7 @@ class Nearest:
         gap = f", {number(self.missing, Unit.COUNT)} of which the trials lack" if self.missing else ""
         cause = self.cause or "No cost, leverage, rounding or shift in time explains the difference."
         return (
-            f"The backtest is none of its {self.trials:,} trials: the nearest, {self.name}, equals it on "
+            f"The backtest is not one of its {self.trials:,} trials: the nearest, {self.name}, equals it on "
             f"{number(self.share, Unit.PERCENT, 1)}% of its {self.dates:,} dates{gap}, expected at least "
             f"{number(SHARE_NEEDED, Unit.PERCENT, 0)}%, and differs by up to {self.largest:.2g}. {cause} {_ADD}"
         )

@@ -20,7 +20,7 @@ DECLARED: Final = "latency_p95_ms"
 NEW: Final = "latency_p95.new"
 OLD: Final = "latency_p95.old"
 NOT_COMPARED: Final = "latency_p95_previous"
-"""The name of an old latency that is no partner of the new one."""
+"""The name of an old latency that cannot be compared with the new one."""
 
 
 def benchmark_summary(evidence: Evidence, version: str) -> BenchmarkSummary | None:

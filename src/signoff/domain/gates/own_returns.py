@@ -19,7 +19,7 @@ MOST_DECIMALS: Final = 10
 NEARLY_ONE: Final = 0.9999
 EXACT: Final = 1e-9
 COARSEST: Final = 0.02
-"""Of the standard deviation: files that are rounded more coarsely than this show nothing."""
+"""Of the standard deviation; more coarsely rounded files show nothing."""
 STARTS: Final = 10
 STEPS: Final = 12
 WITHOUT_COSTS: Final = 2

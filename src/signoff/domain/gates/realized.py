@@ -21,18 +21,18 @@ FEWEST: Final = 30
 FEWEST_OF_DAY: Final = 3
 WITHIN: Final = 1e-6
 ROUGHLY: Final = 6e-5
-"""Within which a cause explains a row: percentages are often written with two decimals."""
+"""The tolerance for a cause to explain a row: percentages often have two decimals."""
 COARSEST: Final = 4
 FINEST: Final = 8
 """Decimals to which returns may be rounded."""
 MOSTLY: Final = 0.5
-"""The share of rows on which a cause has to hold to be named."""
+"""The least share of rows that a named cause explains."""
 SMALLEST: Final = -1 + 1e-12
 UNROUNDED: Final = 1e-12
 MOST_OF_ASSETS: Final = 1_000_000
 FEW_ASSETS: Final = 20
 MOST_SAMPLED: Final = 100_000
-"""Rows that are compared where nothing is decided: five million are not spread out for one printed share."""
+"""The most rows compared for a share that is only printed."""
 
 Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]

@@ -19,7 +19,7 @@ from signoff.stats.crowds import crowd, poor
 from signoff.stats.overfitting import unchoosable
 
 AKIN: Final = 0.5
-"""The correlation with the backtest, in size, above which a bet is akin to it."""
+"""The absolute correlation with the backtest above which a bet is akin to it."""
 FEWEST_AKIN: Final = 3
 ROUNDING: Final = 1e-12
 CROWD: Final = "unrelated trials of about equal Sharpe ratios"

@@ -18,8 +18,8 @@ from signoff.stats.sharpe import AnnualSharpe, SharpeStandardError, annual_sharp
 
 SIGNIFICANCE: Final = 0.01
 MATERIAL: Final = 0.1
-"""Below this p-value autocorrelation is there, and one record in a hundred without any looks so; where it moves the
-annual ratio by more than this share it matters."""
+"""Autocorrelation is significant below this p-value, by chance in one record in a hundred. It matters if it moves the
+annual ratio by more than this share."""
 
 
 def annual_ratio(of: Returns) -> float:

@@ -39,7 +39,7 @@ from signoff.stats.value_at_risk import (
 FILTERED: Final = "filtered_historical"
 MIN_FORECASTS: Final = 250
 FEWEST_BEFORE: Final = 100
-"""Rows that a 95% quantile takes: five of them lie beyond it. Both minima count rows, however long a row is."""
+"""Rows for a 95% quantile, with five of them beyond it. Both minima count rows of any length."""
 
 
 VAR: Final = GateDefinition(

@@ -26,7 +26,7 @@ from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit
 
 MOST_NUMBERS: Final = 150
-"""In one text: each is held against every figure, and its subject is searched for in the whole sentence."""
+"""In one text: each is compared with every figure, and its subject is searched for in the whole sentence."""
 _WORDS: Final = {"zero": 0} | {word: value for value, word in enumerate(NUMBERS, start=1)}
 _UNITS: Final = (
     (r"percentage points?|pp", "points"),

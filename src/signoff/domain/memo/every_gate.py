@@ -13,7 +13,7 @@ from signoff.domain.memo.outcome_words import EXCEPT, held_names, sweeping, unna
 from signoff.domain.quantity import Quantity
 
 MOST_OUTCOMES: Final = 150
-"""In one text: each is held against every gate, and its sentence is searched for what it says of them."""
+"""In one text: each is compared with every gate, and its sentence is searched for their outcomes."""
 _NUMBER: Final = rf"\d{{1,4}}|{'|'.join(NUMBERS[1:])}"
 _NO: Final = r"no|none|not one|not a single|not any|not an?|zero|0|never an?|without (?:an?|any|one)|neither"
 _ALL: Final = r"all|every|every single|each|any|both|100 ?%(?: of)?"

@@ -44,7 +44,7 @@ class Proof:
 
 BREACH_SESSIONS: Final = 30
 SAME_VALUE: Final = 1e-6
-"""Of the largest prediction: so far may a logged value lie from its prediction, as tables round what they hold."""
+"""Of the prediction: the tolerance of a logged value, since tables round."""
 NO_JOURNAL: Final = Proof(ProofOutcome.NOT_EVIDENCED, "no live journal")
 NO_ORDERS: Final = Proof(ProofOutcome.NOT_EVIDENCED, "the live journal holds no orders")
 NOT_RECOMPUTED: Final = Proof(ProofOutcome.NOT_EVIDENCED, "no journaled prediction was recomputed")

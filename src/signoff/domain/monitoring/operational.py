@@ -169,7 +169,7 @@ def unflagged(outcomes: Outcomes) -> Figure:
 
 
 def _incomplete(outcomes: Outcomes) -> str:
-    return f"{outcomes.doubled} rows stand there more than once" if outcomes.doubled else outcomes.incomplete
+    return f"{outcomes.doubled} rows occur more than once" if outcomes.doubled else outcomes.incomplete
 
 
 def _count(outcomes: Outcomes, count: int) -> Figure:

@@ -211,7 +211,7 @@ def _values(measured: Measurement, outcomes: Outcomes) -> tuple[Floats, str]:
     every = np.full(rows.timestamps.size, np.nan) if rows.values is None else rows.values
     values = np.where(np.isfinite(every) & ~(np.nan_to_num(rows.errors, nan=0.0) != 0.0), every, np.nan)
     if outcomes.doubled:
-        return values, f"{outcomes.doubled} rows stand there more than once"
+        return values, f"{outcomes.doubled} rows occur more than once"
     if gone := int(outcomes.unpredicted.sum()):
         return values, f"{gone} of {outcomes.n} predictions are no number"
     if not np.isfinite(values).any():

@@ -167,7 +167,7 @@ def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: lis
 
 def _no_sound_window(measured: Measurement) -> str:
     if _is_doubled(measured):
-        return "rows of the features stand there more than once"
+        return "rows of the features occur more than once"
     if reference(measured).value:
         return "the reference for drift is another one than the release began with"
     return ""

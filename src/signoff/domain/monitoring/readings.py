@@ -51,7 +51,7 @@ class Figure:
 
 
 NOT_YET: Final = Figure(why="not read yet")
-"""A metric that has nothing to read of this session is none of its readings."""
+"""The result of a metric that has no reading in this session."""
 
 
 def too_few(n: int, needed: int) -> str:

@@ -63,9 +63,9 @@ def rolling_sharpe(returns: Floats, window: int, periods: float = 252.0) -> floa
 def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarException | None:
     """Whether the last return is beyond the value at risk forecast from the sessions before it.
 
-    The loss is attributed to the model when what is left after beta times the benchmark also lies beyond the value at
-    risk of such residuals; otherwise the market explains it. None with fewer than 100 earlier sessions, or
-    where one of them is no number.
+    The loss is attributed to the model if its residual after beta times the benchmark is also beyond the value at risk
+    of such residuals; otherwise the market explains it. None with fewer than 100 earlier sessions, or if one of them is
+    not finite.
     """
     if returns.size <= VAR_PAST or benchmark.size != returns.size:
         return None
@@ -90,11 +90,10 @@ def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarExcept
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Track:
-    """The release's returns in order of their days, and which of them nobody can have made.
+    """The release's returns in order of their days, and which of them are impossible.
 
-    An implausible gain is no number, for it would hide every loss around it. An implausible loss stays a loss, of
-    everything at most: it makes figures unknown, and silences no trigger. An implausible return of the benchmark is no
-    number either way.
+    An implausible gain becomes NaN, since it would hide every loss around it. An implausible loss stays a loss of at
+    most 100%: it makes figures unknown and silences no trigger. An implausible return of the benchmark becomes NaN.
     """
 
     measured: Measurement
@@ -175,7 +174,7 @@ class Track:
             return broken
         begun, over = self.dates[first], self.dates[end - 1]
         if (twice := self.doubled[(self.doubled >= begun) & (self.doubled <= over)]).size:
-            return f"{as_date(twice[0])} stands there more than once"
+            return f"{as_date(twice[0])} occurs more than once"
         if (gone := self.missing[(self.missing >= begun) & (self.missing <= over)]).size:
             return f"the return of {as_date(gone[0])} is missing"
         return ""
@@ -202,7 +201,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exceptions:
-    """Value-at-risk exceptions of the trigger's window: those that are sure, and why the count may be incomplete."""
+    """The certain value-at-risk exceptions of the trigger's window, and why the count may be incomplete."""
 
     exceptions: int
     attributed: int
@@ -248,7 +247,7 @@ class LowSharpeStreak:
 def days_below(track: Track, policy: Policy) -> LowSharpeStreak:
     """The number of sessions in a row in which the lived window's Sharpe ratio was below the trigger's floor.
 
-    Sessions with fewer than the minimum of lived ones before them do not count.
+    Sessions with too few lived ones before them do not count.
     """
     trigger, since = policy.triggers.sharpe, np.datetime64(track.measured.live_since, "D")
     dates, returns, _ = track.known()
@@ -307,7 +306,7 @@ def volatility(track: Track, policy: Policy) -> Figure:
 
 
 def missing(track: Track) -> Figure:
-    """How many lived sessions have no return."""
+    """The number of lived sessions without a return."""
     days = [str(day) for day in track.missing]
     n = track.measured.expected.size
     detail = f"of {n} lived sessions without a return: {some(days)}" if days else ""
@@ -411,7 +410,7 @@ def _objection(
     days, counts = np.unique(champion.dates, return_counts=True)
     twice = np.concatenate([days[counts > 1], track.doubled])
     if np.isin(dates, twice).any():
-        return f"{as_date(dates[np.isin(dates, twice)][0])} stands there more than once"
+        return f"{as_date(dates[np.isin(dates, twice)][0])} occurs more than once"
     broken = np.flatnonzero(~(np.isfinite(own) & np.isfinite(other)))
     if broken.size:
         return f"a return of {as_date(dates[broken[0]])} is no number"
