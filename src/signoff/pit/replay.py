@@ -61,7 +61,7 @@ def check(
     tolerance : relative difference that is rounding, against the value or the feature's median size.
     progress : called after each date with the number done and the number of all.
     replay : the same function where it never saw the full inputs, as in a process of its own; `compute` where absent.
-        It is asked for one date after the other: what it remembers of earlier dates holds nothing of later ones.
+        It is called for one date after the other, so what it remembers of earlier dates has nothing of later ones.
     from_times : features that are declared to be made of times and symbols alone, such as those of the calendar, and so
         do not move when values are scrambled. The report lists them as `declared`.
     decisions : when the record decided, None if unknown. Dates before the first of these days or after the last

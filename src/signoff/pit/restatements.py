@@ -24,7 +24,7 @@ _KEYS = ("timestamp", "symbol")
 def restatements(
     first_print: Inputs, revised: Inputs, *, compute: Compute | None = None, tolerance: float = 1e-9
 ) -> PitReport:
-    """Hold the inputs of a backtest against what had been published when it took them as known.
+    """Compare the inputs of a backtest with what had been published when it took them as known.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def restatements(
         input has it, `available_at` (when it was published; `timestamp` where absent), and values. Several rows for one
         timestamp and symbol are vintages, of which the latest one published by then was known.
     revised : by name, what the backtest read, in the same form. A row was taken as known from its `available_at`.
-    compute : the feature function, to find which of its features would have been other ones.
+    compute : the feature function, to find which of its features would differ.
     tolerance : relative difference that is rounding.
 
     Returns
@@ -41,7 +41,7 @@ def restatements(
     the one known then nor an earlier one, "knowledge_time" where nothing had been published yet, "unverified" where
     nothing was ever published for the row. With `compute`, also a "restatement" for each feature that differs when only
     what was known is read, and for the rows ("rows") that are then not there. `size` is the largest difference from the
-    value known then; infinity where none was.
+    value known then; infinity if there was none.
 
     Raises
     ------

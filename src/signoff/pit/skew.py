@@ -15,7 +15,7 @@ from signoff.pit.report import PitReport, ReplayFinding
 
 
 def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1e-9) -> PitReport:
-    """Hold features as logged live against features recomputed for the same timestamps and symbols.
+    """Compare features as logged live with features recomputed for the same timestamps and symbols.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1
     -------
     A `PitReport` with a finding of kind "skew" for each feature that differs, its size the largest difference, and one
     of kind "missing" for each feature that one side lacks and for the rows ("rows") that one side lacks. Features
-    without any value on shared rows are no findings, and not counted as checked.
+    without any value on shared rows are neither findings nor counted as checked.
 
     Raises
     ------

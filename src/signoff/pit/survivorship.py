@@ -25,7 +25,7 @@ _SHOWN_NAMES: Final = 10
 
 
 def survivorship(membership: pl.DataFrame, traded: pl.DataFrame, *, warm_up: int = 0, grace: int = 0) -> PitReport:
-    """Hold the names that a backtest predicted, or today's listing, against the universe of each date.
+    """Compare the names that a backtest predicted, or today's listing, with the universe of each date.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def survivorship(membership: pl.DataFrame, traded: pl.DataFrame, *, warm_up: int
         `listed_until` (the last day; null for names still listed), or a row for each member and date with `symbol` and
         `date` or `timestamp`, where a name belongs until the first later date of the table that it has no row on.
     traded : `timestamp` and `symbol` of the backtest's predictions; or `symbol` alone, a listing that was used for
-        every date, which is held against the universe on each date that it changed.
+        every date, which is compared with the universe on each date that it changed.
     warm_up : on how many of the backtest's dates a name may be absent after its listing, as its features fill.
     grace : on how many of them it may be absent before it leaves.
 

@@ -45,7 +45,7 @@ def pearson_correlation(
     Stock and Watson 2018), and Student's t. Coverage of the 95% interval by simulation, n = 30 to 1000: 93 to 96% for
     normal pairs, t₃ and t₅, a skewness of −2 and AR(1) of .2 and .5.
 
-    "fisher" takes pairs as independent and bivariate normal, and holds there alone: two records that share their
+    "fisher" takes pairs as independent and bivariate normal, and is valid only then: two records that share their
     volatility (bivariate t₃) are covered 72% of the time at n = 60 and 49% at n = 1000, AR(1) of .5 in both 88%.
 
     A perfect correlation has an interval of no width.

@@ -93,7 +93,7 @@ def autocorrelation_test(returns: ArrayLike) -> Autocorrelation:
 def annual_scale(
     returns: ArrayLike, *, periods: float, significance: float = 0.05, material: float = 0.1
 ) -> AnnualScale:
-    """√q, or Lo's (2002) η(q) = q/√(q + 2 Σ (q − k) ρ_k) where autocorrelation matters.
+    """√q, or Lo's (2002) η(q) = q/√(q + 2 Σ (q − k) ρ_k) if autocorrelation matters.
 
     It matters if the test of autocorrelation rejects and η(q) differs from √q by more than the share `material`: in a
     long record the test rejects for immaterial autocorrelation.

@@ -83,7 +83,7 @@ def clusters(n: int, dates: ArrayLike | None = None, *, horizon: int = 1) -> Clu
     ----------
     n : rows.
     dates : (n,) the day of each row, in any order; an instant counts by its UTC day, a number or text as it is. Without
-        them each row is taken as a date of its own.
+        them each row is a date.
     horizon : dates that a realised return covers.
     """
     whole(horizon, "horizon", at_least=1)
@@ -115,14 +115,13 @@ def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike |
     """The number of dates that one realised return covers, by the autocorrelation of overlapping sums.
 
     Returns over h periods that are seen every period correlate by 1 − k/h at a lag of k; the h up to 60 whose line is
-    nearest, by least squares, to the autocorrelations within symbols. 1 where there are too few dates to tell.
+    nearest, by least squares, to the autocorrelations within symbols. 1 with too few dates.
 
     Parameters
     ----------
     realized : (n,) realised returns.
     dates : (n,) the day of each, as in `clusters`.
-    symbols : (n,) whose return it is, as an array or as what is indexed like one; without them the means by date are
-        looked at.
+    symbols : (n,) the symbol of each, as an array or similar; without them the means by date are used.
     """
     came = vector(realized, "realized")
     codes = date_codes(dates, came.size)

@@ -90,7 +90,7 @@ def christoffersen(hits: ArrayLike, *, level: float = 0.95) -> Christoffersen:
     Notes
     -----
     LRuc counts all n periods, LRind the n − 1 transitions. Without any exception there is nothing to cluster, and LRind
-    is 0 by 0·ln 0 = 0; LRuc then speaks alone.
+    is 0 by 0·ln 0 = 0; only LRuc counts then.
 
     Raises
     ------

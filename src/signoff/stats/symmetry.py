@@ -104,7 +104,7 @@ def symmetric_prediction_accuracy(
     InputError
         NaN, infinite or misaligned input, with the row.
     InsufficientData
-        No row is left after the exclusions. One empty side is no such case: it scores 0.
+        No row is left after the exclusions. One empty side scores 0.
     """
     finite(neutral, "neutral")
     predicted, came = pair(prediction, realized, ("prediction", "realized"))

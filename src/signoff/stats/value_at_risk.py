@@ -160,7 +160,7 @@ def rolling_value_at_risk(
     Parameters
     ----------
     returns : (T,) simple returns per period, oldest first; the first `window` of them are not forecast.
-    window : periods that each forecast rests on.
+    window : periods for each forecast.
     level, method : as in `value_at_risk`.
 
     Raises

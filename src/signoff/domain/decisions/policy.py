@@ -73,7 +73,7 @@ def confirm(people: People, proposal: PolicyProposal, name: str, role: Role) -> 
     if first is None or signed.role not in first.roles:
         raise RefusedError(
             f"{proposal.proposed_by} no longer holds the role {signed.role.value}, in which they proposed this "
-            "policy. A person with one has to propose it."
+            "policy. A person with that role has to propose it."
         )
     credential = first.credential(signed.key_id)
     if signed.key_id != first.key_id and credential is None:

@@ -136,16 +136,16 @@ def _advice(backtest: Returns, gate: VarGate) -> str:
     """The effect of two known remedies on these returns; neither changes the verdict."""
     texts = []
     if gate.method != FILTERED:
-        outcome = _rejected(backtest.returns, replace(gate, method=FILTERED), backtest)
+        outcome = _exceeded(backtest.returns, replace(gate, method=FILTERED), backtest)
         texts.append(f"Filtered historical simulation (gates.var.method: {FILTERED}, Hull and White 1998) {outcome}")
-    scaled = _rejected(volatility_scaled(backtest.returns), gate, backtest)
+    scaled = _exceeded(volatility_scaled(backtest.returns), gate, backtest)
     texts.append(
         f"With positions scaled by forecast volatility (EWMA, decay 0.94; before costs) {gate.method} VaR {scaled}"
     )
     return "".join(f" {one}." for one in texts)
 
 
-def _rejected(returns: Floats, gate: VarGate, backtest: Returns) -> str:
+def _exceeded(returns: Floats, gate: VarGate, backtest: Returns) -> str:
     """How often forecasts of this method would have been exceeded, and whether the tests would reject them."""
     window = forecast_window(gate, backtest)
     rolling = rolling_value_at_risk(returns, window=window, level=gate.level, method=gate.method)
