@@ -72,7 +72,7 @@ def _named(monitor: str) -> str:
 
 def _hint(monitor: str) -> str:
     if re.search(r"<>|!=|==|(?<![<>])=|≤|≥|=<|=>", monitor):
-        return ", whose comparison is neither"
+        return ", whose comparison is not one of them"
     if re.search(r"\b(?:and|or|not)\b|&|\||,.*[<>]", monitor, re.IGNORECASE):
         return ", which is more than one comparison; make each an assumption of its own"
     if re.search(r"[0-9]\s*(?:%|[A-Za-z$€]+)\s*$", monitor):

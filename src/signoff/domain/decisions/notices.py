@@ -52,13 +52,7 @@ def mark_done(state: Deployment, item: str, person: str, note: str) -> tuple[Any
     if state.undertakings is None:
         raise GuardError("item", f"{state.id} was adopted, and announces nothing.")
     declared = state.undertakings.communication
-    items = (
-        *declared.before,
-        *declared.at_deployment,
-        *declared.after,
-        *declared.documents,
-        *declared.training,
-    )
+    items = (*declared.before, *declared.at_deployment, *declared.after, *declared.documents, *declared.training)
     if item not in items:
         raise GuardError("item", f"expected an item of section 9, found {item!r}; there are: {'; '.join(items)}.")
     if items.count(item) > 1:
