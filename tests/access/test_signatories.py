@@ -42,9 +42,9 @@ def test_nothing_is_said_where_each_role_has_a_person():
             (Barred(name="C. Yamada", because=Because.WROTE, source="2 of the 2 commit(s) ab", is_enrolled=True),),
             "C. Yamada wrote it (2 of the 2 commit(s) ab)",
         ),
-        (SIX[:2], (), "as Risk manager: nobody holds that role"),
+        (SIX[:2], (), "as Risk manager: no person holds that role"),
         ((*SIX[:2], person("R. Moreau", Role.RISK_MANAGER, key=""), *SIX[3:]), (), "R. Moreau has no key"),
-        ((), (), "nobody is enrolled, so that nobody can sign"),
+        ((), (), "no person is enrolled, so no one can sign"),
     ],
 )
 def test_a_role_that_nobody_is_left_for_is_named_with_the_reason_and_what_to_do(people, grounds, words):

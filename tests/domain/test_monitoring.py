@@ -109,7 +109,7 @@ class TestDoubledRows:
         of = np.searchsorted(days(600), at)
         twice = DailyReturns(dates=at[580:], returns=OWN[of][580:], benchmark=MARKET[of][580:])
         found = seen(live=twice)
-        unknown(found, "rolling_sharpe_7d", "stands there more than once")
+        unknown(found, "rolling_sharpe_7d", "occurs more than once")
         unknown(found, "rolling_sharpe_30d")
         unknown(found, "duplicate_rows", "returns: 3 row(s) again, first 2019-01-30")
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from enforced_thresholds import live_thresholds
 from standing import POLICY, way_to
 from undertakings import UNDERTAKINGS
 
@@ -18,7 +19,7 @@ from signoff.config.settings import settings
 from signoff.domain import events as e
 from signoff.domain.deployment import State
 from signoff.domain.kill_switch import KillSwitchState
-from signoff.domain.live_metrics import live_thresholds, targets, threshold
+from signoff.domain.live_metrics import targets, threshold
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.thresholds import ThresholdKind
 from signoff.installation import Installation

@@ -78,13 +78,13 @@ def test_the_notices_hold_the_start_for_their_hours(hours, starts):
 def test_a_policy_may_ask_for_no_hours_and_then_the_notices_must_have_gone_out():
     policy = replace(STRICT, sign_off=replace(STRICT.sign_off, notice_hours=0.0))
     assert start(told(approved(policy=policy), NOW))
-    with pytest.raises(GuardError, match="nobody took these notices"):
+    with pytest.raises(GuardError, match="these notices of T-24h have no receipt"):
         start(approved(policy=policy))
 
 
 def test_a_file_in_the_home_is_nobodys_receipt_and_a_persons_word_is_one():
     state = told(approved(policy=STRICT), NOW - 48 * HOUR, delivery=e.Delivery.FILE)
-    with pytest.raises(GuardError, match=f"nobody took these notices of T-24h: {BEFORE[0]}"):
+    with pytest.raises(GuardError, match=f"these notices of T-24h have no receipt: {BEFORE[0]}"):
         start(state)
     for item in BEFORE:
         state = after(state, *decisions.notices.mark_done(state, item, "R. Moreau", "by telephone"), at=NOW - 24 * HOUR)
@@ -131,13 +131,13 @@ def test_what_the_evidence_contradicts_is_accepted_by_no_policy():
 
 
 def test_a_rehearsal_that_grew_old_since_the_approval_holds_the_start():
-    with pytest.raises(GuardError, match="no rollback rehearsal stands for this release: too old"):
+    with pytest.raises(GuardError, match="no rollback rehearsal counts for this release: too old"):
         start(approved(), unrehearsed=("too old",))
 
 
 def test_who_starts_signs_where_the_policy_asks_and_may_be_barred_from_approving():
     policy = replace(POLICY, sign_off=SignOffPolicy(deployer_signs=True))
-    with pytest.raises(GuardError, match="who starts a rollout signs section 12, and nobody did"):
+    with pytest.raises(GuardError, match="whoever starts a rollout signs section 12; that signature is missing"):
         start(approved(policy=policy))
     state = approved(policy=policy)
     assert "Quinn" in state.barred

@@ -31,7 +31,7 @@ def unlike(table, made):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda _, noise: pl.lit(noise), "The backtest is none of its 8 trials"),
+        (lambda _, noise: pl.lit(noise), "The backtest is not one of its 8 trials"),
         (lambda own, _: own + 0.0002, "The trial looks gross of costs and the backtest net of them"),
         (lambda own, _: own * 0.5, "The backtest is 2 times that trial"),
     ],

@@ -85,7 +85,7 @@ def test_without_a_declared_horizon_the_gate_says_that_nothing_was_held(made, tm
     (own / "dossier.yaml").write_text(re.sub(r"prediction_horizon: *\d+", "prediction_horizon: null", dossier))
     gate = accuracy_gate(own, np.where(np.arange(500)[:, np.newaxis] % 4 == 0, TRUE + 0.01, TRUE), capsys)
 
-    assert "Column realized was not held against asset_returns" in gate["reason"]
+    assert "Column realized was not compared with asset_returns" in gate["reason"]
     assert "its author's word" in gate["reason"]
     assert re.search(r"At the inferred horizon of 3 sessions it is the assets' return on 7[45]\.\d% of", gate["reason"])
 

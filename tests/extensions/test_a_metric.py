@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from enforced_thresholds import live_thresholds
 from live_days import SESSION, measured, predictions, reading, world
 from standing import way_to
 
@@ -23,7 +24,6 @@ from signoff.domain.live_metrics import (
     MetricGroup,
     RollbackTrigger,
     Target,
-    live_thresholds,
     targets,
     tracked,
 )

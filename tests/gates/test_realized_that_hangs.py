@@ -119,7 +119,7 @@ def test_without_a_declared_horizon_the_share_at_the_inferred_one_is_printed(evi
     said, _, _ = told(0.5)
     finding = judged(evidence, dossier, policy, *held(said, np.arange(wrong)), horizon=None)
 
-    assert "was not held against asset_returns" in finding.reason
+    assert "was not compared with asset_returns" in finding.reason
     assert f"At the inferred horizon of 1 session it is the assets' return on {share} of 1,200 rows" in finding.reason
 
 

@@ -363,7 +363,7 @@ class TestBacktestIsATrial:
         found = GATES[key](replace(evidence, backtest=backtest(own), trials=trials(family)), dossier, policy)
 
         assert found.outcome is Outcome.INCONCLUSIVE
-        assert "The backtest is none of its 12 trials: the nearest" in found.reason
+        assert "The backtest is not one of its 12 trials: the nearest" in found.reason
         assert said in found.reason
         assert figures(found)["backtest_equals_trial"] < 0.95
 

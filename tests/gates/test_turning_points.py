@@ -16,7 +16,7 @@ from signoff.domain.gates.value_at_risk import value_at_risk_compliance
 from signoff.domain.gates.walk_forward import walk_forward
 from signoff.domain.outcome import Outcome
 from signoff.stats.deflated import probabilistic_sharpe_ratio
-from signoff.stats.symmetry import wilson_lower_bound
+from signoff.stats.symmetry import wilson_bound
 
 
 def numbers(text):
@@ -43,7 +43,7 @@ def test_spa_names_the_hits_that_decide(hits, verdict, evidence, dossier, policy
 
 
 def test_spa_says_when_no_accuracy_on_so_few_predictions_could_pass(evidence, dossier, with_gate):
-    assert wilson_lower_bound(40, 40) < 0.95
+    assert wilson_bound(1.0, 40) < 0.95
     few = replace(evidence, predictions=predictions([1.0] * 40 + [-1.0] * 40, [1.0] * 40 + [-1.0] * 40))
 
     finding = symmetric_accuracy(few, dossier, with_gate("spa", threshold=0.95))

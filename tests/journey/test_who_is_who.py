@@ -237,7 +237,7 @@ def test_who_starts_signs_section_12_and_the_living_memo_and_verify_say_so(desk,
     assert living["signed_memo"].endswith("approved/deployment_memo.pdf")
     text = (tmp_path / "living" / "living_memo.pdf").read_text()
     for word in (
-        "Nobody signed this edition",
+        "This edition is not signed",
         "Q. Ferrari",
         "written to notices.jsonl",
         "T. Haddad",

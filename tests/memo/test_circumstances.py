@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 import sample
+from contradicted import contradictions
 from test_summary import FACTS, WORDS
 
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.quantity import Quantity, Unit
 
 OWN = "Energy shock"

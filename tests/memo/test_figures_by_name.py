@@ -6,12 +6,12 @@ from io import BytesIO
 import numpy as np
 import pytest
 import sample
+from contradicted import contradictions
 from pypdf import PdfReader
 from test_summary import FACTS
 
 from signoff.domain.evidence import Predictions, Returns, Trials
 from signoff.domain.gates.facts import facts
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.computed_lines import gates_line
 from signoff.domain.memo.document import Memo
@@ -418,8 +418,8 @@ def test_words_that_give_paper_trading_a_sign_are_held_against_it(
 )
 def test_the_mark_counts_what_was_held_and_nothing_else(summary: str, said: str) -> None:
     assert memo(summary, sample.FINDINGS).tldr_mark == (
-        f"declared by K. Example and not computed. Held against the evidence: {said}; nothing else of these words was "
-        "checked"
+        f"declared by K. Example and not computed. Checked against the evidence: {said}; nothing else in these words "
+        "was checked"
     )
 
 
@@ -427,7 +427,7 @@ def test_the_mark_counts_what_was_held_and_nothing_else(summary: str, said: str)
 def test_the_mark_says_that_what_was_held_is_contradicted(summary: str) -> None:
     mark = memo(summary, sample.FINDINGS).tldr_mark
 
-    assert mark.endswith("nothing else of these words was checked, and what was held contradicts the evidence")
+    assert mark.endswith("nothing else in these words was checked, and what was checked contradicts the evidence")
     assert ("1 word on significance" in mark) == ("significant" in summary)
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 import sample
+from contradicted import contradictions
 from test_summary import WORDS, known
 
 from signoff.domain.finding import Comparison
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity
 

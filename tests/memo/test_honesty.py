@@ -785,7 +785,7 @@ ROWS: tuple[Row, ...] = (
     row(
         "nobody wrote a summary",
         dossier("header.summary", None),
-        (PAGE_ONE, "^TL;DR: Net Sharpe 9|^Notice: The summary"),
+        (PAGE_ONE, "^TL;DR: Net Sharpe 9|^Notice: People wrote the summary"),
         world="written summary",
     ),
     row(
@@ -1470,7 +1470,7 @@ ROWS: tuple[Row, ...] = (
         world="keys of others",
     ),
     row(
-        "somebody else made the keys",
+        "another person made the keys",
         with_keys_of("Z", overridden(Role.RISK_MANAGER, Role.CTO)),
         (PAGE_ONE, "^Notice: Signed with a private key"),
         ("4.3", "key made by"),

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 import sample
+from contradicted import contradictions
 
 from signoff.domain.artifacts import Artifact, Pin
 from signoff.domain.benchmark import Benchmark, objection
 from signoff.domain.evidence import PaperLog
 from signoff.domain.gates.facts import facts
 from signoff.domain.gates.inference import benchmark_summary, inference_latencies
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.document import Mark
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import sample
+from contradicted import contradictions
 from test_summary import assessed
 
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.summary import known_facts, known_words
 from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit, count
@@ -53,13 +53,13 @@ FACTS, WORDS = known(), known_words(sample.dossier())
         ("Skew of 2.68.", "0.11"),
         ("Sharpe 0.66 against 0.61 (p 0.191).", "0.712"),
         ("Hansen SPA p = 0.71.", "0.0002"),
-        ("Sortino ratio 0.66.", "nothing of that name"),
-        ("The information ratio is 0.61.", "nothing of that name"),
-        ("Volatility of 7.9%.", "nothing of that name"),
-        ("0.66 Calmar ratio.", "nothing of that name"),
+        ("Sortino ratio 0.66.", "no figure has that name"),
+        ("The information ratio is 0.61.", "no figure has that name"),
+        ("Volatility of 7.9%.", "no figure has that name"),
+        ("0.66 Calmar ratio.", "no figure has that name"),
         ("Turnover of 7.9%.", "10.0%"),
-        ("Average latency 85 ms.", "nothing of that name"),
-        ("Total return 7.9%.", "nothing of that name"),
+        ("Average latency 85 ms.", "no figure has that name"),
+        ("Total return 7.9%.", "no figure has that name"),
         ("A Sortino of {metrics.sharpe.new}.", "not what its words say"),
         ("PSR {gates.hansen_spa.statistic}.", "not what its words say"),
         ("The median latency is {latency_p95.new}.", "not what its words say"),

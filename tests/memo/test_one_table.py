@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sample
+from enforced_thresholds import live_thresholds
 from live_days import measured, predictions
 
-from signoff.domain.live_metrics import LIVE_METRICS, live_thresholds, targets, threshold, triggers
+from signoff.domain.live_metrics import LIVE_METRICS, targets, threshold, triggers
 from signoff.domain.monitoring import Track, explain, observe, rolling_sharpe
 from signoff.domain.monitoring.returns import days_below
 from signoff.domain.policy import Policy, tighten

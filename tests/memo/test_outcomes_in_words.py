@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 import sample
+from contradicted import contradictions
 from test_summary import FACTS, WORDS, known
 
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.gate_names import is_outcome
 from signoff.domain.quantity import Quantity
 

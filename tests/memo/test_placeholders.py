@@ -5,10 +5,10 @@ from io import BytesIO
 
 import pytest
 import sample
+from contradicted import contradictions
 from pypdf import PdfReader
 from test_summary import FACTS, WORDS, assessed, known
 
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
 from signoff.domain.quantity import Quantity
@@ -17,8 +17,8 @@ from signoff.rendering.markdown import markdown
 from signoff.rendering.pdf import pdf
 
 MARK = (
-    "declared by K. Example and not computed. Held against the evidence: 0 figures, 0 gate outcomes; nothing else of "
-    "these words was checked"
+    "declared by K. Example and not computed. Checked against the evidence: 0 figures, 0 gate outcomes; nothing else "
+    "in these words was checked"
 )
 
 
@@ -123,7 +123,7 @@ def test_a_drafted_summary_is_nobodys_declaration() -> None:
 def test_a_summary_that_contradicts_the_evidence_says_so_in_its_mark() -> None:
     found = memo("Every gate passes.")
 
-    assert "and what was held contradicts the evidence" in found.tldr_mark
+    assert "and what was checked contradicts the evidence" in found.tldr_mark
     assert any(
         notice.startswith("The summary contradicts the evidence: “Every gate passes”") for notice in found.notices
     )
@@ -135,4 +135,4 @@ def test_a_summary_that_nobody_held_against_the_evidence_says_so_in_its_mark() -
 
     found = compose(dossier, r.policy, r.evidence, r.assessment, r.standing, evidence_digest="")
 
-    assert found.tldr_mark == "declared by K. Example; not held against the evidence"
+    assert found.tldr_mark == "declared by K. Example; not checked against the evidence"

@@ -89,12 +89,12 @@ def test_a_journal_proves_that_predictions_are_logged_and_nothing_of_trades() ->
 def test_one_session_that_lacks_predictions_refutes_that_all_are_logged(broken: Observed, said: str) -> None:
     proof = journaled([session(0), broken, session(2)]).predictions
 
-    assert proof.found is ProofOutcome.REFUTED
+    assert proof.outcome is ProofOutcome.REFUTED
     assert said in proof.detail
 
 
 def test_a_session_that_was_looked_at_again_counts_as_it_was_seen_last() -> None:
-    assert journaled([session(0, predictions=None), session(0)]).predictions.found is ProofOutcome.PROVEN
+    assert journaled([session(0, predictions=None), session(0)]).predictions.outcome is ProofOutcome.PROVEN
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_session_that_was_looked_at_again_counts_as_it_was_seen_last() -> None
 def test_periods_without_a_moment_in_common_are_not_comparable(paper: PaperLog, predictions: Predictions) -> None:
     proof = paper_log(paper, predictions)
 
-    assert proof.found is ProofOutcome.NOT_COMPARABLE
+    assert proof.outcome is ProofOutcome.NOT_COMPARABLE
     assert "missing" not in proof.words
     assert "no moment in common" in proof.words
 
@@ -125,7 +125,7 @@ def test_an_order_whose_prediction_is_not_in_the_evidence_refutes_the_log() -> N
         realized=made.realized[kept],
     )
     proof = paper_log(logged("2018-10-01"), fewer)
-    assert proof.found is ProofOutcome.REFUTED
+    assert proof.outcome is ProofOutcome.REFUTED
     assert "9 of 10 orders a prediction; 1 lines have no prediction" in proof.detail
 
 
@@ -136,7 +136,7 @@ def test_one_large_prediction_hides_no_other_value() -> None:
     shown = -large
     shown[0] = 1e6
     proof = paper_log(replace(log, prediction=shown), replace(made, prediction=large))
-    assert proof.found is ProofOutcome.REFUTED
+    assert proof.outcome is ProofOutcome.REFUTED
     assert "9 lines have another value" in proof.detail
 
 
@@ -151,7 +151,7 @@ def test_one_large_prediction_hides_no_other_value() -> None:
     ids=["whole", "overlap", "a symbol is gone", "orders without prediction"],
 )
 def test_what_both_cover_is_compared(paper: PaperLog, predictions: Predictions, found: ProofOutcome) -> None:
-    assert paper_log(paper, predictions).found is found
+    assert paper_log(paper, predictions).outcome is found
 
 
 def valued(*values: float) -> np.ndarray:
@@ -180,7 +180,7 @@ def test_a_line_with_another_value_than_its_prediction_refutes_the_log(
 
     proof = paper_log(log, replace(predicted("2018-10-01"), prediction=predicted_as))
 
-    assert proof.found is ProofOutcome.REFUTED
+    assert proof.outcome is ProofOutcome.REFUTED
     assert f"10 of 10 predictions 2018-10-01 to 2018-10-05 have their line, {others} another value" in proof.detail
     assert "(tolerance 1e-06 of it)" in proof.detail
 
@@ -189,7 +189,7 @@ def test_a_line_with_another_value_than_its_prediction_refutes_the_log(
 def test_a_value_as_a_table_rounds_it_is_the_prediction(in_log: np.ndarray) -> None:
     proof = paper_log(replace(logged("2018-10-01"), prediction=in_log), predicted("2018-10-01"))
 
-    assert proof.found is ProofOutcome.PROVEN
+    assert proof.outcome is ProofOutcome.PROVEN
     assert "each with the value of its prediction" in proof.detail
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import sample
+from contradicted import contradictions
 from test_summary import FACTS
 
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.summary import known_words
 from signoff.domain.quantity import Quantity
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 import sample
+from contradicted import contradictions
 
-from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.summary import draft, known_facts, known_words
 from signoff.domain.quantity import Quantity, Unit, count
@@ -174,7 +174,7 @@ def test_a_written_summary_that_is_wrong_says_so_on_page_one() -> None:
 
     assert held.tldr == "+15% Sharpe for momentum v2.0.0."
     assert held.notices[-1].startswith("The summary contradicts the evidence: “+15%”")
-    assert unheld.notices[-1] == "The summary was written by people and was not held against the evidence."
+    assert unheld.notices[-1] == "People wrote the summary, and it was not checked against the evidence."
 
 
 @pytest.mark.parametrize(
@@ -188,4 +188,4 @@ def test_a_text_that_repeats_itself_is_judged_at_once(piece: str) -> None:
 
 def test_more_numbers_than_are_held_against_the_evidence_are_a_contradiction() -> None:
     (said,) = contradictions("Sharpe 1 " * 151, FACTS, WORDS)
-    assert said == "expected at most 150 numbers to hold against the evidence, found 151; shorten it."
+    assert said == "expected at most 150 numbers to check against the evidence, found 151; shorten it."

@@ -73,7 +73,7 @@ def test_the_memo_says_who_may_not_sign_with_every_reason():
             "produced evidence for it (ran 8 of the 9 run(s) of trials)" in said.replace("\\", "")
         )
         assert "mfisher: produced evidence for it" in said
-        assert "nobody enrolled is known by this name" in said
+        assert "no enrolled person has this name" in said
 
 
 def test_a_release_of_an_older_signoff_names_them_without_reasons_and_a_draft_nobody():

@@ -205,7 +205,7 @@ class TestPurge:
             ({}, {"start": [], "end": []}, "none were given"),
             ({"label_end": days(-1)}, {}, "before it begins"),
             ({}, {"end": days(2)}, "before it begins"),
-            ({"fold": [1]}, {}, "fold stands on one side"),
+            ({"fold": [1]}, {}, "only one side has the column fold"),
             ({"fold": [1]}, {"fold": [2]}, "fold 1: found 1 training rows and 0 test windows"),
             ({"fold": [None]}, {"fold": [2]}, "row 0 is empty"),
             ({"timestamp": ["Monday"]}, {}, "parse them"),
@@ -429,7 +429,7 @@ class TestRestatements:
             ({"f": published.clear()}, {"f": published}, "nothing can be judged"),
             ({"f": published}, {"f": published.clear()}, "nothing can be judged"),
             ({"f": published.drop("eps")}, {"f": published}, "nothing to judge"),
-            ({"f": published.drop("symbol")}, {"f": published}, "one side only"),
+            ({"f": published.drop("symbol")}, {"f": published}, "only one side"),
             ({"f": pl.concat([published, published])}, {"f": published}, "more than once"),
             ({}, {"f": published}, "none were given"),
         ):

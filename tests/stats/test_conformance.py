@@ -12,7 +12,6 @@ import pytest
 import signoff.stats as s
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.sharpe import lo_standard_error
-from signoff.stats.symmetry import wilson_lower_bound
 
 N = 320
 _RNG = np.random.default_rng(20050101)
@@ -311,7 +310,6 @@ PARAMETERS = {
     "minimum": (lambda v: s.mean_difference_sequence(OWN, OTHER, minimum=v), (1, 0, -1, *NOT_WHOLE)),
     "bins": (lambda v: s.population_stability_index(OWN, OTHER, bins=v), (1, 0, -1, *NOT_WHOLE)),
     "minimum of drift": (lambda v: s.kolmogorov_smirnov(OWN, OTHER, minimum=v), (1, 0, -1, *NOT_WHOLE)),
-    "hits": (lambda v: wilson_lower_bound(v, 10), (-1, 11, *NOT_WHOLE)),
     "ratio": (lambda v: lo_standard_error(v, 10), NO_NUMBER),
     "mean block": (
         lambda v: s.superior_predictive_ability(OWN, FAMILY, **BOOTSTRAP | {"block": v}),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import signoff.stats as s
 from signoff.stats.deflated import expected_maximum_sharpe
-from signoff.stats.symmetry import wilson_lower_bound
+from signoff.stats.symmetry import wilson_bound
 
 SEEDS = st.integers(0, 2**32)
 FEW = settings(max_examples=30, deadline=None)
@@ -276,9 +276,9 @@ class TestDirection:
     def test_one_more_hit_raises_the_bound_and_one_more_miss_lowers_it(self, n, data):
         hits = data.draw(st.integers(0, n))
 
-        bound = wilson_lower_bound(hits, n)
-        assert wilson_lower_bound(hits + 1, n + 1) > bound
-        assert wilson_lower_bound(hits, n + 1) <= bound
+        bound = wilson_bound(hits / n, n)
+        assert wilson_bound((hits + 1) / (n + 1), n + 1) > bound
+        assert wilson_bound(hits / (n + 1), n + 1) <= bound
         assert 0 <= bound <= hits / n
 
     @FEW

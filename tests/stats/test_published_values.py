@@ -9,7 +9,7 @@ from signoff.stats.coverage import christoffersen, kupiec
 from signoff.stats.deflated import deflated_sharpe_ratio, expected_maximum_sharpe, minimum_backtest_length
 from signoff.stats.drift import kolmogorov_smirnov
 from signoff.stats.sequential import mean_difference_sequence
-from signoff.stats.symmetry import wilson_lower_bound
+from signoff.stats.symmetry import wilson_bound
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_exercise_of_jorion_on_bunched_exceptions():
 
 def test_the_bound_of_wilson_is_that_of_r():
     """R's `prop.test(5, 10, conf.level = 0.9, correct = FALSE)` starts at 0.2692718; half of the 10% lies below."""
-    assert wilson_lower_bound(5, 10) == pytest.approx(0.2692718, abs=5e-8)
+    assert wilson_bound(0.5, 10) == pytest.approx(0.2692718, abs=5e-8)
 
 
 def test_the_confidence_sequence_has_the_boundary_of_howard_and_others_2021():

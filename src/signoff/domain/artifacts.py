@@ -1,7 +1,7 @@
 """The files of a registered version, pinned: what was validated, by the registry's own number and by digest.
 
-A tag such as `version` can be given to another registration later; the registry's number cannot, and a digest names the
-bytes. Whoever loads a pinned version compares what it finds with the pin and refuses anything else.
+A tag such as `version` can move to another registration later; the registry's number cannot, and a digest names the
+bytes. Code that loads a pinned version compares the files with the pin and refuses any others.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ NO_REGISTRY: Final = "no registry was connected"
 NOT_REGISTERED: Final = "the version was not in the registry"
 MOST_NAMED: Final = 5
 MOST_KEPT: Final = 32 << 20
-"""A file of a registered version above this many bytes goes into the manifest and the export by its digest alone."""
+"""Larger files of a registered version are in the manifest and the export by digest alone."""
 MOST_KEPT_TOGETHER: Final = 128 << 20
-"""And so does every file from the one on with which those that are kept would exceed this together."""
+"""So does every file from the first one with which the kept files would exceed this together."""
 
 
 class OtherBytesError(RefusedError):
@@ -28,7 +28,7 @@ class OtherBytesError(RefusedError):
 
 
 class OddArtifactError(UnavailableError):
-    """Something that is no regular file lies among the artefacts: its bytes are those of another place."""
+    """An artefact is not a regular file, so its bytes are from another place."""
 
     code = "oddartifact"
 
@@ -81,14 +81,14 @@ class Pin:
                 alone.append(file)
         return tuple(alone)
 
-    def differences(self, found: Iterable[Artifact]) -> tuple[str, ...]:
-        """Each file that is not as pinned: its path, what was expected and what was found."""
+    def differences(self, files: Iterable[Artifact]) -> tuple[str, ...]:
+        """Each file that differs from the pin: its path, with expected and found."""
         expected = {one.path: one for one in self.files}
-        there = {one.path: one for one in found}
+        actual = {one.path: one for one in files}
         return tuple(
-            f"{path}: expected {_said(expected.get(path))}, found {_said(there.get(path))}"
-            for path in sorted(expected.keys() | there.keys())
-            if expected.get(path) != there.get(path)
+            f"{path}: expected {_file_text(expected.get(path))}, found {_file_text(actual.get(path))}"
+            for path in sorted(expected.keys() | actual.keys())
+            if expected.get(path) != actual.get(path)
         )
 
 
@@ -107,14 +107,14 @@ class PreviousCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredArtifacts:
-    """A registered version's files as they lie in the registry now; `contents` are the bytes of those that are kept."""
+    """A registered version's present files in the registry; `contents` are the bytes of those that are kept."""
 
     pin: Pin
     contents: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def refusal(pin: Pin, differences: tuple[str, ...]) -> str:
-    """What is said where the registry holds other files than the pinned ones."""
+    """The message that the registry has other files than the pinned ones."""
     rest = len(differences) - MOST_NAMED
     named = "; ".join(differences[:MOST_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
     return (
@@ -124,9 +124,9 @@ def refusal(pin: Pin, differences: tuple[str, ...]) -> str:
 
 
 def is_kept(size: int, together: int) -> bool:
-    """Whether a file's bytes are kept beside its digest, where so many bytes are kept already."""
+    """Whether to keep a file's bytes beside its digest, given how many bytes are kept already."""
     return size <= MOST_KEPT and together + size <= MOST_KEPT_TOGETHER
 
 
-def _said(file: Artifact | None) -> str:
+def _file_text(file: Artifact | None) -> str:
     return "no such file" if file is None else file.words

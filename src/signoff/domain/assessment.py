@@ -1,4 +1,4 @@
-"""What the evidence says when held against the policy: every computed figure of sections 1 to 3 of the memo.
+"""The evidence compared with the policy: every computed figure of sections 1 to 3 of the memo.
 
 `Assessment` is made once by `assess` (domain/gates) and read by the memo, the check table and the machine-readable
 output; nothing downstream computes a statistic again.
@@ -20,7 +20,7 @@ CORRELATION_INTERVAL: Final = "95% interval by the jackknife on Fisher's scale, 
 
 
 class MetricStatus(StrEnum):
-    """How a figure stands to its target; a near miss reached it, within the margin."""
+    """The status of a figure against its target; a near miss passes within the margin."""
 
     PASS = "pass"
     WARN = "near miss"
@@ -33,7 +33,7 @@ class MetricStatus(StrEnum):
 class MetricRow:
     """One row of section 2.1: new against old against target.
 
-    `notes` say how a figure is to be read, `figures` are what they rest on.
+    `notes` say how to read a figure, `figures` are their basis.
     """
 
     key: str
@@ -62,7 +62,7 @@ class PitSummary:
 
 
 class AnomalyKind(StrEnum):
-    """What may be odd about a paper log."""
+    """The kinds of anomalies in a paper log."""
 
     ERROR = "error"
     NO_LATENCY = "no latency"
@@ -83,7 +83,7 @@ class AnomalyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anomaly:
-    """One kind of oddity in a paper log: how often, as a sentence, and in which rows where it has any."""
+    """One kind of anomaly in a paper log: its count, a sentence, and its rows if it has any."""
 
     kind: AnomalyKind
     count: int
@@ -93,7 +93,7 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperCheck:
-    """One check of the paper period and over how much it ran; `not_checked` says why it could not run."""
+    """One check of the paper period with its sample size; `not_checked` says why it could not run."""
 
     name: str
     n: int
@@ -102,10 +102,10 @@ class PaperCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperSummary:
-    """Section 2.4. Slippage is the implementation shortfall against the decision price, positive where it costs.
+    """Section 2.4. Slippage is the implementation shortfall against the decision price; a positive one is a cost.
 
     `slippage` weighs orders by quantity; `slippage_per_trade` is the plain mean over orders with its standard error.
-    `correlation_refused` says why there is no correlation with the backtest that would say anything.
+    `correlation_refused` says why a correlation with the backtest would be meaningless.
     """
 
     start: date
@@ -131,24 +131,24 @@ class PaperSummary:
 
     @property
     def anomalies_text(self) -> str:
-        """What was found, which checks ran, and which could not. "None found" only where every check ran."""
+        """The anomalies, the checks that ran, and those that could not; "None found" only if every check ran."""
         ran = ", ".join(f"{check.name} (n = {check.n:,})" for check in self.checks if not check.not_checked)
         unable = "; ".join(
             f"{check.name}: not checked: {check.not_checked}" for check in self.checks if check.not_checked
         )
-        found = [anomaly.text for anomaly in self.anomalies]
+        texts = [anomaly.text for anomaly in self.anomalies]
         if not ran:
-            said = [*found, "Not checked."]
-        elif found:
-            said = [*found, f"Checked: {ran}."]
+            parts = [*texts, "Not checked."]
+        elif texts:
+            parts = [*texts, f"Checked: {ran}."]
         else:
-            said = [f"Nothing found in what was checked: {ran}." if unable else f"None found. Checked: {ran}."]
-        return " ".join([*said, *([f"{unable[0].upper()}{unable[1:]}."] if unable else [])])
+            parts = [f"Nothing found in what was checked: {ran}." if unable else f"None found. Checked: {ran}."]
+        return " ".join([*parts, *([f"{unable[0].upper()}{unable[1:]}."] if unable else [])])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkSummary:
-    """What section 11.2 prints of inference, and where the figures come from; `refused` says why there are none."""
+    """The figures of inference in section 11.2 and their source; `refused` says why they are missing."""
 
     median: Quantity
     p95: Quantity
@@ -160,7 +160,7 @@ class BenchmarkSummary:
 
 
 class LatencyKind(StrEnum):
-    """By what a latency was measured: two of different kinds are not comparable."""
+    """How a latency was measured; two of different kinds are not comparable."""
 
     BENCHMARK = "signoff benchmark"
     PAPER = "paper log"
@@ -169,7 +169,7 @@ class LatencyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latencies:
-    """The p95 of inference of both versions, each with its kind; `incomparable` says why there is no change."""
+    """The p95 of inference of both versions, each with its kind; `incomparable` says why no change is given."""
 
     new: LatencyKind | None = None
     old: LatencyKind | None = None
@@ -178,9 +178,9 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StressRow:
-    """One named window of section 3.3; figures are not provided where the data do not cover the window.
+    """One named window of section 3.3; figures are not provided if the data do not cover the window.
 
-    The first four are the model's own; the portfolio's are what the positions last held would have made of the window.
+    The first four are the model's; the portfolio's are the result of the latest positions held through the window.
     """
 
     title: str
@@ -208,7 +208,7 @@ class RegimeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegimeContrast:
-    """Whether the Sharpe ratio differs between two regimes: the statistic behind a tick of section 3.3."""
+    """The test whether the Sharpe ratio differs between two regimes, behind a tick of section 3.3."""
 
     title: str
     difference: Quantity
@@ -217,7 +217,7 @@ class RegimeContrast:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curves:
-    """What the pictures of the track record are drawn from; a gate's own pictures are in its finding."""
+    """The data for the pictures of the track record; a gate's own pictures are in its finding."""
 
     dates: Days
     new: Floats

@@ -1,7 +1,7 @@
 """The monitor expression of an assumption: one metric, one comparison, one number.
 
-An expression that nothing can evaluate would read as violated every day, so it is refused before anybody signs it. One
-that was signed before this was looked at does not hold, which blocks.
+An expression that cannot be evaluated would read as violated every day, so it is refused before signing. An older one
+that was signed unchecked does not hold, which blocks.
 """
 
 import operator
@@ -15,7 +15,7 @@ from signoff.domain.live_metrics import tracked
 
 AGAINST_CHAMPION: Final = "less_champion_bps"
 METRICS: Final = tuple(each.key for each in tracked(has_champion=True))
-"""Every figure that monitoring reads of a release, by its key."""
+"""Every figure that monitoring reads, by its key."""
 
 _EXPRESSION: Final = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*")
 _COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -37,42 +37,42 @@ def holds(monitor: str, values: Mapping[str, float | None]) -> bool:
 
 
 def objection(monitor: str, *, has_previous: bool) -> str | None:
-    """Why an expression cannot be evaluated, with the metrics that exist; None where it can be.
+    """Why an expression cannot be evaluated, with the metrics that exist; None if it can.
 
-    `has_previous` says whether there is a version that the release is held against.
+    `has_previous` says whether there is a previous version to compare with.
     """
-    known = tuple(name for name in METRICS if has_previous or name != AGAINST_CHAMPION)
+    names = tuple(name for name in METRICS if has_previous or name != AGAINST_CHAMPION)
     match = _EXPRESSION.fullmatch(monitor)
     if match is None:
-        return f"{_FORM}; found {_quoted(monitor)}{_hint(monitor)}. {_existing(_named(monitor), known)}"
+        return f"{_FORM}; found {_quoted(monitor)}{_hint(monitor)}. {_existing(_named(monitor), names)}"
     if match[1] == AGAINST_CHAMPION and not has_previous:
         return (
             f"{_quoted(monitor)} cannot be evaluated: {AGAINST_CHAMPION} compares with a previous version, and "
-            f"header.previous_version names none. {_existing(match[1], known)}"
+            f"header.previous_version names none. {_existing(match[1], names)}"
         )
-    if match[1] not in known:
-        return f"{_quoted(monitor)} cannot be evaluated: no metric is called {match[1]!r}. {_existing(match[1], known)}"
+    if match[1] not in names:
+        return f"{_quoted(monitor)} cannot be evaluated: no metric is called {match[1]!r}. {_existing(match[1], names)}"
     if not isfinite(float(match[3])):
-        return f"{_FORM}; found a number in {_quoted(monitor)} that is too large. {_existing(match[1], known)}"
+        return f"{_FORM}; found a number in {_quoted(monitor)} that is too large. {_existing(match[1], names)}"
     return None
 
 
-def _existing(name: str, known: tuple[str, ...]) -> str:
+def _existing(name: str, metrics: tuple[str, ...]) -> str:
     """The metrics that exist, those most like this name first."""
     wanted = name.lower()
-    nearest = sorted(known, key=lambda metric: -SequenceMatcher(None, wanted, metric).ratio()) if wanted else known
+    nearest = sorted(metrics, key=lambda metric: -SequenceMatcher(None, wanted, metric).ratio()) if wanted else metrics
     return f"The metrics that exist{', the nearest first' if wanted else ''}: {', '.join(nearest)}"
 
 
 def _named(monitor: str) -> str:
-    """The first word of an expression that cannot be read: most likely the metric that was meant."""
-    found = re.search(r"[A-Za-z_][A-Za-z_0-9]*", monitor[:200])
-    return found[0] if found else ""
+    """The first word of an expression that cannot be parsed, most likely a misspelt metric."""
+    word = re.search(r"[A-Za-z_][A-Za-z_0-9]*", monitor[:200])
+    return word[0] if word else ""
 
 
 def _hint(monitor: str) -> str:
     if re.search(r"<>|!=|==|(?<![<>])=|≤|≥|=<|=>", monitor):
-        return ", whose comparison is none of them"
+        return ", whose comparison is not one of them"
     if re.search(r"\b(?:and|or|not)\b|&|\||,.*[<>]", monitor, re.IGNORECASE):
         return ", which is more than one comparison; make each an assumption of its own"
     if re.search(r"[0-9]\s*(?:%|[A-Za-z$€]+)\s*$", monitor):

@@ -1,7 +1,7 @@
 """Bars of a day: how many a table usually has, and on which days it has fewer.
 
-Rows within days are compounded by day. A day whose worst bar was left out still has a row, and a better one, so the
-days alone do not show it. The clock times do: a bar that stands on other days of its weekday is expected on this one.
+Rows within days are compounded by day. A day without its worst bar still has a row, and a better one, so days alone do
+not show the gap. Clock times do: a bar that other days of the weekday have is expected on each.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,16 +15,16 @@ Days = NDArray[np.datetime64]
 Whole = NDArray[np.int64]
 
 RECURS: Final = 0.1
-"""The share of the days of a weekday from which on a clock time belongs to it: one bar in ten may be kept of each."""
+"""The least share of a weekday's days with a clock time for it to be usual: one bar in ten may be kept of each."""
 BY_WEEKDAY: Final = 10
-"""Days of a weekday from which on it has a number of bars of its own: Fridays and Sundays are often shorter."""
+"""The fewest days of a weekday for a usual number of its own: Fridays and Sundays are often shorter."""
 ALIKE: Final = 3
-"""Early closes of one length from which on they say by themselves which bars they have."""
+"""The fewest early closes of one length to tell their usual bars."""
 OF_EARLY: Final = 0.5
-"""The share of early closes of one length that have a bar which is expected on each of them."""
+"""The least share of early closes of one length with a bar for it to be expected on each."""
 KEEPS_A_CLOCK: Final = 0.5
 ONE_A_DAY: Final = 0.8
-"""The share of days whose only row lies within an hour of the usual time: a daily table whose rows carry a time."""
+"""The least share of days with one row within an hour of the usual time for a table to be daily."""
 DAY: Final = 1440
 HOUR: Final = 60
 _CLOSEST: Final = 0.05
@@ -33,7 +33,7 @@ _MONDAY: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bars:
-    """The rows of a table whose rows carry a time: the day of each, its instant in microseconds, and whose days."""
+    """The rows of a table with times: the day of each, its instant in microseconds, and the zone of the days."""
 
     days: Days
     instants: Whole
@@ -42,18 +42,18 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class ShortDay:
-    """A day with fewer bars than are usual on it."""
+    """A day with fewer bars than usual."""
 
     day: np.datetime64
-    held: int
+    bars: int
     usual: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BarCount:
-    """What a table has of its bars. Without a clock (`keeps_a_clock`) nobody knows which bars are missing.
+    """The bars that a table has and lacks. Without a clock (`keeps_a_clock`) missing bars are unknown.
 
-    `loose` early closes are too few of one length to say which bars they have: there one missing bar is not counted.
+    `loose` early closes are too few of one length to tell their usual bars; on them one missing bar is not counted.
     """
 
     usual: int
@@ -69,9 +69,9 @@ class BarCount:
 
 
 def best_clock(days: Days, instants: Whole, clocks: Iterable[Whole]) -> Whole:
-    """The clock, in minutes of the day, by which ordered rows stand at the fewest times, the first of the best.
+    """The first clock, in minutes of the day, that puts ordered rows at the fewest different times.
 
-    Bars of New York that are stored in UTC stand at other times in summer; by New York's clock they do not.
+    Bars of New York in UTC shift in summer; by New York's clock they do not.
     """
     of, step = _of_days(days), _step(days, instants)
     best, fewest = np.zeros(0, dtype=np.int64), -1
@@ -81,8 +81,8 @@ def best_clock(days: Days, instants: Whole, clocks: Iterable[Whole]) -> Whole:
         times = sum(each.size for each in usual)
         if fewest < 0 or times < fewest:
             best, fewest = clock, times
-        held = of.distinct(bins)
-        if all(each.size <= _commonest(held[rows]) for rows, each in zip(groups, usual, strict=True)):
+        counts = of.distinct(bins)
+        if all(each.size <= _commonest(counts[rows]) for rows, each in zip(groups, usual, strict=True)):
             break
     return best
 
@@ -104,20 +104,20 @@ def count_bars(
     open_share: Mapping[np.datetime64, float] | None = None,
     spare: Mapping[np.datetime64, float] | None = None,
 ) -> BarCount | None:
-    """The bars of ordered rows, None where there is one row a day at one time.
+    """The bars of ordered rows; None if there is one row a day at one time.
 
-    `open_share` is how much of the longest session a day has: an early close is no gap. `spare` are the hours that a
-    change of clocks takes from a day. Bars before the first row and after the last are not expected.
+    `open_share` is a day's share of the longest session, so that an early close is not a gap. `spare` are the hours
+    that a change of clocks takes from a day. No bars are expected before the first row or after the last.
     """
     if days.size == 0 or is_daily(days, clock):
         return None
     of, bins = _of_days(days), _binned(clock, _step(days, instants))
     groups, usual = _usual(of, bins)
     is_usual = np.zeros(bins.size, dtype=np.bool_)
-    expected, held = np.zeros(of.days.size, dtype=np.int64), of.distinct(bins)
+    expected, counts = np.zeros(of.days.size, dtype=np.int64), of.distinct(bins)
     for rows, times in zip(groups, usual, strict=True):
         is_usual |= rows[of.row] & np.isin(bins, times)
-        expected[rows] = max(len(times), _commonest(held[rows]))
+        expected[rows] = max(len(times), _commonest(counts[rows]))
     if is_usual.mean() < KEEPS_A_CLOCK:
         return BarCount(usual=_commonest(expected), expected=days.size, missing=0, keeps_a_clock=False)
     whole, early = expected, open_share or {}
@@ -127,11 +127,11 @@ def count_bars(
     most = _commonest(expected)
     for rows, times in zip(groups, usual, strict=True):
         if rows[0]:
-            expected[0] = max(held[0], expected[0] - int((times < bins[0]).sum()))
+            expected[0] = max(counts[0], expected[0] - int((times < bins[0]).sum()))
         if rows[-1]:
-            expected[-1] = max(held[-1], expected[-1] - int((times > bins[-1]).sum()))
-    lacking = np.maximum(expected - held, 0)
-    short = tuple(ShortDay(of.days[at], int(held[at]), int(expected[at])) for at in np.flatnonzero(lacking).tolist())
+            expected[-1] = max(counts[-1], expected[-1] - int((times > bins[-1]).sum()))
+    lacking = np.maximum(expected - counts, 0)
+    short = tuple(ShortDay(of.days[at], int(counts[at]), int(expected[at])) for at in np.flatnonzero(lacking).tolist())
     return BarCount(usual=most, expected=int(expected.sum()), missing=int(lacking.sum()), short=short, loose=loose)
 
 
@@ -143,7 +143,7 @@ class _OfDays:
     row: NDArray[np.intp]
 
     def pairs(self, bins: Whole) -> tuple[Whole, Whole]:
-        """Every day and time of it once, by the place of the day."""
+        """Each distinct time of each day, with the place of the day."""
         seen = np.zeros(self.days.size * DAY, dtype=np.bool_)
         seen[self.row * DAY + bins] = True
         day, time = np.divmod(np.flatnonzero(seen), DAY)
@@ -166,7 +166,7 @@ def _step(days: Days, instants: Whole) -> int:
 
 
 def _binned(clock: Whole, step: int) -> Whole:
-    """Each time as the first of those that stand within half a step of it: a bar may be stamped a minute late."""
+    """Each time rounded to the first one within half a step, since a bar may be stamped a minute late."""
     firsts, first = np.zeros(DAY, dtype=np.int64), -DAY
     for time in np.flatnonzero(np.bincount(clock, minlength=DAY)).tolist():
         if 2 * (time - first) >= step:
@@ -176,7 +176,7 @@ def _binned(clock: Whole, step: int) -> Whole:
 
 
 def _usual(of: _OfDays, bins: Whole) -> tuple[list[NDArray[np.bool_]], list[Whole]]:
-    """The days of each weekday that has enough of them, and of the others together, and the times usual on each."""
+    """The days of each weekday with enough of them, the other days together, and the usual times of each group."""
     weekday = (of.days.astype(np.int64) + _MONDAY) % 7
     own = [at for at in range(7) if (weekday == at).sum() >= BY_WEEKDAY]
     groups = [weekday == at for at in own]
@@ -191,17 +191,17 @@ def _usual(of: _OfDays, bins: Whole) -> tuple[list[NDArray[np.bool_]], list[Whol
 
 
 def _commonest(counts: Whole) -> int:
-    """The commonest number, the larger of two."""
-    found, times = np.unique(counts, return_counts=True)
-    return int(found[times == times.max()].max())
+    """The commonest number; of a tie the larger."""
+    values, times = np.unique(counts, return_counts=True)
+    return int(values[times == times.max()].max())
 
 
 def _of_early_closes(of: _OfDays, bins: Whole, open_share: Mapping[np.datetime64, float]) -> tuple[Whole, int]:
-    """The bars that early closes of one length have in common, 0 on other days, and how many days are too few to say.
+    """The bars that early closes of one length share, 0 on other days, and the number of days too few to tell.
 
-    Which hours an exchange publishes and which hours a book trades may differ, so the bars themselves are asked.
+    A book may trade other hours than an exchange publishes, so the bars themselves decide.
     """
-    found, loose = np.zeros(of.days.size, dtype=np.int64), 0
+    bars, loose = np.zeros(of.days.size, dtype=np.int64), 0
     lengths = np.array([open_share.get(day, 0.0) for day in of.days])
     day, time = of.pairs(bins)
     for length in np.unique(lengths[lengths > 0]).tolist():
@@ -209,19 +209,19 @@ def _of_early_closes(of: _OfDays, bins: Whole, open_share: Mapping[np.datetime64
         if rows.sum() < ALIKE:
             loose += int(rows.sum())
             continue
-        _, held = np.unique(time[rows[day]], return_counts=True)
-        found[rows] = (held > OF_EARLY * rows.sum()).sum()
-    return found, loose
+        _, counts = np.unique(time[rows[day]], return_counts=True)
+        bars[rows] = (counts > OF_EARLY * rows.sum()).sum()
+    return bars, loose
 
 
 def _shortened(
     days: Days, expected: Whole, open_share: Mapping[np.datetime64, float], spare: Mapping[np.datetime64, float]
 ) -> Whole:
     """The bars of days that close early or lose an hour to a change of clocks."""
-    found = expected.copy()
+    bars = expected.copy()
     for at, day in enumerate(days):
         if day in open_share:
-            found[at] = int(np.floor(found[at] * open_share[day] + 1e-9))
+            bars[at] = int(np.floor(bars[at] * open_share[day] + 1e-9))
         if day in spare:
-            found[at] -= int(np.ceil(found[at] * spare[day] / 24))
-    return found
+            bars[at] -= int(np.ceil(bars[at] * spare[day] / 24))
+    return bars

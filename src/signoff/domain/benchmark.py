@@ -1,6 +1,6 @@
-"""What `signoff benchmark` measured of one registered version, and whether a release may print it as its own.
+"""The result of `signoff benchmark` for one registered version, and whether it belongs to a release.
 
-A benchmark is of the bytes that it names: it counts for a release only where the registry holds exactly those.
+A benchmark names its bytes, and counts for a release only if the registry has exactly those.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SHORT: Final = 12
 class Benchmark(Strict):
     """Latencies are of single rows, observed values by nearest rank; `predictions_per_second` is of one large table.
 
-    `memory_mb` is the peak of the process that loads and runs the model, None where the system does not tell it.
+    `memory_mb` is the peak of the process that loads and runs the model, None if the system does not report it.
     `digest` names every file of the registered version.
     """
 
@@ -55,26 +55,26 @@ class Benchmark(Strict):
 
     @property
     def words(self) -> str:
-        """Where its figures come from, as the memo prints it."""
+        """The source of its figures, for the memo."""
         return (
             f"measured by signoff benchmark on registered version {self.registry_version}, "
             f"{self.measured_at:%Y-%m-%d}, {self.machine}"
         )
 
 
-def objection(found: Benchmark, registered: Pin | None, version: str) -> str:
-    """Why a benchmark is not one of the registered version, "" where it is."""
-    if found.version != version:
-        return f"it is of v{found.version}, and the release needs one of v{version}"
+def objection(benchmark: Benchmark, registered: Pin | None, version: str) -> str:
+    """Why a benchmark is not of the registered version; "" if it is."""
+    if benchmark.version != version:
+        return f"it is of v{benchmark.version}, and the release needs one of v{version}"
     if registered is None:
         return f"no registry says which bytes v{version} has"
     pairs = (
-        ("model", found.model, registered.model),
-        ("registered version", found.registry_version, registered.number),
-        ("run", found.run_id, registered.run_id),
-        ("digest", found.digest[:SHORT], registered.digest[:SHORT]),
+        ("model", benchmark.model, registered.model),
+        ("registered version", benchmark.registry_version, registered.number),
+        ("run", benchmark.run_id, registered.run_id),
+        ("digest", benchmark.digest[:SHORT], registered.digest[:SHORT]),
     )
-    if found.digest == registered.digest and all(own == its for _, own, its in pairs):
+    if benchmark.digest == registered.digest and all(own == its for _, own, its in pairs):
         return ""
     what, own, its = next((pair for pair in pairs if pair[1] != pair[2]), pairs[-1])
     return f"it is of {what} {own}, and the registry has {what} {its}"

@@ -1,6 +1,6 @@
-"""Pictures as values: what is drawn, with its caption; renderers decide how it looks and never what it says.
+"""Pictures as values, each with its caption; renderers decide how it looks and never what it says.
 
-A gate makes its own pictures from the arrays that it judged, so no picture can show other numbers than the finding.
+A gate makes its pictures from the arrays that it judged, so they show the numbers of the finding.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from signoff.domain.evidence import Days, Floats
 
 
 class Shade(StrEnum):
-    """Which side of a marked value counts against the model."""
+    """The side of a marked value that counts against the model."""
 
     BELOW = "below"
     ABOVE = "above"
@@ -59,7 +59,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """What every picture has: a name unique in its document, and a caption that says n and period."""
+    """Any picture: a name unique in its document, and a caption with n and period."""
 
     name: str
     caption: str
@@ -75,7 +75,7 @@ class EquityChart(Chart):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnderwaterChart(Chart):
-    """How far below its highest equity each line was; lines carry daily simple returns."""
+    """The drawdown of each line; lines carry daily simple returns."""
 
     lines: tuple[ChartLine, ...]
     bands: tuple[Band, ...] = ()
@@ -92,7 +92,7 @@ class LinesChart(Chart):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HistogramChart(Chart):
-    """A distribution with a marked value, e.g. the PBO logits with 0 marked; the shaded side speaks against."""
+    """A distribution with a marked value, e.g. the PBO logits with 0 marked; the shaded side is bad."""
 
     values: Floats
     marked: ReferenceLine
@@ -103,7 +103,7 @@ class HistogramChart(Chart):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScatterChart(Chart):
-    """Many points as a density, with the least-squares line where there is one."""
+    """Many points as a density, with the least-squares line if there is one."""
 
     x: Floats
     y: Floats

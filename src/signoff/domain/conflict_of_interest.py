@@ -1,8 +1,7 @@
-"""Who may not sign for a release, and why: who submitted it, wrote it, deploys it, or produced its evidence.
+"""Who may not sign for a release, and why: its submitter, authors, deployer, and producers of evidence.
 
-Sources call people by names, e-mail addresses and logins. Whoever is enrolled under one of these is barred by their own
-name; where nobody is, the names themselves are barred, for the person who turns out to be them. Names that look alike
-are one person's.
+Sources identify people by names, e-mail addresses and logins. A person enrolled under one of these is barred by their
+own name. Unmatched names are barred too, in case they are enrolled later. Names that look alike count as one person.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +23,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """Somebody as a source calls them: a name, an e-mail address or a login, or several of these."""
+    """A person as a source identifies them: names, e-mail addresses or logins."""
 
     known_as: tuple[str, ...]
     because: Because
@@ -33,7 +32,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Independence:
-    """Who may not sign; which declared commits could not be read, and which evidence names nobody as its maker."""
+    """Who may not sign, the declared commits that could not be read, and the evidence without a named producer."""
 
     grounds: tuple[Barred, ...]
     unread: tuple[str, ...] = ()
@@ -46,22 +45,22 @@ class Independence:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Authors and producers whom nobody enrolled is known as, and evidence that names no producer."""
-        made = {Because.WROTE, Because.PRODUCED_EVIDENCE}
-        strangers = (ground for ground in self.grounds if ground.because in made and not ground.is_enrolled)
+        """Authors and producers who match no enrolled person, and evidence without a named producer."""
+        causes = {Because.WROTE, Because.PRODUCED_EVIDENCE}
+        strangers = (ground for ground in self.grounds if ground.because in causes and not ground.is_enrolled)
         return (*(f"{ground.name} ({ground.source})" for ground in strangers), *self.unnamed)
 
 
 def grounds_of(traces: Iterable[Trace], enrolled: Mapping[str, tuple[str, ...]]) -> tuple[Barred, ...]:
-    """Whom the traces mean; `enrolled` is what each person is known as, by their name."""
-    found = [ground for trace in traces for ground in _whom(trace, enrolled)]
+    """The people in the traces; `enrolled` has the names and logins of each person, by name."""
+    grounds = [ground for trace in traces for ground in _whom(trace, enrolled)]
     return tuple(
-        sorted(dict.fromkeys(found), key=lambda g: (not g.is_enrolled, g.name, list(Because).index(g.because)))
+        sorted(dict.fromkeys(grounds), key=lambda g: (not g.is_enrolled, g.name, list(Because).index(g.because)))
     )
 
 
 def read_alike(one: Iterable[str], other: Iterable[str]) -> bool:
-    """Whether any name of one is also the other's as people read it; the rule that older signatures were held to."""
+    """Whether any name of one reads like a name of the other; the rule for older signatures."""
     return not {plainly(name) for name in one}.isdisjoint(plainly(name) for name in other)
 
 
@@ -72,9 +71,9 @@ def objection(
     *,
     are_same: Callable[[Iterable[str], Iterable[str]], bool] = are_alike,
 ) -> str | None:
-    """Why a person who is known by these names may not sign, as the end of a sentence about them; None if they may.
+    """Why a person with these names may not sign, as the end of a sentence; None if they may.
 
-    A release that an older Signoff opened has names without grounds. What is on record is held to `read_alike`.
+    A release that an older Signoff opened has names without grounds, which are compared by `read_alike`.
     """
     mine = tuple(known_as)
     grounds = tuple(grounds)
@@ -89,9 +88,9 @@ def objection(
     return " and ".join(dict.fromkeys(reasons)) or None
 
 
-def told(ground: Barred) -> str:
-    """A ground in words, for those who read the memo."""
-    unknown = "" if ground.is_enrolled else "; nobody enrolled is known by this name"
+def ground_text(ground: Barred) -> str:
+    """A ground in words, for the memo."""
+    unknown = "" if ground.is_enrolled else "; no enrolled person has this name"
     return f"{_WORDS[ground.because]} ({ground.source}{unknown})"
 
 
@@ -105,5 +104,5 @@ def _whom(trace: Trace, enrolled: Mapping[str, tuple[str, ...]]) -> Iterator[Bar
 
 
 def plainly(name: str) -> str:
-    """A name as people read it: the same with an address behind it, in other case or with other blanks."""
+    """A name as people read it, without a trailing address and regardless of case and blanks."""
     return " ".join((normalize("NFKC", name).partition("<")[0] or name).casefold().split())

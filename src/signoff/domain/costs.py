@@ -1,4 +1,4 @@
-"""Whether returns are net of what trading cost: what is known of it, in the words that every page prints."""
+"""Whether returns are net of trading costs, in the words that every page prints."""
 
 from enum import StrEnum
 from typing import Final
@@ -15,7 +15,7 @@ class CostBasis(StrEnum):
 
 
 class Costs(StrEnum):
-    """What is known of one table. No column can show that its returns are net, so that net is declared or imported."""
+    """What is known of one table. A column cannot show that its returns are net, so net is declared or imported."""
 
     IMPORTED = "net of the fees in its list of trades"
     DECLARED = "net of costs (declared)"
@@ -27,7 +27,7 @@ _DECLARED: Final = {CostBasis.NET: Costs.DECLARED, CostBasis.GROSS: Costs.BEFORE
 
 
 def costs_of(imported: Costs | None, declared: CostBasis | None) -> Costs | None:
-    """What is known of a table by its import and its dossier; None where the two disagree."""
+    """What is known of a table from its import and its dossier; None if the two disagree."""
     if imported is None or imported is Costs.NOT_STATED:
         return _DECLARED[declared]
     disagrees = declared is (CostBasis.NET if imported is Costs.BEFORE else CostBasis.GROSS)
@@ -35,5 +35,5 @@ def costs_of(imported: Costs | None, declared: CostBasis | None) -> Costs | None
 
 
 def costs_in_words(new: Costs, old: Costs | None = None) -> str:
-    """The words beside figures of one table, or of two that are shown together."""
+    """The words beside figures of one table, or of two shown together."""
     return new.value if old in {None, new} else f"{new.value}; previous version: {old}"

@@ -1,4 +1,4 @@
-"""The URL of a database that is a file: whatever stands in a path, the URL names that path and no other one."""
+"""The URL of a database file, which names exactly that path whatever characters it has."""
 
 
 def sqlite_url(path: str) -> str:

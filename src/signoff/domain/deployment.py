@@ -1,6 +1,6 @@
-"""One release as a state: a fold over its events, and nothing else.
+"""One release as a state: a fold over its events.
 
-`evolve` applies what happened and never judges; whether something may happen is decided in `decisions`.
+`evolve` applies events and does not judge them; `decisions` decides what may happen.
 """
 
 import re
@@ -34,7 +34,7 @@ from signoff.domain.profiles import Pinned, Profile
 
 
 class State(StrEnum):
-    """Where a release stands."""
+    """The state of a release."""
 
     VALIDATING = "validating"
     VALIDATED = "validated"
@@ -53,11 +53,11 @@ class State(StrEnum):
 LIVE: Final = frozenset({State.SHADOW, State.LIMITED, State.FULL})
 CANDIDATE: Final = frozenset({State.SHADOW, State.LIMITED})
 ENDED: Final = frozenset({State.REJECTED, State.SUPERSEDED, State.ROLLED_BACK})
-# So many sessions without a conclusive day, and declared ones, are kept of a release: the newest.
+# A release keeps this many of its newest sessions without a conclusive day, and of its declared ones.
 SESSIONS_KEPT: Final = 60
 REVERSIBLE: Final = frozenset(State) - ENDED - {State.ROLLING_BACK, State.ROLLBACK_STUCK}
 
-# Every change of state that an event may cause; `evolve` refuses any other, so a forged history cannot be replayed.
+# Every change of state that an event may cause; `evolve` refuses any other, so that a forged history fails.
 TRANSITIONS: Final[dict[State | None, frozenset[State]]] = {
     None: frozenset({State.VALIDATING, State.FULL}),
     State.VALIDATING: frozenset({State.VALIDATED, State.REJECTED, State.ROLLING_BACK}),
@@ -76,7 +76,7 @@ TRANSITIONS: Final[dict[State | None, frozenset[State]]] = {
 
 SIGNED: Final = frozenset({State.AWAITING_APPROVAL, State.APPROVED})
 RETREATING: Final = frozenset({State.ROLLING_BACK, State.ROLLBACK_STUCK})
-# In which states an event may happen at all. What is not listed does not belong into the life of a release.
+# The states in which each event may happen; an event that is not listed does not belong to a release.
 HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.Validated: frozenset({State.VALIDATING}),
     e.OverrideSigned: frozenset({State.VALIDATED}),
@@ -117,9 +117,9 @@ PHASES: Final = tuple(Phase)
 
 
 def phase_blocked(condition: str) -> Phase:
-    """The phase that a condition blocks until it is met: "while limited:" or "while full:" leads it, else the start.
+    """The phase that a condition blocks: that of its first words "while limited:" or "while full:", else shadow.
 
-    A later "while …" moves nothing to a later phase. An earlier phase that the text also names is blocked instead.
+    A "while …" later in the text changes nothing. If the text also names an earlier phase, it blocks that one.
     """
     leading = _LEADING.match(condition)
     if leading is None:
@@ -128,33 +128,33 @@ def phase_blocked(condition: str) -> Phase:
 
 
 def phase_blocked_once(condition: str) -> Phase:
-    """The phase that an older Signoff made wait for a condition. Its histories are replayed by this reading."""
-    named = [Phase(found.lower()) for found in _ANYWHERE.findall(condition)]
+    """The phase that a condition blocked in an older Signoff, for replaying its histories."""
+    named = [Phase(word.lower()) for word in _ANYWHERE.findall(condition)]
     return min(named, key=PHASES.index, default=Phase.SHADOW)
 
 
 def block_words(condition: str) -> str:
-    """What a condition blocks until it is met, in words."""
+    """What a condition blocks until it is cleared, in words."""
     phase = phase_blocked(condition)
     return "blocks the start" if phase is Phase.SHADOW else f"blocks {phase.value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What a signatory made their approval depend on."""
+    """A condition of an approval."""
 
     role: Role
     text: str
 
     @property
     def phase(self) -> Phase:
-        """The phase that is not entered before the condition is met."""
+        """The phase that the condition blocks."""
         return phase_blocked(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """When people were told something: by a notice that somebody took, or by a person who says so."""
+    """When people were told something: by a delivered notice, or as a person says."""
 
     item: str
     at: datetime
@@ -190,14 +190,14 @@ class Rollback:
 class Deployment:
     """The state of one release. `revision` counts its events; `phase_days` only days that counted.
 
-    `unjudged` are observed sessions without a conclusive day, `not_held` sessions that a person declared the venue did
-    not hold; of both the newest. `cut` says why capital was cut by silence, and `approved_pct` is then the share that a
-    person's resume restores. `concerns` are those of the last session observed. `certified` is section 12 as the last
-    edition that has one says, `told` when which notice was taken by somebody, `deployer` who signed for the start.
-    `bound` is the registered version with its files, `bound_previous` the one that the release falls back to; without
-    them `unbound` says why. `registered_again` are numbers of later registrations under the same version, and
-    `changed_files` says which other bytes were found under the approved number. `profile` is what was validated and
-    `reference` the reference for drift that the release is held to: what it `started_with`, or what was observed first.
+    `unjudged` are observed sessions without a conclusive day, `not_held` sessions that a person declared not held by
+    the venue; of both the newest. `cut` says why silence cut capital, and `approved_pct` is then the share that a
+    resume restores. `concerns` are those of the last observed session. `certified` is section 12 of the last edition
+    with one, `told` has the time at which each notice was delivered, `deployer` signed for the start. `bound` is the
+    registered version with its files, `bound_previous` the fallback; without them `unbound` says why.
+    `registered_again` are numbers of later registrations of the same version, and `changed_files` says which other
+    bytes the approved number had. `profile` is what was validated, and `reference` the drift reference: the one
+    `started_with`, or first observed.
     """
 
     id: str
@@ -265,7 +265,7 @@ class Deployment:
 
     @property
     def deployment_date(self) -> date | None:
-        """The day before which it is not started; None for what an older Signoff opened."""
+        """The earliest day of the start; None for a release of an older Signoff."""
         return None if self.undertakings is None else self.undertakings.deployment_date
 
     @property
@@ -274,12 +274,12 @@ class Deployment:
 
     @property
     def silent_sessions(self) -> int:
-        """For how many sessions, up to the last one observed, there has been no conclusive day."""
+        """The number of sessions without a conclusive day, up to the last one observed."""
         return sum(self.last_judged is None or day > self.last_judged for day in self.unjudged)
 
     @property
     def is_cut(self) -> bool:
-        """Whether silence cut the capital, and no person has brought it back."""
+        """Whether silence cut the capital and no person restored it."""
         return PauseReason.SILENCE in self.pause_reasons
 
     @property
@@ -289,19 +289,19 @@ class Deployment:
 
     @property
     def open_conditions(self) -> tuple[Condition, ...]:
-        """Conditions of the approvals that nobody has declared met."""
+        """Conditions of the approvals that are not cleared."""
         every = (
             Condition(role=signature.role, text=text) for signature in self.approvals for text in signature.conditions
         )
         return tuple(condition for condition in every if condition not in self.met)
 
     def conditions_before(self, phase: Phase) -> tuple[Condition, ...]:
-        """Open conditions that keep the release from entering this phase."""
+        """Open conditions that block this phase."""
         reached = PHASES[: PHASES.index(phase) + 1]
         return tuple(condition for condition in self.open_conditions if condition.phase in reached)
 
     def entered_against(self, phase: Phase) -> bool:
-        """Whether no Signoff, not even an older one, let a release with these open conditions enter this phase."""
+        """Whether an older Signoff, too, would have blocked this phase for its open conditions."""
         reached = PHASES[: PHASES.index(phase) + 1]
         return any(phase_blocked_once(condition.text) in reached for condition in self.open_conditions)
 
@@ -331,12 +331,12 @@ class Deployment:
 
 
 def age(state: Deployment) -> tuple[datetime, str]:
-    """What releases of a model are put in order by, the oldest first."""
+    """The sort key of a model's releases, oldest first."""
     return state.opened_at, state.id
 
 
 class IllegalHistoryError(ValueError):
-    """An event that cannot follow the ones before it: the history was altered, or two versions disagree."""
+    """An event that cannot follow those before it: the history was altered, or two versions of Signoff disagree."""
 
 
 def evolve(state: Deployment | None, recorded: e.Recorded) -> Deployment:
@@ -351,7 +351,7 @@ def evolve(state: Deployment | None, recorded: e.Recorded) -> Deployment:
 
 
 def foreseen(state: Deployment, *events: AnyEvent) -> Deployment:
-    """The state once these events are on record; for events whose time says nothing."""
+    """The state after these events, if their times do not matter."""
     for event in events:
         revision = state.revision + 1
         recorded = e.Recorded(stream=state.id, revision=revision, at=state.opened_at, actor="", event=event)
@@ -360,7 +360,7 @@ def foreseen(state: Deployment, *events: AnyEvent) -> Deployment:
 
 
 def replay(history: Iterable[e.Recorded]) -> Deployment:
-    """The state that a whole stream leads to; the stream must not be empty."""
+    """The state after a whole stream, which must not be empty."""
     state: Deployment | None = reduce(evolve, history, None)
     if state is None:
         raise IllegalHistoryError("a deployment's stream has no events")
@@ -421,7 +421,7 @@ def _born(recorded: e.Recorded) -> Deployment:
 
 
 def _must(holds: bool, state: Deployment, what: str) -> None:
-    """Refuse a history in which a guard was passed by."""
+    """Refuse a history that violates a guard."""
     if not holds:
         message = f"deployment {state.id} {what}"
         raise IllegalHistoryError(message)
@@ -436,8 +436,8 @@ def _moved(state: Deployment, to: State) -> Deployment:
 
 def _strong(state: Deployment, signature: Signature) -> None:
     needed = state.policy.approvals.tier_for(signature.role)
-    told = f"was signed by {signature.person} with a {signature.tier.value}, and the policy takes {needed.value}"
-    _must(signature.tier.reaches(needed), state, told)
+    message = f"was signed by {signature.person} with a {signature.tier.value}, and the policy takes {needed.value}"
+    _must(signature.tier.reaches(needed), state, message)
 
 
 def _independent(state: Deployment, signature: Signature) -> None:
@@ -489,9 +489,9 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             _must(event.manifest == state.manifest, state, "was signed for its start over other bytes")
             return replace(state, deployer=event)
         case e.NoticeSent() if event.is_received:
-            return _told(state, event.notice, at)
+            return _notified(state, event.notice, at)
         case e.ItemDone():
-            return _told(state, event.item, at)
+            return _notified(state, event.item, at)
         case e.ConditionMet():
             return replace(state, met=(*state.met, Condition(role=event.role, text=event.condition)))
         case e.MemoIssued():
@@ -527,10 +527,10 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return state
 
 
-def _told(state: Deployment, item: str, at: datetime) -> Deployment:
-    """The state once people were told of an item of T-24h; the first time counts."""
+def _notified(state: Deployment, item: str, at: datetime) -> Deployment:
+    """The state after people were told of an item of T-24h; the first time counts."""
     before = state.undertakings.communication.before if state.undertakings else ()
-    if item not in before or any(told.item == item for told in state.told):
+    if item not in before or any(notice.item == item for notice in state.told):
         return state
     return replace(state, told=(*state.told, Told(item=item, at=at)))
 
@@ -576,20 +576,20 @@ def _observed(state: Deployment, event: e.Observed) -> Deployment:
 
 
 def _held_up(state: Deployment, event: e.Observed) -> bool:
-    """Whether a pause keeps the day from counting; the days that caused one end it once they are judged."""
+    """Whether a pause keeps the day from counting; a pause ends once the days that caused it are judged."""
     is_judged_late = event.is_heard and event.session in state.unjudged
     ended = {PauseReason.NO_DATA, PauseReason.INCONCLUSIVE} if is_judged_late else set[PauseReason]()
     return bool(set(state.pause_reasons) - ended)
 
 
 def _belongs_to_phase(state: Deployment, session: date) -> bool:
-    """Whether a session counts for the present phase: one whose data came late may have been of an earlier one."""
+    """Whether a session counts for the present phase; late data may be of an earlier phase."""
     is_new = state.last_session is None or session > state.last_session
     return is_new or state.phase_since is None or session >= state.phase_since.date()
 
 
 def _judged(state: Deployment, event: e.Observed) -> Deployment:
-    """Whether the session was judged, as far as this Signoff or a later one observed it."""
+    """Whether the session was judged, by this or a later version of Signoff."""
     if event.concerns is None:
         return state
     last, day = state.last_judged, event.session

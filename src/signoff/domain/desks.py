@@ -1,4 +1,4 @@
-"""For which desks a model trades: every desk that a release names which has not ended."""
+"""The desks of a model: those named by its releases that have not ended."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from signoff.domain.deployment import ENDED, Deployment, age
 
 
 def desks(releases: Iterable[Deployment]) -> frozenset[str]:
-    """The desks of a model from its releases. Once all of them ended, the desk of the last one."""
+    """The desks of a model from its releases; once all have ended, the desk of the last one."""
     every = sorted(releases, key=age)
     present = {release.desk for release in every if release.state not in ENDED and release.desk is not None}
     if not present and every and every[-1].desk is not None:

@@ -1,7 +1,7 @@
 """What people declare about a release: one record a file, one class a section of the memo.
 
-A dossier states intentions, risks, contacts and plans. It never states a result: results are computed from evidence.
-The edge parses `dossier.yaml` straight into these records, so each bound stands once, beside its field.
+A dossier states intentions, risks, contacts and plans, never results: these are computed from evidence. `dossier.yaml`
+is parsed straight into these records, so each bound is written once, beside its field.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from signoff.domain.policy import Percentage, Role, Strict
 
 Text = Annotated[str, MinLen(1)]
 MOST_OF_SUMMARY: Final = 4000
-"""Characters; each number of a summary is held against every figure."""
+"""Characters, since each number of a summary is compared with every figure."""
 
 
 class DeploymentType(StrEnum):
@@ -123,7 +123,7 @@ class Rationale(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets(Strict):
-    """What the backtest of section 2.1 is held against."""
+    """The targets of the backtest in section 2.1."""
 
     sharpe: float
     annual_return_pct: Percentage
@@ -134,10 +134,10 @@ class Targets(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitAudits(Strict):
-    """Files that show what a replay cannot see, each optional: docs/point-in-time.md says what they hold.
+    """Optional files for faults that a replay cannot see; docs/point-in-time.md describes them.
 
-    `first_prints` is by the name of the input that it was published as; `membership` is the universe through time,
-    held against the predictions; `training_labels` and `test_windows` belong together.
+    `first_prints` is by the name of the input that it belongs to; `membership` is the universe through time, compared
+    with the predictions; `training_labels` and `test_windows` belong together.
     """
 
     first_prints: Mapping[str, str] = field(default_factory=dict)
@@ -149,7 +149,7 @@ class PitAudits(Strict):
 
     def __post_init__(self) -> None:
         if (self.training_labels is None) != (self.test_windows is None):
-            raise ValueError("training_labels and test_windows are held against each other; name both, or neither")
+            raise ValueError("training_labels and test_windows are compared with each other; name both, or neither")
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -169,8 +169,8 @@ class PitDeclaration(Strict):
     """Section 2.3: the feature function that is replayed, and what people verified by hand.
 
     `strategy` is a function of the same inputs that gives signals, sizes and trades, one row a time and symbol; it is
-    replayed as the features are. `from_times` declares features that are made of times and symbols alone: they are
-    not checked against memory, and the memo says so.
+    replayed like the features. `from_times` declares features made of times and symbols alone, which are not checked
+    against memory; the memo says so.
     """
 
     compute: Annotated[str, MinLen(3)]
@@ -196,9 +196,8 @@ class PaperDeclaration(Strict):
 class Validation(Strict):
     """Section 2.
 
-    `prediction_horizon` is the sessions that one realised return of the predictions covers; left out, it is inferred
-    from the overlap that they show. `score_neutral` confirms that scores which could be probabilities are none: 0 says
-    no view.
+    `prediction_horizon` is the number of sessions that one realised return covers; by default it is inferred from their
+    overlap. `score_neutral` confirms that scores which could be probabilities are scores: 0 means no view.
     """
 
     prediction: PredictionKind
@@ -230,7 +229,7 @@ class Dependency(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinglePoint(Strict):
-    """A single point of failure, and what is done about it."""
+    """A single point of failure and its mitigation."""
 
     name: Text
     mitigation: Text
@@ -264,7 +263,7 @@ class RiskAssessment(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitoring(Strict):
-    """Section 4.2: where people look and who is told."""
+    """Section 4.2: the dashboard and who is alerted."""
 
     dashboard: Text
     pager: Text
@@ -300,7 +299,7 @@ class RollbackDeclaration(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumption(Strict):
-    """Section 6.1; `monitor` is an expression over live figures that holds while the assumption does."""
+    """Section 6.1; `monitor` is an expression over live figures that is true while the assumption holds."""
 
     title: Text
     description: Text
@@ -351,7 +350,7 @@ class Infrastructure(Strict):
 
     @property
     def image_digest(self) -> str | None:
-        """The digest by which `container` names its image, None where it names it by a tag alone."""
+        """The digest in `container`, None if it names its image by a tag alone."""
         _, _, named = self.container.partition("@sha256:")
         digits = named.strip().lower()
         is_digest = len(digits) == 64 and not set(digits) - set("0123456789abcdef")
@@ -362,7 +361,7 @@ class Infrastructure(Strict):
 class Requirement(Strict):
     """One regulation of section 8.1 with the evidence that it is met.
 
-    `test` is a test in one of the dossier's JUnit reports that shows it; `declared_by`, who answers for it without one.
+    `test` is a test in one of the dossier's JUnit reports that shows it; `declared_by` answers for it without a test.
     """
 
     name: Text
@@ -374,9 +373,9 @@ class Requirement(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitRange(Strict):
-    """The commits that made this version, in a local clone: those of `until` that `since` did not have.
+    """The commits of this version, in a local clone: those of `until` that `since` does not have.
 
-    Left out, `since` and `until` are the commits of the previous and of this version in the model registry; without a
+    `since` and `until` default to the commits of the previous and of this version in the model registry; without a
     previous one, everything up to `until` counts.
     """
 
@@ -401,7 +400,7 @@ class Governance(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Communication(Strict):
-    """Section 9: who is told when, which documents and trainings there are."""
+    """Section 9: who is told when, documents and training."""
 
     before: Annotated[tuple[Text, ...], MinLen(1)]
     at_deployment: Annotated[tuple[Text, ...], MinLen(1)]
@@ -457,7 +456,7 @@ class Certification(Strict):
 
 
 class ReturnUnit(StrEnum):
-    """What 1 means in every table of returns: all of the capital, or one percent of it."""
+    """The meaning of 1 in every table of returns: all of the capital, or one percent of it."""
 
     FRACTION = "fraction"
     PERCENT = "percent"
@@ -465,9 +464,9 @@ class ReturnUnit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtremeReturn(Strict):
-    """A true return of more than 100% in one period: its date and value as the table has them.
+    """A true return of more than 100% in one period, with its date and value in the table.
 
-    `symbol` names the asset, or the column of the trials; left out, it is any of them.
+    `symbol` names the asset or the column of the trials; without it, any of them may be meant.
     """
 
     date: date
@@ -485,9 +484,9 @@ class HighSharpe(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeverTraded(Strict):
-    """Configurations that were tried and never traded: they have no returns, and count as trials.
+    """Configurations that were tried and never traded. They have no returns and count as trials.
 
-    `names` is optional; a name that stands among the columns of the trials is refused by the gate.
+    `names` is optional; the gate refuses a name that is a column of the trials.
     """
 
     trials: Annotated[int, Ge(1), Le(1_000_000)]
@@ -500,15 +499,14 @@ class NeverTraded(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceDeclaration(Strict):
-    """Who made what was measured, what a number of it means, and what its dates cannot show of time.
+    """Who produced the evidence, the unit of its returns, and what its dates cannot show about time.
 
-    The users of tracked runs are read from the tracker and need no line here. Without `return_unit` returns are
-    fractions, and tables that read as percentages are refused. What is left out of time is read from the dates, and
-    what disagrees with them is refused. `risk_free_pct` is an annual rate; `benchmark_lag` says how many rows before
-    the backtest's its benchmark is (a book in Tokyo moves with New York's session of the day before), and
-    `benchmark_calendar` names the exchange of a benchmark that trades on other days. `costs` says whether every table
-    of returns is net of costs. `outside_the_backtest` says why the backtest leaves out sessions that other
-    measurements of the model have.
+    The users of tracked runs come from the tracker and need no line here. Without `return_unit` returns are fractions,
+    and tables that read as percentages are refused. Undeclared facts about time come from the dates; declared ones that
+    disagree with the dates are refused. `risk_free_pct` is an annual rate; `benchmark_lag` is how many rows the
+    benchmark is before the backtest (a book in Tokyo moves with New York's session of the day before), and
+    `benchmark_calendar` names the exchange of a benchmark with other trading days. `costs` says whether every table of
+    returns is net of costs. `outside_the_backtest` says why the backtest leaves out sessions of other measurements.
     """
 
     produced_by: tuple[Text, ...] = ()
@@ -530,7 +528,7 @@ class EvidenceDeclaration(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commitments(Strict):
-    """What a dossier promises about the release's life: the part that is enforced after the approval."""
+    """The commitments of a dossier that are enforced after the approval."""
 
     communication: Communication
     assumptions: tuple[Assumption, ...]
@@ -572,14 +570,14 @@ class Dossier(Strict):
         return self.header.version
 
     def _documents(self) -> dict[str, str]:
-        """Where the model card and the code repository are, by these names."""
-        found = {"model_card": self.governance.model_card}
+        """The links of the model card and the code repository, by these names."""
+        links = {"model_card": self.governance.model_card}
         repository = next((r.link for r in self.appendix.references if _is_repository(r)), None)
-        return found | ({"repository": repository} if repository else {})
+        return links | ({"repository": repository} if repository else {})
 
     @property
     def undertakings(self) -> Commitments:
-        """What the record keeps, to be held to."""
+        """The commitments that the record keeps and that are enforced."""
         return Commitments(
             communication=self.communication,
             assumptions=self.boundaries.assumptions,
@@ -598,14 +596,14 @@ def _is_repository(reference: Reference) -> bool:
 
 
 def inconsistencies(dossier: Dossier) -> tuple[tuple[str, str], ...]:
-    """What single fields cannot show: (dotted key, what is wrong and what to do)."""
+    """Errors across fields: (dotted key, what is wrong and what to do)."""
     header = dossier.header
     names = [("header.model", header.model), ("header.version", header.version)]
     names += [] if header.desk is None else [("header.desk", header.desk)]
-    found = [(key, objection) for key, name in names if (objection := name_objection(name)) is not None]
+    faults = [(key, objection) for key, name in names if (objection := name_objection(name)) is not None]
     is_initial = header.deployment_type is DeploymentType.INITIAL
     if is_initial and header.previous_version is not None:
-        found.append(
+        faults.append(
             (
                 "header.previous_version",
                 f"an initial deployment has no previous version, found {header.previous_version!r}; "
@@ -613,22 +611,22 @@ def inconsistencies(dossier: Dossier) -> tuple[tuple[str, str], ...]:
             )
         )
     if not is_initial and header.previous_version is None:
-        found.append(
+        faults.append(
             (
                 "header.previous_version",
                 f"deployment_type {header.deployment_type.value!r} needs the version it replaces, found null",
             )
         )
     if Trigger.OTHER in dossier.rationale.triggers and not dossier.rationale.trigger_other:
-        found.append(("rationale.trigger_other", "trigger 'other' needs a text that says what it is"))
+        faults.append(("rationale.trigger_other", "trigger 'other' needs a text that says what it is"))
     if dossier.rollback.fallback is Fallback.OTHER and not dossier.rollback.fallback_other:
-        found.append(("rollback.fallback_other", "fallback 'other' needs a text that says what it is"))
+        faults.append(("rollback.fallback_other", "fallback 'other' needs a text that says what it is"))
     roles = [signatory.role for signatory in dossier.plan.signatories]
-    found.extend(
+    faults.extend(
         ("plan.signatories", f"role {role.value!r} is named twice; name one person a role")
         for role in sorted(set(roles))
         if roles.count(role) > 1
     )
     if dossier.success.review_date <= header.deployment_date:
-        found.append(("success.review_date", "the 30-day review must lie after header.deployment_date"))
-    return tuple(found)
+        faults.append(("success.review_date", "the 30-day review must lie after header.deployment_date"))
+    return tuple(faults)

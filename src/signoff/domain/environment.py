@@ -1,7 +1,7 @@
 """The environment that a point-in-time replay ran in: the interpreter, and every distribution with its hash.
 
-A lock file that the dossier names is compared with it, distribution by distribution: what is captured and not pinned,
-or pinned in another version, differs from the lock. Production is another machine, and nothing here speaks of it.
+The dossier's lock file is compared with it, distribution by distribution: a captured one that is not pinned, or pinned
+in another version, differs. Production is another machine and is not covered.
 """
 
 import re
@@ -16,7 +16,7 @@ MOST_DIFFERENCES: Final = 5
 class Distribution:
     """An installed distribution; `sha256` is that of its RECORD, which lists the SHA-256 of each of its files.
 
-    It is empty where the distribution came without such a list.
+    It is empty if the distribution has no RECORD.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonEnvironment:
-    """What foreign code could import, as the process that ran it told before it loaded any."""
+    """What foreign code could import, as reported by its process before it loaded any."""
 
     python: str
     distributions: tuple[Distribution, ...]
@@ -34,9 +34,9 @@ class PythonEnvironment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """A lock file of the dossier; `pins` are the versions that it gives each distribution, by its canonical name.
+    """A lock file of the dossier; `pins` are the versions of each distribution, by canonical name.
 
-    A version is empty where the file pins an address.
+    A version is empty if the file pins an address.
     """
 
     path: str
@@ -51,19 +51,19 @@ def canonical_name(name: str) -> str:
 
 def differences(lock: Lock, captured: PythonEnvironment) -> tuple[str, ...]:
     """Each captured distribution that the lock file does not pin, or pins in another version."""
-    found = []
+    texts = []
     for one in sorted(captured.distributions, key=lambda each: canonical_name(each.name)):
         pinned = lock.pins.get(canonical_name(one.name))
         if pinned is None:
-            found.append(f"{one.name}=={one.version} (not in the lock)")
+            texts.append(f"{one.name}=={one.version} (not in the lock)")
         elif one.version not in pinned:
-            said = ", ".join(sorted(version or "an address" for version in pinned))
-            found.append(f"{one.name}=={one.version} (the lock: {said})")
-    return tuple(found)
+            versions = ", ".join(sorted(version or "an address" for version in pinned))
+            texts.append(f"{one.name}=={one.version} (the lock: {versions})")
+    return tuple(texts)
 
 
 def compared(lock: Lock, captured: PythonEnvironment | None) -> str:
-    """What comparing the lock file with the captured distributions showed, in a clause."""
+    """The result of comparing the lock file with the captured distributions, in a clause."""
     if captured is None or not captured.distributions:
         return "not compared: no replay captured its distributions"
     wrong, total = differences(lock, captured), len(captured.distributions)

@@ -1,4 +1,4 @@
-"""Everything that Signoff raises on purpose, on one page, each kind with the code that programs read.
+"""The errors that Signoff raises on purpose, each kind with the code that programs read.
 
 A kind's code ends the `type` of its problem document (`urn:signoff:<code>`) and never changes. docs/errors.md lists
 them all.
@@ -21,7 +21,7 @@ class SignoffError(Exception):
 
 
 class BadInputError(SignoffError):
-    """Something given cannot be used; nothing was written (exit 2)."""
+    """An input cannot be used; nothing was written (exit 2)."""
 
     code = "badinput"
 
@@ -50,7 +50,7 @@ class GuardError(RefusedError):
 
 
 class StaleRevisionError(RefusedError):
-    """The caller decided on an older state than the present one; read it again and decide anew (exit 1)."""
+    """The caller decided on an older state; read it again and decide anew (exit 1)."""
 
     code = "stalerevision"
 
@@ -69,16 +69,16 @@ class TamperedError(SignoffError):
 
 
 class UnavailableError(SignoffError):
-    """A part of the system that is needed cannot be reached or is not installed (exit 2)."""
+    """A required part of the system cannot be reached or is not installed (exit 2)."""
 
     code = "unavailable"
 
 
 class NotTakenError(UnavailableError):
-    """A receiver did not take a message (exit 2).
+    """A receiver did not accept a message (exit 2).
 
-    `is_of_receiver` says that it takes nothing at present; otherwise it refused this message alone. `retry_after` is
-    how long the receiver asked to be left alone, None when it did not ask.
+    `is_of_receiver` says that it accepts nothing at present; otherwise it refused this message alone. `retry_after` is
+    the wait that the receiver asked for, None if it did not ask.
     """
 
     code = "nottaken"
@@ -91,9 +91,9 @@ class NotTakenError(UnavailableError):
 def error_of(
     code: str, message: str, *, guard: str | None = None, unknown: type[SignoffError] = UnavailableError
 ) -> SignoffError:
-    """The error that another process raised with this code; of the kind `unknown` where nobody here knows the code.
+    """The error that another process raised with this code; of kind `unknown` if the code is not known here.
 
-    It is not constructed anew: a constructor words its message, and this message is worded already.
+    It bypasses the constructor, which would word the message again.
     """
     waiting: list[type[SignoffError]] = [SignoffError]
     while waiting:
@@ -108,24 +108,24 @@ def error_of(
 
 
 def is_fault(error: BaseException) -> bool:
-    """Whether an error is a fault of what was done, and no order to end: nothing may catch a signal or an exit.
+    """Whether an error is a fault and not a request to stop: nothing may catch a signal or an exit.
 
-    A panic of an extension written in Rust derives from BaseException, and is a fault all the same.
+    A panic of an extension in Rust derives from BaseException and is a fault too.
     """
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def described(error: BaseException) -> str:
-    """An error in one line: our own by its words, any other with its type and where it came from."""
+    """An error in one line: Signoff's own by its message, any other with its type and place."""
     words = one_line(str(error))
     if isinstance(error, SignoffError):
         return words
-    said = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    return said if (place := _raised_at(error)) is None else f"{said} (in {place})"
+    text = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return text if (place := _raised_at(error)) is None else f"{text} (in {place})"
 
 
 def one_line(text: str) -> str:
-    """A text from outside as it can be recorded, printed and sent: one line, not without end, printable."""
+    """A text from outside that is safe to record, print and send: one bounded, printable line."""
     words = " ".join(text.split())
     shown = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)

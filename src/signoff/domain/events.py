@@ -1,8 +1,7 @@
 """Everything that can happen to a release, as facts in the past tense.
 
-An event is what the ledger stores; state is only ever a fold over events. Streams: `deployment/<id>` for one release,
-`model/<name>` for the kill latch that spans a model's releases, `people` for who may sign, `policy` for the floor that
-every release is held to.
+The ledger stores events; state is a fold over them. Streams: `deployment/<id>` for one release, `model/<name>` for the
+kill switch of all releases of a model, `people` for who may sign, `policy` for the floor of every release.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from signoff.domain.venue import VenueKind
 
 
 class Phase(StrEnum):
-    """Where a live release stands."""
+    """The phase of a live release."""
 
     SHADOW = "shadow"
     LIMITED = "limited"
@@ -29,7 +28,7 @@ class Phase(StrEnum):
 
 
 class PauseReason(StrEnum):
-    """Any of these blocks an advance; none ever blocks a rollback."""
+    """Each of these blocks an advance and never a rollback."""
 
     MANUAL = "manual"
     INCONCLUSIVE = "inconclusive"
@@ -63,7 +62,7 @@ class Step(StrEnum):
 
 
 class Level(StrEnum):
-    """How a monitored figure stands to its thresholds. What cannot be told is unknown, and never good."""
+    """The level of a monitored figure against its thresholds. Unknown is never good."""
 
     OK = "ok"
     WARNING = "warning"
@@ -72,7 +71,7 @@ class Level(StrEnum):
 
 
 class DeadlineName(StrEnum):
-    """By when something of a rollback must have happened."""
+    """The deadlines of a rollback."""
 
     IMMEDIATE = "immediate"
     REVERT = "revert"
@@ -81,7 +80,7 @@ class DeadlineName(StrEnum):
 
 
 class Vote(StrEnum):
-    """What a signatory says."""
+    """The verdict of a signatory."""
 
     APPROVE = "approve"
     CONDITIONAL = "conditional"
@@ -94,9 +93,9 @@ class Vote(StrEnum):
 
 
 def key_mark(made_by: str, replaced: str) -> str:
-    """What is said of a signature whose key its person did not make, or that took the place of one in use."""
-    made = f" (key made by {made_by})" if made_by else ""
-    return f"{made} (key replaced {replaced})" if replaced else made
+    """The mark of a signature whose key another person made, or whose key replaced one in use."""
+    mark = f" (key made by {made_by})" if made_by else ""
+    return f"{mark} (key replaced {replaced})" if replaced else mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +103,8 @@ class Signature:
     """One person's signed decision; `envelope` is the DSSE envelope as JSON, verified before it got here.
 
     Of tier webauthn it carries an authenticator's assertion, and `key_id` is that of the credential. `key_made_by`
-    names who else made the private key, and so may have signed with it; empty where nobody else did. `key_replaced`
-    says when and by whom the key took the place of one in use; empty where it is the first.
+    names another person who made the private key and may have signed with it, or is empty. `key_replaced` says when and
+    by whom the key replaced one in use; empty for a first key.
     """
 
     person: str
@@ -124,7 +123,7 @@ class Signature:
 
     @property
     def made_with(self) -> str:
-        """What made the signature, as tables print it; who made the key is said where it was not the person."""
+        """The kind of signature for tables, with the maker of the key if it was another person."""
         return f"{self.tier.value} {self.key_id[:12]}…" + key_mark(self.key_made_by, self.key_replaced)
 
 
@@ -133,7 +132,7 @@ class Credential:
     """A WebAuthn credential: what a person's authenticator signs with, at one origin.
 
     `id` and `public_key` are as the authenticator gave them: base64url, and COSE in hex. `attestation` names the format
-    of what its maker says of it; `none` says nothing. `is_backed_up` tells that a provider keeps copies of the key.
+    of its maker's statement, `none` without one. `is_backed_up` says that a provider keeps copies of the key.
     """
 
     id: str
@@ -150,7 +149,7 @@ class Credential:
 
 
 class Because(StrEnum):
-    """Why somebody may not sign for a release."""
+    """Why a person may not sign for a release."""
 
     SUBMITTED = "submitted"
     ISSUED_TOKEN = "issued_token"
@@ -161,9 +160,9 @@ class Because(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barred:
-    """Somebody who may not sign for a release: the enrolled person, or whoever the source means where nobody fits.
+    """A person who may not sign for a release: an enrolled one, or a name that matches no enrolled person.
 
-    `known_as` is everything that the source calls them, so that a person who is found to be them later is barred too.
+    `known_as` has every name in the source, so that a person who is matched later is barred too.
     """
 
     name: str
@@ -175,7 +174,7 @@ class Barred:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """The root of all events; each one's `kind` names it in the ledger."""
+    """The root of all events; `kind` is the name in the ledger."""
 
 
 class Enrolment:
@@ -188,9 +187,9 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened(Event):
-    """A release was opened with the policy it will be held to and the people who may not approve it.
+    """A release was opened, with its policy and the people who may not approve it.
 
-    `grounds` says of each of the barred why, `unread` whose work could not be read. `floor` names the installation's
+    `grounds` has the reasons of each barred person, `unread` what could not be read. `floor` names the installation's
     policy; `policy` is that one for this type of deployment, with the dossier's stricter thresholds. A release that an
     older Signoff opened has no floor: its policy came with it.
     """
@@ -216,9 +215,9 @@ class Opened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted(Event):
-    """A version that was live before Signoff came is recorded as the champion: never validated here, and said so.
+    """A version that was live before Signoff is recorded as the champion and as never validated here.
 
-    `bound` is the registered version as it was then; where there is none, `unbound` says why.
+    `bound` is the registered version at that time; without one `unbound` says why.
     """
 
     kind: Literal["adopted"] = "adopted"
@@ -234,7 +233,7 @@ class Adopted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
-    """A finding as the ledger keeps it."""
+    """A finding in the ledger."""
 
     key: str
     outcome: Outcome
@@ -247,12 +246,11 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validated(Event):
-    """Every gate ran; `package` is the digest of the manifest of what was validated.
+    """Every gate ran; `package` is the digest of the manifest of the validated files.
 
-    `replay_seed` is what the dates of the point-in-time replay were drawn with; it was always 0 before it was drawn.
-    `bound` is the registered version whose files the package names, `bound_previous` the version that the release falls
-    back to, as both were then. Where nothing is bound, `unbound` says why. `profile` is what live data will be held
-    against; an older Signoff kept none.
+    `replay_seed` drew the dates of the point-in-time replay; older versions used 0. `bound` is the registered version
+    of the package's files, `bound_previous` the fallback, both at that time; without them `unbound` says why. `profile`
+    is the reference for live data; an older Signoff kept none.
     """
 
     kind: Literal["validated"] = "validated"
@@ -267,7 +265,7 @@ class Validated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredAgain(Event):
-    """Another registration carries the tag of a version that was approved under its own number: an alarm."""
+    """Alarm: another registration has the tag of a version that was approved under its own number."""
 
     kind: Literal["registered_again"] = "registered_again"
     version: str
@@ -277,9 +275,9 @@ class RegisteredAgain(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesChanged(Event):
-    """The registry holds other bytes under an approved number than the ones that were approved: an alarm.
+    """Alarm: an approved number of the registry has other bytes than those approved.
 
-    `found` names each file with the digest that was expected and the one that was found.
+    `found` names each file with its expected and found digests.
     """
 
     kind: Literal["files_changed"] = "files_changed"
@@ -291,7 +289,7 @@ class FilesChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideSigned(Event):
-    """A person took responsibility for the gates that block."""
+    """A person overrode the gates that block."""
 
     kind: Literal["override_signed"] = "override_signed"
     signature: Signature
@@ -299,7 +297,7 @@ class OverrideSigned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested(Event):
-    """The memo was issued for approval; signatures from here on are over this manifest."""
+    """The memo was issued for approval; later signatures are over this manifest."""
 
     kind: Literal["approval_requested"] = "approval_requested"
     manifest: str
@@ -313,7 +311,7 @@ class ApprovalSigned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRejected(Event):
-    """A rejection sticks: the release ends here."""
+    """A signatory rejected the release, which ends it."""
 
     kind: Literal["approval_rejected"] = "approval_rejected"
     signature: Signature
@@ -329,7 +327,7 @@ class Approved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalsVoided(Event):
-    """Bytes changed beneath the signatures; all of them are void."""
+    """Signed bytes changed, so all signatures are void."""
 
     kind: Literal["approvals_voided"] = "approvals_voided"
     changed: tuple[str, ...]
@@ -337,7 +335,7 @@ class ApprovalsVoided(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionMet(Event):
-    """The role that set a condition says that it is met."""
+    """The role that set a condition cleared it."""
 
     kind: Literal["condition_met"] = "condition_met"
     role: Role
@@ -348,9 +346,9 @@ class ConditionMet(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """What an edition of the memo says of one certification of section 12; `against` is empty where it is evidenced.
+    """One certification of section 12 in an edition of the memo; `against` is empty if it is evidenced.
 
-    Contradicted is what the evidence says the opposite of; the rest lacks evidence.
+    Contradicted means that the evidence says the opposite; otherwise evidence is lacking.
     """
 
     certification: CertifiedSentence
@@ -360,7 +358,7 @@ class Certified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoIssued(Event):
-    """An edition of a memo was written: its manifest's digest, and what it is, with what section 12 certifies in it."""
+    """An edition of a memo was written, with the digest of its manifest and the certifications of section 12."""
 
     kind: Literal["memo_issued"] = "memo_issued"
     edition: str
@@ -370,7 +368,7 @@ class MemoIssued(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployerSigned(Event):
-    """Who starts the rollout signed section 12, over the manifest that was approved; this approves nothing."""
+    """The person who starts the rollout signed section 12, over the approved manifest. This is not an approval."""
 
     kind: Literal["deployer_signed"] = "deployer_signed"
     person: str
@@ -384,7 +382,7 @@ class DeployerSigned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemDone(Event):
-    """A person did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
+    """A person did an item of section 9: a meeting, a dashboard, a document, a message."""
 
     kind: Literal["item_done"] = "item_done"
     item: str
@@ -405,8 +403,8 @@ class PhaseEntered(Event):
 class Reading:
     """One monitored figure on one day: its value, and its level against the thresholds in force.
 
-    It rests on `n` data where `needed` are needed, the newest of them from `as_of`; None where nobody counted.
-    `is_young` says that it is unknown only because too few sessions have passed since the release was live.
+    It has `n` data of `needed`, the newest from `as_of`; None if not counted. `is_young` says that it is unknown only
+    because the release has lived through too few sessions.
     """
 
     key: str
@@ -420,18 +418,18 @@ class Reading:
 
     @property
     def word(self) -> str:
-        """The level as people read it: what is unknown because its newest datum is too old is called stale."""
+        """The level in words; unknown because the newest datum is too old is "stale"."""
         return "stale" if self.level == Level.UNKNOWN and "stale: " in self.detail else self.level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed(Event):
-    """One day of monitoring. `fired` names the rollback triggers that hold; `unmet` what keeps it from advancing.
+    """One day of monitoring. `fired` names the rollback triggers that hold, `unmet` what blocks an advance.
 
     `concerns` are the critical and unknown readings, or "no data". An older Signoff recorded None, and such a day
-    counts neither as silence nor as judged. A session that was looked at before its data came is observed once more.
-    `open_until` is the close of a session that was looked at before it: such a look is told and never recorded.
-    `reference` is the reference for drift that was found; the first one of a release is the one it is held to.
+    counts neither as silence nor as judged. A session observed before its data came is observed again. `open_until` is
+    the close of a session observed before its close, which is printed and never recorded. `reference` is the drift
+    reference of that day; the first one of a release counts.
     """
 
     kind: Literal["observed"] = "observed"
@@ -447,7 +445,7 @@ class Observed(Event):
 
     @property
     def is_heard(self) -> bool:
-        """Whether the session was no silence: data came, and what is still unknown only waits for more sessions."""
+        """Whether the session was not silent: data came, and unknown readings only wait for more sessions."""
         return self.is_conclusive or (
             self.counts
             and any(reading.is_young for reading in self.readings)
@@ -457,7 +455,7 @@ class Observed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapitalCut(Event):
-    """Capital fell because of so many sessions in a row without conclusive data; only a person brings it back."""
+    """Capital was cut after so many sessions in a row without conclusive data; only a person restores it."""
 
     kind: Literal["capital_cut"] = "capital_cut"
     allocation_pct: int
@@ -467,7 +465,7 @@ class CapitalCut(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionNotHeld(Event):
-    """A person declared that the venue did not hold a session: it is not silence, and no day of a phase."""
+    """A person declared that the venue did not hold a session; it counts neither as silence nor as a day of a phase."""
 
     kind: Literal["session_not_held"] = "session_not_held"
     session: date
@@ -508,10 +506,10 @@ class RollbackStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone(Event):
-    """A step of the rollback finished, with what was seen, and which venue there was to ask.
+    """A step of the rollback finished, with its detail and the kind of venue.
 
-    Older Signoffs had the simulated venue alone. `restored_digest` is that of the files which the alias names since the
-    step `revert`; None where no version was restored, or its artefacts are not bound.
+    Older versions of Signoff had the simulated venue alone. `restored_digest` is of the files that the alias names
+    since the step `revert`; None if no version was restored or its artefacts are not bound.
     """
 
     kind: Literal["step_done"] = "step_done"
@@ -524,9 +522,9 @@ class StepDone(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlatAttested(Event):
-    """A person says that no order and no unwanted position of the model is open; no venue said so.
+    """A person attests, without a venue, that the model has no open order and no unwanted position.
 
-    `venue` is what the installation had to ask.
+    `venue` is the kind of venue of the installation.
     """
 
     kind: Literal["flat_attested"] = "flat_attested"
@@ -537,7 +535,7 @@ class FlatAttested(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackStuck(Event):
-    """A step could not finish: people are paged, and the model stays fenced."""
+    """A step could not finish: people are paged, and orders stay halted."""
 
     kind: Literal["rollback_stuck"] = "rollback_stuck"
     step: Step
@@ -575,7 +573,7 @@ class Reinstated(Event):
 
 
 class Delivery(StrEnum):
-    """How a notice went out. An older Signoff did not record it."""
+    """How a notice was sent; an older Signoff did not record it."""
 
     UNRECORDED = ""
     FILE = "file"
@@ -584,7 +582,7 @@ class Delivery(StrEnum):
 
 
 def receipt_in_words(delivery: Delivery, receiver: str, channel: str) -> str:
-    """What became of a notice; "sent by email" only where a mail server took it."""
+    """What became of a notice; "sent by email" only if a mail server accepted it."""
     match delivery:
         case Delivery.FILE:
             return f"written to {receiver}"
@@ -598,12 +596,11 @@ def receipt_in_words(delivery: Delivery, receiver: str, channel: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed(Event):
-    """A rollback was rehearsed; seconds a step, and whether each budget held.
+    """A rollback was rehearsed, with the seconds of each step and whether the budgets held.
 
-    `restored_version` is what was loaded and run. The events are those that a process had acknowledged before it was
-    killed, and how many of them were gone afterwards; None where that was not measured. `venue` is the kind that was
-    there; older rehearsals had the simulated one. Without a venue nobody knows which orders were left. `failed` is the
-    step that could not be done, and why.
+    `restored_version` was loaded and run. The events are those acknowledged by a process before it was killed, and
+    those of them that were lost; None if not measured. `venue` is its kind; older rehearsals had the simulated one.
+    Without a venue the orders left are unknown. `failed` is the step that could not be done, and why.
     """
 
     kind: Literal["rehearsed"] = "rehearsed"
@@ -620,7 +617,7 @@ class Rehearsed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeSent(Event):
-    """A notice went out, once: by which delivery, and who took it. `channel` is the one that it was meant for."""
+    """A notice was sent once, with its delivery and who accepted it. `channel` is its intended channel."""
 
     kind: Literal["notice_sent"] = "notice_sent"
     notice: str
@@ -632,18 +629,18 @@ class NoticeSent(Event):
 
     @property
     def words(self) -> str:
-        """What became of the notice, as pages print it."""
+        """What became of the notice, in words."""
         return receipt_in_words(self.delivery, self.receiver, self.channel)
 
     @property
     def is_received(self) -> bool:
-        """Whether somebody else took it; a file in the home is nobody's."""
+        """Whether a service or mail server accepted it; a file in the home does not count."""
         return self.delivery is not Delivery.FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reviewed(Event):
-    """The 30-day review, closed with its figures. `ended` says how a release that is no success came to its end."""
+    """The 30-day review was closed with its figures. `ended` says how an unsuccessful release ended."""
 
     kind: Literal["reviewed"] = "reviewed"
     readings: tuple[Reading, ...]
@@ -679,9 +676,9 @@ class Rearmed(Event):
 class PersonEnrolled(Event, Enrolment):
     """A person may sign in these roles with this key.
 
-    `logins` is what git, the experiment tracker or the machine call them; none says nothing new about that.
-    `key_made_by` names who made the private key where it was not the person. `replaces_key` says that another key of
-    theirs was in use, and that this was meant; `key_replaced` says when that took effect and by whom.
+    `logins` are the names in git, the experiment tracker or the machine; without any, known ones stay. `key_made_by`
+    names another person who made the private key. `replaces_key` confirms that a key in use is replaced; `key_replaced`
+    says when that took effect and by whom.
     """
 
     kind: Literal["person_enrolled"] = "person_enrolled"
@@ -698,7 +695,7 @@ class PersonEnrolled(Event, Enrolment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostMortemHeld(Event):
-    """People met over a rollback and wrote down what they learned; without a `root_cause` that stays open."""
+    """A post-mortem of a rollback was held; without a `root_cause` the cause stays open."""
 
     kind: Literal["post_mortem_held"] = "post_mortem_held"
     notes: str
@@ -707,7 +704,7 @@ class PostMortemHeld(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutiesGranted(Event, Enrolment):
-    """A person may do what these duties allow, beside those that their roles bring."""
+    """A person received these access roles beside those of their roles."""
 
     kind: Literal["duties_granted"] = "duties_granted"
     name: str
@@ -716,7 +713,7 @@ class DutiesGranted(Event, Enrolment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutiesWithdrawn(Event):
-    """A person may no longer act in these duties, nor sign in these roles. What they signed stands."""
+    """A person lost these access roles and roles. Earlier signatures stay valid."""
 
     kind: Literal["duties_withdrawn"] = "duties_withdrawn"
     name: str
@@ -727,7 +724,7 @@ class DutiesWithdrawn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectBound(Event, Enrolment):
-    """Whoever the identity provider calls this subject is this person."""
+    """A subject of the identity provider was bound to a person."""
 
     kind: Literal["subject_bound"] = "subject_bound"
     name: str
@@ -744,7 +741,7 @@ class SubjectUnbound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenIssued(Event):
-    """A token may be used until then; only the digest of its secret is kept."""
+    """A token was issued until then; only the digest of its secret is kept."""
 
     kind: Literal["token_issued"] = "token_issued"
     token: str
@@ -766,7 +763,7 @@ EnrolmentEvent = PersonEnrolled | DutiesGranted | SubjectBound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentProposed(Event):
-    """One person wants another to hold roles, duties or a subject; it takes effect when a second person confirms."""
+    """A person proposed roles, access roles or a subject for another; a second person has to confirm."""
 
     kind: Literal["enrolment_proposed"] = "enrolment_proposed"
     proposal: str
@@ -776,7 +773,7 @@ class EnrolmentProposed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentConfirmed(Event):
-    """A second person agreed; the change itself is the next event."""
+    """A second person confirmed; the change itself is the next event."""
 
     kind: Literal["enrolment_confirmed"] = "enrolment_confirmed"
     proposal: str
@@ -806,10 +803,10 @@ class BootstrapUsed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialEnrolled(Event):
-    """A person may sign with this authenticator too.
+    """A person enrolled this authenticator.
 
-    `registration` is what it answered when the credential was made. `voucher` is an envelope over the credential,
-    signed with what the person held before; it is empty for a person who never held a key or a credential.
+    `registration` is its answer when the credential was made. `voucher` is an envelope over the credential, signed with
+    an earlier key or credential of the person; empty if there was none.
     """
 
     kind: Literal["credential_enrolled"] = "credential_enrolled"
@@ -821,7 +818,7 @@ class CredentialEnrolled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialWithdrawn(Event):
-    """A person no longer signs with this authenticator. What it signed stands."""
+    """An authenticator was withdrawn. Its earlier signatures stay valid."""
 
     kind: Literal["credential_withdrawn"] = "credential_withdrawn"
     name: str
@@ -831,10 +828,10 @@ class CredentialWithdrawn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyProposed(Event):
-    """A person signed for another policy of the installation; it is in force once a second person signs the same.
+    """A person signed a new policy of the installation, which is in force once a second person signs it.
 
-    `content` is the policy's canonical JSON, `number` the version that it would be, `replaces` the digest of the policy
-    that was confirmed before, empty where none was.
+    `content` is the policy's canonical JSON, `number` its version, `replaces` the digest of the policy confirmed
+    before, or empty.
     """
 
     kind: Literal["policy_proposed"] = "policy_proposed"
@@ -848,7 +845,7 @@ class PolicyProposed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyConfirmed(Event):
-    """A second person signed the same policy: it is in force, and every other proposal is void."""
+    """A second person signed the policy: it is in force, and all other proposals are void."""
 
     kind: Literal["policy_confirmed"] = "policy_confirmed"
     proposal: str
@@ -919,11 +916,10 @@ AnyEvent = (
 
 
 class ActorProof(StrEnum):
-    """What the name of an actor rests on.
+    """How an actor's name was proved.
 
-    `unauthenticated` is a name that was given on the machine itself, with --as or by the account: nobody checked it.
-    `authenticated` came in at a server, by a token or a sign-in. `program` is the worker of the installation. An older
-    Signoff recorded nothing.
+    `unauthenticated` is an unchecked name given on the machine itself, by --as or the account. `authenticated` came to
+    a server with a token or a sign-in. `program` is the worker of the installation. An older Signoff recorded nothing.
     """
 
     UNRECORDED = ""
@@ -933,13 +929,13 @@ class ActorProof(StrEnum):
 
     @property
     def mark(self) -> str:
-        """What is said beside a name that nobody checked; nothing beside another."""
+        """The mark beside an unchecked name; empty beside a checked one."""
         return f" ({self.value})" if self is ActorProof.UNAUTHENTICATED else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """An event as it happened: who, when, in which stream, as which revision of it. `proof` is of the actor's name."""
+    """An event with its actor, time, stream and revision. `proof` is of the actor's name."""
 
     stream: str
     revision: int

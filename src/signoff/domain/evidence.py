@@ -1,7 +1,7 @@
-"""What was measured: the arrays behind every computed line of the memo, each with the file it came from.
+"""The measurements: the arrays behind every computed line of the memo, each with its file.
 
-Parsed and checked at the edge (ordered, unique, finite, zoned); trusted inside. A part that was not given is None, and
-whatever needs it is inconclusive.
+They are checked at the edge (ordered, unique, finite, zoned) and trusted inside. A missing part is None, and whatever
+needs it is inconclusive.
 """
 
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ Symbols = NDArray[np.str_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodedSymbols:
-    """A long column of names as places in a short list; it reads like the array of its texts.
+    """A long column of names as places in a short list, readable like the array of its texts.
 
-    Five million names of six letters are 120 MB as an array of texts, and 10 to 20 MB so.
+    Five million names of six letters take 120 MB as texts, and 10 to 20 MB here.
     """
 
     codes: NDArray[np.unsignedinteger]
@@ -53,19 +53,19 @@ class CodedSymbols:
         return self.codes.size
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Symbols:
-        found: Symbols = self.names[self.codes[rows]]
-        return found
+        symbols: Symbols = self.names[self.codes[rows]]
+        return symbols
 
     def __array__(self, dtype: np.dtype | None = None, *, copy: bool | None = None) -> Symbols:
-        found: Symbols = self.names[self.codes]
-        return found if dtype is None else found.astype(dtype)
+        symbols: Symbols = self.names[self.codes]
+        return symbols if dtype is None else symbols.astype(dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absences:
-    """Predictions that a symbol lacks between its first and its last: an index that it left, a holiday, or a loss.
+    """Predictions that a symbol lacks between its first and last: it left an index, a holiday, or a loss.
 
-    A symbol is expected at the hours of the day at which it is predicted at all, so markets may close when they do.
+    A symbol is expected at its usual hours of the day, so markets may close.
     """
 
     expected: int
@@ -76,7 +76,7 @@ class Absences:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file of evidence as it was read."""
+    """A file of evidence."""
 
     name: str
     sha256: str
@@ -88,8 +88,8 @@ class Source:
 class Returns:
     """Simple returns; all arrays of length T. `costs` says whether they are net of them.
 
-    `left_out` says which rows of the file are not among them, and by which rule. `sampling` is what dates and dossier
-    say of time, `bars` are the rows of the file where they carry a time of the day.
+    `left_out` says which rows of the file are omitted, and by which rule. `sampling` is what dates and dossier say
+    about time, `bars` are the rows of a file with times of the day.
     """
 
     source: Source
@@ -105,13 +105,13 @@ class Returns:
 
     @property
     def time(self) -> Sampling:
-        """How often it has a row: as it was read, else as its dates say."""
+        """Its sampling: as read, else as its dates show."""
         if self.sampling is not None:
             return self.sampling
         values: object = self.returns
         is_sound = isinstance(values, np.ndarray) and values.shape == self.dates.shape and values.dtype.kind == "f"
-        found = inferred(self.dates, self.returns if is_sound else None)
-        return found if isinstance(found, Sampling) else Sampling()
+        frequency = inferred(self.dates, self.returns if is_sound else None)
+        return frequency if isinstance(frequency, Sampling) else Sampling()
 
     @property
     def period(self) -> tuple[date, date]:
@@ -130,7 +130,7 @@ class Trials:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predictions:
-    """What the model said and what then happened, one row a prediction."""
+    """Predictions and realised returns, one row a prediction."""
 
     source: Source
     timestamps: Instants
@@ -145,8 +145,8 @@ class Predictions:
 class PaperLog:
     """One row a prediction in paper trading; quantity 0 where no order followed (prices are NaN there).
 
-    `bar_low` and `bar_high` are the prices that were traded at in the bar of the fill, NaN where unknown. `versions`
-    and `runs` are those that the log names as the model's, none where it names none.
+    `bar_low` and `bar_high` are the lowest and highest prices in the bar of the fill, NaN if unknown. `versions` and
+    `runs` are the model's in the log, empty if it names none.
     """
 
     source: Source
@@ -167,7 +167,7 @@ class PaperLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Positions:
-    """Weights held, one row a date and symbol; ADV in USD, NaN where unknown."""
+    """Weights held, one row a date and symbol; ADV in USD, NaN if unknown."""
 
     source: Source
     dates: Days
@@ -179,7 +179,7 @@ class Positions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AssetReturns:
-    """Simple daily returns of what is traded, one row a date and symbol; they may reach back before the backtest."""
+    """Simple daily returns of the assets, one row a date and symbol; they may begin before the backtest."""
 
     source: Source
     dates: Days
@@ -198,7 +198,7 @@ class SuiteName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportedTest:
-    """One test of a report; `day` is the day that its report says it ran, "" where it says none."""
+    """One test of a report; `day` is the day of the run by the report, or ""."""
 
     group: str
     name: str
@@ -208,7 +208,7 @@ class ReportedTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteResult:
-    """What a JUnit file says of one suite; skipped tests have not passed."""
+    """The result of one suite in a JUnit file; skipped tests have not passed."""
 
     passed: int
     total: int
@@ -218,7 +218,7 @@ class SuiteResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitFinding:
-    """One thing that did not hold, on `n` of the `of` dates, rows or names that were looked at."""
+    """One fault, on `n` of the `of` dates, rows or names that were checked."""
 
     feature: str
     kind: str
@@ -231,7 +231,7 @@ class PitFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitAudit:
-    """One audit beside the replay, and what it looked at; one that looked at nothing says nothing."""
+    """One audit beside the replay and its sample; an audit without a sample shows nothing."""
 
     name: str
     dates_checked: int
@@ -246,7 +246,7 @@ class PitAudit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayGap:
-    """A run of decision dates that no replay could be drawn from."""
+    """A run of decision dates that the replay could not cover."""
 
     first: date
     last: date
@@ -260,11 +260,11 @@ class ReplayGap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """Which part of the record the point-in-time replay was drawn from.
+    """The part of the record that the point-in-time replay covers.
 
     `dates` of the `of` decision dates have features and inputs, from `first` to `last`; `gaps` are the others. `pairs`
-    of `of_pairs` counts dates and symbols, 0 of 0 where the features name no symbol of the record. `symbols` says of
-    each symbol that lacks decisions how many it has. `record` and `record_dates` are the backtest's own.
+    of `of_pairs` counts dates and symbols, 0 of 0 if the features name no symbol of the record. `symbols` has a
+    sentence on each symbol that lacks decisions. `record` and `record_dates` are the backtest's.
     """
 
     dates: int
@@ -280,20 +280,19 @@ class Replayed:
 
     @property
     def share(self) -> float:
-        """The part of the decisions that was replayed: of dates, or of dates and symbols where that is less."""
+        """The share of decisions that was replayed: of dates, or of dates and symbols if that is less."""
         of_dates = self.dates / self.of if self.of else 0.0
         return min(of_dates, self.pairs / self.of_pairs) if self.of_pairs else of_dates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitEvidence:
-    """The point-in-time replay: what was recomputed and what moved. `error` when it could not run.
+    """The point-in-time replay: what was recomputed and what changed. `error` says why it could not run.
 
-    `findings` are those of the replay and of every audit; the counts are the replay's. `protection` says what the
-    feature code could not reach while it ran, None where it did not run. `code` is what ran, by path;
-    `environment` what it could import. `declared` are those of the features that are said to come from times alone, and
-    `declared_decisions` those of the strategy. `replayed` says which part of the record was replayed; an older Signoff
-    kept no range.
+    `findings` are of the replay and every audit; the counts are the replay's. `protection` says what the feature code
+    could not reach, None if it did not run. `code` is the code by path; `environment` what it could import. `declared`
+    are the features declared to come from times alone, and `declared_decisions` those of the strategy. `replayed` is
+    the part of the record that was replayed; an older Signoff kept none.
     """
 
     findings: tuple[PitFinding, ...]
@@ -312,10 +311,10 @@ class PitEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
-    """What the registry knows of a model: which of the versions asked for are there, and what an alias names.
+    """A model in the registry: which of the wanted versions it has, and what an alias names.
 
-    `numbers` is the registry's own number of each version found, the latest where several have its tag; `registrations`
-    are all of them. `namesakes` are other registered models that have every version that is missing here.
+    `numbers` are the registry's numbers of the versions, the latest if several have the tag; `registrations` are all of
+    them. `namesakes` are other registered models that have every version that is missing here.
     """
 
     is_registered: bool
@@ -337,9 +336,9 @@ class RegisteredModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredVersion:
-    """One version as the registry knows it; what it does not know is empty or None.
+    """One version in the registry; unknown fields are empty or None.
 
-    `pin` names its files and `contents` holds the bytes of those that are kept; both only where they were asked for.
+    `pin` names its files, and `contents` has the bytes of those that are kept; both only on request.
     """
 
     model: str
@@ -365,7 +364,7 @@ class RegisteredVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedTable:
-    """A table that was fetched from the experiment tracker: whose runs it came from, and how many named nobody.
+    """A table from the experiment tracker, with the users of its runs and the number of runs without a user.
 
     `ids` are the ids of these runs; an older Signoff kept none.
     """
@@ -379,11 +378,11 @@ class TrackedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that was measured about one release; `stress` is the model run again outside of the backtest.
+    """All measurements of one release; `stress` is the model run again outside the backtest.
 
-    `has_registry` says whether a model registry was asked for the two versions. `largest_return` is the largest gain of
-    one period that the dossier declares, None where it declares none. `coverage` is what its calendar says of each
-    table of returns, empty where no calendar was asked.
+    `has_registry` says whether a model registry was asked for the two versions. `largest_return` is the largest
+    declared gain of one period, or None. `coverage` compares each table of returns with its calendar, empty without
+    one.
     """
 
     backtest: Returns

@@ -1,8 +1,7 @@
-"""Rows of a daily table that no market made: weekends of zeros, and values that were carried forward.
+"""Filled-in rows of a daily table: weekends of zeros, and values that were carried forward.
 
-A row that was filled in is no observation. It makes a record longer and quieter than it was: weekends of zeros turn a
-value at risk that fails into one that passes. So such rows are left out by a fixed rule, and the rule is printed with
-what it left out.
+A filled-in row is not an observation. It makes a record longer and quieter: weekends of zeros turn a value at risk that
+fails into one that passes. So a fixed rule leaves such rows out, and the rule is printed with the rows.
 """
 
 from collections.abc import Iterator
@@ -15,11 +14,11 @@ from numpy.typing import NDArray
 from signoff.domain.evidence import Days, Floats
 
 STRETCH: Final = 5
-"""Equal returns in a row from which on they were filled in: two equal returns may be chance, five are none."""
+"""The fewest equal returns in a row that count as filled in: two may be chance, five are not."""
 WEEKENDS: Final = 0.9
 MOST_QUIET: Final = 0.5
 BY_CHANCE: Final = 0.001
-"""How probable it may be that so many rows are quiet as the others are, where they are taken for filled ones."""
+"""The largest probability of so many quiet rows by chance for them to count as filled in."""
 LISTED: Final = 3
 WEEKEND_RULE: Final = (
     f"weekend rows that are zero or repeat the row before are left out, where at least {WEEKENDS:.0%} of the weekend "
@@ -37,32 +36,32 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filled:
-    """Which rows were filled in, and in words which they are and by what rule they are left out."""
+    """The filled-in rows, with notes on them and the rule that leaves them out."""
 
     rows: Mask
     notes: tuple[str, ...]
 
 
 def filled(dates: Days, returns: Floats) -> Filled:
-    """The rows of a record that are left out of every figure: weekends when nothing traded, and filled stretches."""
+    """The rows of a record that are left out of every figure: weekends without trading, and filled stretches."""
     weekend = _quiet_weekends(dates, returns)
     stretch = np.zeros(returns.size, dtype=np.bool_)
-    kept = np.flatnonzero(~weekend)
-    stretches = [] if _is_one_value(returns) else list(_stretches(returns[kept]))
-    stretches = [(first, last) for first, last in stretches if returns[kept[first]] != 0]
+    rows = np.flatnonzero(~weekend)
+    stretches = [] if _is_one_value(returns) else list(_stretches(returns[rows]))
+    stretches = [(first, last) for first, last in stretches if returns[rows[first]] != 0]
     for first, last in stretches:
-        stretch[kept[first + 1 : last + 1]] = True
+        stretch[rows[first + 1 : last + 1]] = True
     notes = []
     if weekend.any():
         notes.append(f"{int(weekend.sum()):,} weekend rows from {dates[weekend][0]} on ({WEEKEND_RULE})")
     if stretch.any():
-        spans = _spans(dates[kept], stretches)
+        spans = _spans(dates[rows], stretches)
         notes.append(f"{int(stretch.sum()):,} filled rows in {spans} ({STRETCH_RULE})")
     return Filled(weekend | stretch, tuple(notes))
 
 
 def filled_holidays(dates: Days, returns: Floats, calendar: str, sessions: Days) -> Filled:
-    """The rows on weekdays when an exchange is shut, where prices were only carried on over them."""
+    """The rows on weekdays when an exchange is shut, if prices were only carried forward on them."""
     nothing = Filled(np.zeros(returns.size, dtype=np.bool_), ())
     shut = np.is_busday(dates) & ~np.isin(dates, sessions)
     if not shut.any():
@@ -79,7 +78,7 @@ def filled_holidays(dates: Days, returns: Floats, calendar: str, sessions: Days)
 
 
 def idle(dates: Days, returns: Floats) -> Filled:
-    """The rows of a record in long stretches of zeros, which say nothing of the risk of what is held."""
+    """The rows in long stretches of zeros, which say nothing about the risk of a position."""
     rows = np.zeros(returns.size, dtype=np.bool_)
     if _is_one_value(returns):
         return Filled(rows, ())
@@ -105,8 +104,8 @@ def _quiet_weekends(dates: Days, returns: Floats) -> Mask:
 def quiet(returns: Floats) -> Mask:
     """Rows that are zero or repeat the row before."""
     repeats = np.concatenate([[False], returns[1:] == returns[:-1]]) if returns.size else np.zeros(0, dtype=np.bool_)
-    found: Mask = (returns == 0) | repeats
-    return found
+    rows: Mask = (returns == 0) | repeats
+    return rows
 
 
 def _stretches(returns: Floats) -> Iterator[tuple[int, int]]:
@@ -125,6 +124,6 @@ def _is_one_value(returns: Floats) -> bool:
 
 
 def _spans(dates: Days, stretches: list[tuple[int, int]]) -> str:
-    said = ", ".join(f"{dates[first]} to {dates[last]}" for first, last in stretches[:LISTED])
+    listed = ", ".join(f"{dates[first]} to {dates[last]}" for first, last in stretches[:LISTED])
     rest = len(stretches) - LISTED
-    return f"{len(stretches)} stretches: {said}" + (f" and {rest} more" if rest > 0 else "")
+    return f"{len(stretches)} stretches: {listed}" + (f" and {rest} more" if rest > 0 else "")

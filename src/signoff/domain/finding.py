@@ -1,4 +1,4 @@
-"""What a gate says: an outcome with the statistic, threshold, sample and method it rests on."""
+"""The finding of a gate: its outcome with statistic, threshold, sample and method."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,7 +9,7 @@ from signoff.domain.quantity import Quantity
 
 
 class Comparison(StrEnum):
-    """How a statistic must stand to its threshold."""
+    """How a statistic is compared with its threshold."""
 
     AT_LEAST = "≥"
     AT_MOST = "≤"
@@ -17,7 +17,7 @@ class Comparison(StrEnum):
     ABOVE = ">"
 
     def holds(self, value: float, threshold: float) -> bool:
-        """Whether `value` satisfies the threshold; NaN satisfies none."""
+        """Whether `value` satisfies the threshold; NaN does not."""
         match self:
             case Comparison.AT_LEAST:
                 return value >= threshold
@@ -31,7 +31,7 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One gate's verdict. `key` is the name in the policy; `figures` are what a reader needs to judge it again.
+    """One gate's verdict. `key` is the name in the policy; `figures` let a reader judge it again.
 
     `turning_point` says what would change the verdict; `charts` are drawn from the arrays that were judged.
     """
@@ -53,7 +53,7 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """Whether this finding alone keeps a release from production."""
+        """Whether this finding alone blocks a release."""
         return self.is_blocking and self.outcome is not Outcome.PASS
 
     @property

@@ -1,9 +1,9 @@
-"""What a signed notice of the flags says, in both formats, for whoever writes it and whoever reads it.
+"""The content of a signed notice of the flags, in both formats, for writers and readers.
 
-The second format tells every version of a model with its own share. The first one has a single set of flags, which are
-those of the only version alive, and closed where several are; it is there for desks that do not ask for the second.
-Neither says why silence cut capital: that is for people.
-What a format signs begins with its own words, so that no notice of one can pass for a notice of the other.
+The second format has every version of a model with its own share. The first has one set of flags, those of the only
+live version, and closed flags if several are live; it serves desks that do not ask for the second. Neither says why
+silence cut capital, which is for people. Signed bytes begin with the name of their format, so that a notice of one
+format cannot pass for one of the other.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from signoff.domain.flags import Flags, FlagsRevision, FlagState, KillCount, Sha
 
 
 class Format(IntEnum):
-    """The formats of notices, by the number that a desk asks for."""
+    """The formats of notices, by the number in a desk's request."""
 
     FIRST = 1
     SECOND = 2
@@ -27,47 +27,47 @@ MOST_PCT: Final = 100
 
 
 class NoControlError(ValueError):
-    """What was signed is not the control of a model."""
+    """The signed content is not the control of a model."""
 
 
-def control(told: Flags) -> dict[str, object]:
-    """All of a model's flags at once, each version with its own."""
+def control(flags: Flags) -> dict[str, object]:
+    """All flags of a model, by version."""
     return {
-        "model": told.model,
-        "state": told.state,
-        "version": told.version,
-        "candidate": told.candidate,
-        "flags_revision": told.revision,
-        "kill_count": told.kill_count,
-        "versions": {share.version: _said(share) for share in told.versions},
+        "model": flags.model,
+        "state": flags.state,
+        "version": flags.version,
+        "candidate": flags.candidate,
+        "flags_revision": flags.revision,
+        "kill_count": flags.kill_count,
+        "versions": {share.version: _flags(share) for share in flags.versions},
     }
 
 
-def control_in(form: Format, told: Flags) -> dict[str, object]:
-    """The control of a model as a notice of this format says it."""
+def control_in(form: Format, flags: Flags) -> dict[str, object]:
+    """The control of a model in this format."""
     if form is Format.SECOND:
-        return control(told)
+        return control(flags)
     return {
-        "rev": told.revision,
-        "model": told.model,
-        "state": told.state,
-        "version": told.version,
-        "candidate": told.candidate,
-        "enabled": told.enabled,
-        "allocation_pct": told.allocation_pct,
-        "shadow_mode": told.shadow_mode,
-        "epoch": told.kill_count,
+        "rev": flags.revision,
+        "model": flags.model,
+        "state": flags.state,
+        "version": flags.version,
+        "candidate": flags.candidate,
+        "enabled": flags.enabled,
+        "allocation_pct": flags.allocation_pct,
+        "shadow_mode": flags.shadow_mode,
+        "epoch": flags.kill_count,
     }
 
 
-def read_control(form: Format, said: object) -> Flags:
-    """The flags that a control of this format tells; NoControlError where it tells none."""
-    if not isinstance(said, dict):
+def read_control(form: Format, body: object) -> Flags:
+    """The flags in a control of this format; NoControlError if it is not one."""
+    if not isinstance(body, dict):
         raise NoControlError
-    return _read_second(said) if form is Format.SECOND else _read_first(said)
+    return _read_second(body) if form is Format.SECOND else _read_first(body)
 
 
-def _said(share: Share) -> dict[str, object]:
+def _flags(share: Share) -> dict[str, object]:
     return {
         "state": share.state,
         "enabled": share.enabled,
@@ -76,97 +76,97 @@ def _said(share: Share) -> dict[str, object]:
     }
 
 
-def _read_second(said: Mapping[str, object]) -> Flags:
-    versions = said.get("versions")
+def _read_second(body: Mapping[str, object]) -> Flags:
+    versions = body.get("versions")
     if not isinstance(versions, dict):
         raise NoControlError
-    told = Flags(
-        model=_text(said, "model"),
-        revision=FlagsRevision(_number(said, "flags_revision")),
-        state=_state(said),
-        version=_text_or_none(said, "version"),
-        candidate=_text_or_none(said, "candidate"),
+    flags = Flags(
+        model=_text(body, "model"),
+        revision=FlagsRevision(_number(body, "flags_revision")),
+        state=_state(body),
+        version=_text_or_none(body, "version"),
+        candidate=_text_or_none(body, "candidate"),
         enabled=False,
         allocation_pct=0,
         shadow_mode=False,
-        kill_count=KillCount(_number(said, "kill_count")),
+        kill_count=KillCount(_number(body, "kill_count")),
         versions=tuple(_share(version, share) for version, share in versions.items()),
     )
-    return alone(told)
+    return alone(flags)
 
 
-def _read_first(said: Mapping[str, object]) -> Flags:
-    """One set of flags is that of the champion or of the candidate; where there are both, nobody knows whose it is."""
-    told = Flags(
-        model=_text(said, "model"),
-        revision=FlagsRevision(_number(said, "rev")),
-        state=_state(said),
-        version=_text_or_none(said, "version"),
-        candidate=_text_or_none(said, "candidate"),
-        enabled=_truth(said, "enabled"),
-        allocation_pct=_percent(said, "allocation_pct"),
-        shadow_mode=_truth(said, "shadow_mode"),
-        kill_count=KillCount(_number(said, "epoch")),
+def _read_first(body: Mapping[str, object]) -> Flags:
+    """One set of flags is the champion's or the candidate's; with both, its version is unknown."""
+    flags = Flags(
+        model=_text(body, "model"),
+        revision=FlagsRevision(_number(body, "rev")),
+        state=_state(body),
+        version=_text_or_none(body, "version"),
+        candidate=_text_or_none(body, "candidate"),
+        enabled=_truth(body, "enabled"),
+        allocation_pct=_percent(body, "allocation_pct"),
+        shadow_mode=_truth(body, "shadow_mode"),
+        kill_count=KillCount(_number(body, "epoch")),
     )
-    alive = [version for version in (told.version, told.candidate) if version is not None]
+    alive = [version for version in (flags.version, flags.candidate) if version is not None]
     if len(alive) != 1:
-        return closed(told, told.state)
+        return closed(flags, flags.state)
     only = Share(
         version=alive[0],
-        state=told.state,
-        enabled=told.enabled,
-        allocation_pct=told.allocation_pct,
-        shadow_mode=told.shadow_mode,
+        state=flags.state,
+        enabled=flags.enabled,
+        allocation_pct=flags.allocation_pct,
+        shadow_mode=flags.shadow_mode,
     )
-    return replace(told, versions=(only,))
+    return replace(flags, versions=(only,))
 
 
-def _share(version: object, said: object) -> Share:
-    if not isinstance(version, str) or not isinstance(said, dict):
+def _share(version: object, body: object) -> Share:
+    if not isinstance(version, str) or not isinstance(body, dict):
         raise NoControlError
     return Share(
         version=version,
-        state=_state(said),
-        enabled=_truth(said, "enabled"),
-        allocation_pct=_percent(said, "allocation_pct"),
-        shadow_mode=_truth(said, "shadow_mode"),
+        state=_state(body),
+        enabled=_truth(body, "enabled"),
+        allocation_pct=_percent(body, "allocation_pct"),
+        shadow_mode=_truth(body, "shadow_mode"),
     )
 
 
-def _text(said: Mapping[str, object], name: str) -> str:
-    if isinstance(value := said.get(name), str):
+def _text(body: Mapping[str, object], name: str) -> str:
+    if isinstance(value := body.get(name), str):
         return value
     raise NoControlError
 
 
-def _text_or_none(said: Mapping[str, object], name: str) -> str | None:
-    if name in said and said[name] is None:
+def _text_or_none(body: Mapping[str, object], name: str) -> str | None:
+    if name in body and body[name] is None:
         return None
-    return _text(said, name)
+    return _text(body, name)
 
 
-def _truth(said: Mapping[str, object], name: str) -> bool:
-    if isinstance(value := said.get(name), bool):
+def _truth(body: Mapping[str, object], name: str) -> bool:
+    if isinstance(value := body.get(name), bool):
         return value
     raise NoControlError
 
 
-def _number(said: Mapping[str, object], name: str) -> int:
-    value = said.get(name)
+def _number(body: Mapping[str, object], name: str) -> int:
+    value = body.get(name)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise NoControlError
 
 
-def _percent(said: Mapping[str, object], name: str) -> int:
-    if (value := _number(said, name)) <= MOST_PCT:
+def _percent(body: Mapping[str, object], name: str) -> int:
+    if (value := _number(body, name)) <= MOST_PCT:
         return value
     raise NoControlError
 
 
-def _state(said: Mapping[str, object]) -> FlagState:
-    """The state that is told; one that nobody here knows is no control, and so lets nothing trade."""
+def _state(body: Mapping[str, object]) -> FlagState:
+    """The state in the control; an unknown one is refused, so that nothing trades."""
     try:
-        return FlagState(_text(said, "state"))
+        return FlagState(_text(body, "state"))
     except ValueError as error:
         raise NoControlError from error

@@ -1,7 +1,7 @@
-"""The flags that trading processes read, and what each version and reader is told by them.
+"""The flags that trading processes read, and the answer for each version and reader.
 
-A model may have several versions alive at once, a champion beside a candidate. Each has flags of its own, and a reader
-names the version that it runs. Who names none reads the flags of the only version alive; of several, none.
+A model may have several live versions, a champion beside a candidate. Each has its own flags, and a reader names the
+version that it runs. A reader that names none gets the flags of the only live version, and none if there are several.
 """
 
 from dataclasses import dataclass, replace
@@ -9,18 +9,18 @@ from enum import StrEnum
 from typing import Final, NewType
 
 KillCount = NewType("KillCount", int)
-"""How often a model was killed."""
+"""The number of kills of a model."""
 NO_KILL: Final = KillCount(0)
 FlagsRevision = NewType("FlagsRevision", int)
-"""The revision of a model's flags, which orders carry. A count of kills is another number."""
+"""The revision of a model's flags, which orders carry; not the kill count."""
 LEASE_S: Final = 10.0
-"""How long a desk may believe the flags that it has, in seconds from when they can have been made."""
+"""The lease of flags at a desk, in seconds from their earliest possible creation."""
 WHOLE_PCT: Final = 100
 MOST_LISTED: Final = 5
 
 
 class FlagState(StrEnum):
-    """The state of a release as desks are told it, or why no version trades."""
+    """The state of a release for desks, or why no version trades."""
 
     VALIDATING = "validating"
     VALIDATED = "validated"
@@ -43,12 +43,12 @@ class FlagState(StrEnum):
 KILLED: Final = FlagState.KILLED
 UNKNOWN: Final = FlagState.UNKNOWN
 LIVE: Final = frozenset({FlagState.SHADOW, FlagState.LIMITED, FlagState.FULL})
-"""The states of a release that trades, or that watches what trades."""
+"""The states of a live release, in shadow or trading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one version may do: its state, and its share of the model's capital in percent.
+    """The state of one version, and its share of the model's capital in percent.
 
     `reason` says why silence cut that share.
     """
@@ -63,12 +63,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """What a desk must know of one model. `versions` holds every version on record, with its share.
+    """The flags of one model for a desk. `versions` has every version on record, with its share.
 
-    `version` is the champion, `candidate` the release under rollout, `revision` the revision of the flags and
-    `kill_count` the number of kills. `enabled`, `allocation_pct` and `shadow_mode` are those of the only version alive,
-    and closed where several are; `for_version` gives those of the version that asks. `reason` says why silence cut
-    capital; desks are not told it.
+    `version` is the champion, `candidate` the release under rollout, `revision` the flags revision and `kill_count` the
+    number of kills. `enabled`, `allocation_pct` and `shadow_mode` are those of the only live version, and closed if
+    there are several; `for_version` gives those of one version. `reason` says why silence cut capital; desks do not get
+    it.
     """
 
     model: str
@@ -91,7 +91,7 @@ class Flags:
     def share(self, version: str) -> Share | None:
         """What this version may do, None when it is not on record.
 
-        Flags that list no version are one set. It is that of the version named, where only one is.
+        Flags without a list of versions are one set, that of the named version if only one is named.
         """
         if not self.versions and {self.version, self.candidate} - {None} == {version}:
             return Share(
@@ -105,7 +105,7 @@ class Flags:
         return next((share for share in self.versions if share.version == version), None)
 
     def for_version(self, version: str) -> "Flags":
-        """The same, with the flat flags and the state of this version; an unknown one is off."""
+        """These flags with the flat ones and the state of this version; an unknown version is off."""
         share = self.share(version)
         if share is None:
             return replace(closed(self, self.state if self.is_off else UNKNOWN), reason="")
@@ -135,33 +135,33 @@ class InvalidContext:
     details: str
 
 
-def answer(flags: Flags, version: str | None, *, found: str = "none") -> Flags | InvalidContext:
-    """The flags for the version that asks. A model that is off is off for everybody, whoever asks.
+def answer(flags: Flags, version: str | None, *, sent: str = "none") -> Flags | InvalidContext:
+    """The flags for the version that asks. A model that is off is off for every version.
 
-    `found` says what was sent where it names no version.
+    `sent` is what was sent where it names no version.
     """
     if flags.is_off:
         return closed(flags, flags.state) if version is None else flags.for_version(version)
     if version is not None and flags.share(version) is not None:
         return flags.for_version(version)
-    said = found if version is None else repr(version)
+    asked = sent if version is None else repr(version)
     alive = [f"{share.version} ({share.state})" for share in flags.versions if share.enabled]
     more = f" and {len(alive) - MOST_LISTED} more" if len(alive) > MOST_LISTED else ""
     example = next(share.version for share in flags.versions if share.enabled) if alive else "1.0.0"
     return InvalidContext(
-        f"Expected the evaluation context to name the version of {flags.model} that asks, found {said}. Send "
+        f"Expected the evaluation context to name the version of {flags.model} that asks, found {asked}. Send "
         f"`version` as text, such as {example!r}, or `targetingKey` {f'{flags.model}@{example}'!r}. Alive now: "
         f"{', '.join(alive[:MOST_LISTED]) or 'none'}{more}. models.{flags.model}.control lists every version."
     )
 
 
-def closed(known: Flags, state: FlagState) -> Flags:
-    """What is known of a model, with the flat flags off."""
-    return replace(known, state=state, enabled=False, allocation_pct=0, shadow_mode=False)
+def closed(flags: Flags, state: FlagState) -> Flags:
+    """These flags with the flat ones off."""
+    return replace(flags, state=state, enabled=False, allocation_pct=0, shadow_mode=False)
 
 
 def off(model: str) -> Flags:
-    """The flags of a model of which nothing is known, or that was killed where nothing can be asked."""
+    """The flags of an unknown model, or of one killed while nothing can be asked."""
     return Flags(
         model=model,
         revision=FlagsRevision(0),
@@ -175,26 +175,26 @@ def off(model: str) -> Flags:
     )
 
 
-def killed(known: Flags, kills: int) -> Flags:
-    """The flags once so many kills that the ledger does not hold yet are in force on top of what is known."""
-    revision, count = FlagsRevision(known.revision + kills), KillCount(known.kill_count + kills)
-    counted = replace(known, revision=revision, kill_count=count, reason="")
-    return replace(closed(counted, KILLED), versions=tuple(held_off(share, KILLED) for share in known.versions))
+def killed(flags: Flags, kills: int) -> Flags:
+    """The flags after so many further kills that are in force and not yet in the ledger."""
+    revision, count = FlagsRevision(flags.revision + kills), KillCount(flags.kill_count + kills)
+    counted = replace(flags, revision=revision, kill_count=count, reason="")
+    return replace(closed(counted, KILLED), versions=tuple(held_off(share, KILLED) for share in flags.versions))
 
 
-def alone(told: Flags) -> Flags:
-    """The flat flags for a reader that names no version: those of the only version alive, or closed."""
-    alive = [share for share in told.versions if share.state in LIVE]
+def alone(flags: Flags) -> Flags:
+    """The flat flags for a reader that names no version: those of the only live version, or closed."""
+    alive = [share for share in flags.versions if share.state in LIVE]
     if len(alive) != 1:
         cut = "; ".join(f"v{share.version}: {share.reason}" for share in alive if share.reason)
-        return replace(closed(told, told.state), reason=cut)
+        return replace(closed(flags, flags.state), reason=cut)
     (only,) = alive
     return replace(
-        told,
+        flags,
         enabled=only.enabled,
         allocation_pct=only.allocation_pct,
         shadow_mode=only.shadow_mode,
-        state=told.state,
+        state=flags.state,
         reason=only.reason,
     )
 

@@ -1,4 +1,4 @@
-"""The flags of a model as a pure function of its releases and its kill latch; nobody edits them."""
+"""The flags of a model as a pure function of its releases and its kill switch."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -13,10 +13,10 @@ _FURTHEST: Final = (State.FULL, State.LIMITED, State.SHADOW)
 
 
 def flags(model: str, deployments: Sequence[Deployment], latch: KillSwitchState | None) -> Flags:
-    """The flags of a model from all of its deployments, in whatever order they come, and its latch.
+    """The flags of a model from all of its deployments, in any order, and its kill switch.
 
-    Latched, rolling back or stuck: every version is off. Otherwise the state of each version's release decides, and its
-    own allocation, which silence may have cut. A version that silence cut to nothing is off and keeps its state.
+    After a kill, and while a rollback runs or is stuck, every version is off. Otherwise the state and the allocation of
+    each version's release decide. A version that silence cut to zero is off and keeps its state.
     """
     mine = sorted((d for d in deployments if d.model == model), key=age)
     champion = next((d for d in mine if d.state is State.FULL), None)
@@ -24,7 +24,7 @@ def flags(model: str, deployments: Sequence[Deployment], latch: KillSwitchState 
     leaving = next((d for d in mine if d.state in RETREATING), None)
     leader = leaving or candidate or champion
     is_latched = latch is not None and latch.is_latched
-    told = Flags(
+    derived = Flags(
         model=model,
         revision=FlagsRevision(sum(d.revision for d in mine) + (latch.revision if latch else 0)),
         state=FlagState(leader.state) if leader else FlagState.OFF,
@@ -37,8 +37,8 @@ def flags(model: str, deployments: Sequence[Deployment], latch: KillSwitchState 
         versions=_shares(mine, leaving),
     )
     if is_latched:
-        return killed(told, 0)
-    return told if leaving else alone(told)
+        return killed(derived, 0)
+    return derived if leaving else alone(derived)
 
 
 def champion_pct(candidates: Iterable[Deployment]) -> int:
@@ -52,34 +52,34 @@ def champion_pct(candidates: Iterable[Deployment]) -> int:
 
 
 def _shares(mine: Sequence[Deployment], leaving: Deployment | None) -> tuple[Share, ...]:
-    """What each version may do, the oldest release first; none anything while one is on its way back."""
+    """The share of each version, the oldest release first; all are off while one is rolling back."""
     deciding: dict[str, Deployment] = {}
     for release in mine:
-        known = deciding.get(release.version)
-        if known is None or _rank(release) <= _rank(known):
+        other = deciding.get(release.version)
+        if other is None or _rank(release) <= _rank(other):
             deciding[release.version] = release
     most = champion_pct(mine)
     shares = (_share(release, most) for release in deciding.values())
     if leaving is None:
         return tuple(shares)
-    held = FlagState(leaving.state)
+    state = FlagState(leaving.state)
     return tuple(
         share
         if share.version == leaving.version
-        else held_off(share, held if State(share.state) in LIVE else share.state)
+        else held_off(share, state if State(share.state) in LIVE else share.state)
         for share in shares
     )
 
 
 def _rank(release: Deployment) -> int:
-    """A live release before one that is not, and of those that are not the latest, which comes last by age."""
+    """The sort rank: live releases first, then the latest of the others."""
     if release.state in RETREATING:
         return -1
     return _FURTHEST.index(release.state) if release.state in LIVE else len(_FURTHEST)
 
 
 def _share(release: Deployment, most: int) -> Share:
-    """What a release may do by its state and its own allocation, of which a champion has at most so much."""
+    """The share of a release by its state and allocation; a champion has at most `most`."""
     is_shadow = release.state is State.SHADOW
     granted = release.allocation_pct if release.state in LIVE and not is_shadow else 0
     percent = min(granted, most) if release.state is State.FULL else granted
@@ -94,5 +94,5 @@ def _share(release: Deployment, most: int) -> Share:
 
 
 def _cut_of(release: Deployment) -> str:
-    """Why silence cut the capital of a release, where it did."""
+    """Why silence cut the capital of a release, or ""."""
     return release.cut if release.is_cut else ""

@@ -1,8 +1,8 @@
-"""The policy that a release is held to, its origin, and the differences between two policies.
+"""The policy of a release, its origin, and the differences between two policies.
 
-The policy belongs to the installation: two people sign it, and its versions are numbered. Until they do, a new
-installation has the built-in policy, and an older one the policy of its last approved release; both are unconfirmed. A
-policy file beside a dossier is a trial: `check` and `memo` use it, and submissions do not.
+The policy belongs to the installation: two people sign it, and its versions are numbered. Until then a new installation
+has the built-in policy, and an older one the policy of its last approved release; both are unconfirmed. A policy file
+beside a dossier is for trial: `check` and `memo` use it, submissions do not.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ BUILT_IN: Final = Policy(name="default", version="1")
 _STRICTER_WHEN_TRUE: Final = frozenset({"blocking", "compliance_required", "deployer_signs"})
 # Lists that are stricter when they are longer: roles that must sign, and roles that must sign with an authenticator.
 _STRICTER_WHEN_LONGER: Final = frozenset({"approvals.roles", "approvals.webauthn_roles"})
-# Lists that are looser when they are longer: what a release may lack the evidence for.
+# Lists that are looser when they are longer: certifications accepted without evidence.
 _LOOSER_WHEN_LONGER: Final = frozenset({"sign_off.accepted_not_evidenced"})
-# Figures of the order gate where the higher one lets more orders leave, and where the lower one does.
+# Figures of the order gate: those for which a higher value allows more orders, and those for which a lower one does.
 _LOOSER_WHEN_HIGHER: Final = frozenset({"order_gate.unknown_adv_usd", "order_gate.max_age_days"})
 _LOOSER_WHEN_LOWER: Final = frozenset({"order_gate.unknown_vix"})
 
@@ -47,7 +47,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """The policy that a release is held to, by name. `number` counts confirmed versions; 0 means unconfirmed.
+    """The policy of a release, by name. `number` counts confirmed versions; 0 means unconfirmed.
 
     `digest` is the SHA-256 of the policy's canonical JSON. `source` is the release that an unconfirmed policy was
     taken from, or the file of a trial.
@@ -119,9 +119,9 @@ def content_digest(content: str) -> str:
 
 
 def subject_of(number: int, replaces: str, content: str) -> str:
-    """The digest that both people sign: of the content, its version number, and the digest of the policy it replaces.
+    """The digest that both people sign: of the content, its version number, and the replaced policy's digest.
 
-    So a signature cannot be reused for another version.
+    A signature can therefore not be reused for another version.
     """
     return sha256(f"policy:{number}:{replaces}:{content_digest(content)}".encode()).hexdigest()
 
@@ -130,7 +130,7 @@ def differences(before: Policy, after: Policy) -> tuple[PolicyDifference, ...]:
     """Every key in which two policies differ, in the order of the file."""
     directions = {threshold.path: threshold.stricter for threshold in thresholds(before)}
     old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
-    found = []
+    changed = []
     for path, value in old.items():
         other = new[path]
         if value == other and type(value) is type(other):
@@ -140,8 +140,8 @@ def differences(before: Policy, after: Policy) -> tuple[PolicyDifference, ...]:
             tendency = Tendency.TIGHTER if is_tighter else Tendency.LOOSER
         else:
             tendency = _tendency(path, value, other)
-        found.append(PolicyDifference(path=path, before=_said(value), after=_said(other), tendency=tendency))
-    return tuple(found)
+        changed.append(PolicyDifference(path=path, before=_text(value), after=_text(other), tendency=tendency))
+    return tuple(changed)
 
 
 def falls_short(floor: Policy, kind: DeploymentType, held_to: Policy) -> str | None:
@@ -150,14 +150,14 @@ def falls_short(floor: Policy, kind: DeploymentType, held_to: Policy) -> str | N
     A dossier may tighten thresholds; every other key must be equal.
     """
     expected = shortened(floor, kind)
-    known = {threshold.path: threshold for threshold in thresholds(expected)}
-    given = dict(_leaves(held_to, ""))
+    limits = {threshold.path: threshold for threshold in thresholds(expected)}
+    leaves = dict(_leaves(held_to, ""))
     for path, value in _leaves(expected, ""):
-        found = given[path]
-        if path in known:
-            if not known[path].allows(found):  # type: ignore[arg-type]
+        actual = leaves[path]
+        if path in limits:
+            if not limits[path].allows(actual):  # type: ignore[arg-type]
                 return path
-        elif found != value:
+        elif actual != value:
             return path
     return None
 
@@ -203,7 +203,7 @@ def _of_order_gate(path: str, before: object, after: object) -> Tendency:
     return Tendency.LOOSER if is_looser else Tendency.TIGHTER
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     match value:
         case None:
             return "none"
@@ -214,6 +214,6 @@ def _said(value: object) -> str:
         case float():
             return f"{value:g}"
         case tuple():
-            return f"[{', '.join(map(_said, value))}]"
+            return f"[{', '.join(map(_text, value))}]"
         case _:
             return str(value)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Frequency(StrEnum):
-    """What one row of a table stands for."""
+    """The period of one row."""
 
     DAILY = "daily"
     WEEKLY = "weekly"
@@ -15,7 +15,7 @@ class Frequency(StrEnum):
 
     @property
     def rows_a_year(self) -> float:
-        """The convention of the field; a daily table has 252 rows, or 365 where every day trades."""
+        """By convention; a daily table has 252 rows, or 365 if it trades every day."""
         from signoff.stats.spacing import CONVENTIONS  # noqa: PLC0415 - a verifier needs the name, and no arithmetic
 
         return CONVENTIONS[self.value]

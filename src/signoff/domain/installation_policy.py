@@ -56,7 +56,7 @@ class InstallationPolicy:
 
 
 def evolve_policy(state: InstallationPolicy | None, recorded: e.Recorded) -> InstallationPolicy:
-    """The state after one more event of the stream; IllegalHistoryError for a version that one person made alone."""
+    """The state after one more event of the stream; IllegalHistoryError for a version by one person alone."""
     policy = state or InstallationPolicy()
     if recorded.revision != policy.revision + 1:
         message = f"revision {recorded.revision} of {recorded.stream} follows {policy.revision}"
@@ -76,7 +76,7 @@ def evolve_policy(state: InstallationPolicy | None, recorded: e.Recorded) -> Ins
 
 
 def is_same_person(one: Collection[str], other: Collection[str]) -> bool:
-    """Whether two people are the same person: any name or login of one is also the other's."""
+    """Whether two people share a name or login and so are one person."""
     return read_alike(one, other)
 
 
@@ -93,7 +93,7 @@ def _proposed(policy: InstallationPolicy, event: e.PolicyProposed, at: datetime)
     proposal = PolicyProposal(
         id=event.proposal, content=event.content, signature=event.signature, expires_at=event.expires_at
     )
-    unexpired = {name: known for name, known in policy.proposals.items() if known.expires_at > at}
+    unexpired = {name: waiting for name, waiting in policy.proposals.items() if waiting.expires_at > at}
     return replace(policy, proposals={**unexpired, proposal.id: proposal})
 
 
@@ -116,7 +116,7 @@ def _confirmed(policy: InstallationPolicy, event: e.PolicyConfirmed, at: datetim
 
 
 def _must(holds: bool, what: str) -> None:
-    """Raise IllegalHistoryError where a guard does not hold."""
+    """Raise IllegalHistoryError if a guard does not hold."""
     if not holds:
         message = f"in the stream policy, {what}"
         raise IllegalHistoryError(message)

@@ -1,7 +1,7 @@
-"""The isolation of foreign code: what an installation demands, and what was seen to be stopped.
+"""The isolation of foreign code: what an installation demands, and which hazards were seen to be stopped.
 
-Foreign code comes with a dossier or out of a registry. Protection is never assumed from a version or a setting: the
-process probes each hazard before it loads foreign code, and only a probe that failed counts as stopped.
+Foreign code comes with a dossier or from a registry. Protection is never inferred from a version or a setting: the
+process probes each hazard before it loads foreign code, and only a failed probe counts as stopped.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class Hazard(StrEnum):
 
     @property
     def words(self) -> str:
-        """The hazard as it is printed."""
+        """The hazard in words."""
         return _WORDS[self]
 
 
@@ -46,7 +46,7 @@ _WORDS: Final = {
 class Protection:
     """The hazards that were stopped while foreign code ran, and the layers that stopped them.
 
-    `is_apart` is false where the code ran in the command's own process.
+    `is_apart` is false if the code ran in the command's own process.
     """
 
     layers: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""The kill latch of a model and its last rehearsal: they span every release, folded from the stream `model/<name>`.
+"""The kill switch of a model and its last rehearsal, for all releases, folded from the stream `model/<name>`.
 
-A kill takes one person and asks nothing; re-arming takes two, and a later kill voids what was signed before it.
+One person can kill without conditions. Re-arming takes two people, and a later kill voids earlier signatures.
 """
 
 from dataclasses import dataclass, replace
@@ -27,12 +27,12 @@ class KillSwitchState:
     rehearsal: Rehearsal | None = None
 
 
-# However low a policy could be set, nobody arms alone.
+# Arming takes two people, whatever the policy says.
 FEWEST: Final = 2
 
 
 def evolve_latch(state: KillSwitchState | None, recorded: e.Recorded) -> KillSwitchState:
-    """The latch after one more event of its stream."""
+    """The kill switch after one more event of its stream."""
     model = recorded.stream.partition("/")[2]
     latch = state or KillSwitchState(model=model)
     if recorded.revision != latch.revision + 1:
@@ -67,7 +67,7 @@ def evolve_latch(state: KillSwitchState | None, recorded: e.Recorded) -> KillSwi
 
 
 def _must(holds: bool, recorded: e.Recorded, what: str) -> None:
-    """Refuse a history in which a guard was passed by."""
+    """Refuse a history that violates a guard."""
     if not holds:
         message = f"{recorded.stream} {what}"
         raise IllegalHistoryError(message)

@@ -1,8 +1,8 @@
-"""What an order must satisfy before it leaves: the limits and restrictions that the memo prints.
+"""Pre-trade checks of an order: the limits and restrictions that the memo prints.
 
-Every refusal lists all of its reasons. An order that reduces risk always passes: no limit may keep a desk from getting
-out. An order that adds risk needs every figure that a limit is about: an unknown figure is within no limit. The policy
-may name a substitute for an unknown figure; a judgement that rests on a substitute says so.
+Every refusal lists all of its reasons. An order that reduces risk always passes, so that a desk can get out. An order
+that adds risk needs every figure of the limits: an unknown figure is within no limit. The policy may name a substitute
+for an unknown figure, and a judgement by a substitute says so.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ from signoff.domain.policy import OrderGatePolicy, Strict, UnknownEvent
 ROUNDING_PCT: Final = 1e-9
 """Twenty weights of 5% add up to a little more than 100% in binary."""
 NO_EVENT: Final = "none"
-"""Known to have no scheduled event; a symbol without an entry has an unknown one."""
+"""No event is scheduled; a symbol without an entry is unknown."""
 
 Kind = Literal["adv_usd", "events", "sectors", "vix"]
 
@@ -45,10 +45,10 @@ class Restrictions(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A wish to trade: `weight_change_pct` is signed, of the model's capital at full allocation.
+    """An order: `weight_change_pct` is signed, of the model's capital at full allocation.
 
-    `flags_revision` is the revision of the flags it was made on, `version` the model version that made it. `assumed` is
-    written by the gate: the substitutes that its admission rests on.
+    `flags_revision` is the revision of the flags it was made under, `version` the model version. The gate writes
+    `assumed`, the substitutes that its admission rests on.
     """
 
     client_order_id: str
@@ -61,11 +61,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """The market, and what the order's version holds or has reserved, in percent of capital at full allocation.
+    """The market, and the weights held or reserved by the order's version, in percent of capital at full allocation.
 
-    A symbol without a weight is not held. A symbol without a sector, an average daily volume or an event has an unknown
-    one; None, NaN and infinity are unknown too. `NO_EVENT` says that none is scheduled. `as_of` is the day of each kind
-    of figure, asked for where the policy states a greatest age.
+    A symbol without a weight is not held. A missing sector, average daily volume or event is unknown, as are None, NaN
+    and infinity. `NO_EVENT` says that no event is scheduled. `as_of` is the day of each kind of figure, needed if the
+    policy has a greatest age.
     """
 
     weights_pct: Mapping[str, float | None] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Book:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What one release's orders are held to. `releases` is the state of each version on record, to say why."""
+    """The rules for one release's orders. `releases` has the state of each version on record, for messages."""
 
     limits: PositionLimits
     restrictions: Restrictions
@@ -88,7 +88,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Every reason why an order must not leave, and every substitute that the judgement rests on."""
+    """Every reason to refuse an order, and every substitute that the judgement used."""
 
     reasons: tuple[str, ...]
     assumed: tuple[str, ...] = ()
@@ -104,36 +104,36 @@ def refusals(
     today: date,
     unknown: OrderGatePolicy | None = None,
 ) -> tuple[str, ...]:
-    """Every reason why this order must not leave; an empty tuple lets it go."""
+    """Every reason to refuse this order; an empty tuple admits it."""
     rules = Rules(limits=limits, restrictions=restrictions, unknown=unknown or OrderGatePolicy())
     return judged(order, book, flags=flags, rules=rules, today=today).reasons
 
 
 def judged(order: Order, book: Book, *, flags: Flags, rules: Rules, today: date) -> Judgement:
-    """Whether this order may leave; where the policy's substitutes decided, that is said."""
+    """Whether this order may leave, with the policy's substitutes that were used."""
     if reduces_risk(order, book):
         return Judgement(reasons=())
     assumed: list[str] = []
     look = _Look(book=book, rules=rules, today=_day(today) or today, assume=assumed.append)
     reasons = (*_of_version(order, flags, rules), *_of_positions(order, look, flags), *_of_market(order.symbol, look))
-    said = (*reasons, f"judged with substitutes: {'; '.join(assumed)}") if reasons and assumed else reasons
-    return Judgement(reasons=said, assumed=tuple(assumed))
+    texts = (*reasons, f"judged with substitutes: {'; '.join(assumed)}") if reasons and assumed else reasons
+    return Judgement(reasons=texts, assumed=tuple(assumed))
 
 
 def reduces_risk(order: Order, book: Book) -> bool:
-    """Whether less is held afterwards, on the same side; through zero, risk is added on the other side."""
-    held, change = _number(book.weights_pct.get(order.symbol, 0.0)), _number(order.weight_change_pct)
-    if held is None or change is None:
+    """Whether the position becomes smaller on the same side; through zero, an order adds risk on the other side."""
+    before, change = _number(book.weights_pct.get(order.symbol, 0.0)), _number(order.weight_change_pct)
+    if before is None or change is None:
         return False
-    after = held + change
-    if not abs(after) < abs(held):
+    after = before + change
+    if not abs(after) < abs(before):
         return False
-    return abs(after) <= ROUNDING_PCT or (after > 0) == (held > 0)
+    return abs(after) <= ROUNDING_PCT or (after > 0) == (before > 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
-    """The book as the policy lets it be read: what is unknown or stale is None, or the policy's substitute."""
+    """The book under the policy: an unknown or stale figure is None, or the policy's substitute."""
 
     book: Book
     rules: Rules
@@ -148,7 +148,7 @@ class _Look:
         return day is not None and timedelta() <= self.today - day <= timedelta(days=greatest)
 
     def state_of(self, kind: Kind) -> str:
-        """Why a figure of this kind is not known, in a word."""
+        """The word "stale" or "unknown" for a figure of this kind."""
         greatest = self.rules.unknown.max_age_days
         if self.is_current(kind):
             return "unknown"
@@ -159,33 +159,33 @@ class _Look:
         return _number(self.book.weights_pct.get(symbol, 0.0))
 
     def sector(self, symbol: str) -> str | None:
-        said = self.book.sectors.get(symbol) if self.is_current("sectors") else None
-        if isinstance(said, str) and said.strip():
-            return said
+        name = self.book.sectors.get(symbol) if self.is_current("sectors") else None
+        if isinstance(name, str) and name.strip():
+            return name
         if (substitute := self.rules.unknown.unknown_sector) is not None:
             self.assume(f"the unknown sector of {symbol} is taken as {substitute}, by policy")
         return substitute
 
     def adv(self, symbol: str) -> float | None:
-        known = _number(self.book.adv_usd.get(symbol)) if self.is_current("adv_usd") else None
-        if known is None and (substitute := self.rules.unknown.unknown_adv_usd) is not None:
+        adv = _number(self.book.adv_usd.get(symbol)) if self.is_current("adv_usd") else None
+        if adv is None and (substitute := self.rules.unknown.unknown_adv_usd) is not None:
             self.assume(f"the unknown ADV of {symbol} is taken as ${substitute:,.0f}, by policy")
             return substitute
-        return known
+        return adv
 
     def vix(self) -> float | None:
-        known = _number(self.book.vix) if self.is_current("vix") else None
-        if known is not None and known > 0:  # a volatility index of zero is a missing figure
-            return known
+        vix = _number(self.book.vix) if self.is_current("vix") else None
+        if vix is not None and vix > 0:  # a volatility index of zero is a missing figure
+            return vix
         if (substitute := self.rules.unknown.unknown_vix) is not None:
             self.assume(f"the unknown VIX is taken as {substitute:g}, by policy")
         return substitute
 
     def event(self, symbol: str) -> date | Literal["none"] | None:
-        said = self.book.events.get(symbol) if self.is_current("events") else None
-        if isinstance(said, str) and said == NO_EVENT:
+        value = self.book.events.get(symbol) if self.is_current("events") else None
+        if isinstance(value, str) and value == NO_EVENT:
             return "none"
-        if (day := _day(said)) is not None:
+        if (day := _day(value)) is not None:
             return day
         if self.rules.unknown.unknown_event is UnknownEvent.ASSUME_NONE:
             self.assume(f"the unknown event date of {symbol} is taken as none scheduled, by policy")
@@ -194,7 +194,7 @@ class _Look:
 
 
 def _of_version(order: Order, flags: Flags, rules: Rules) -> Iterator[str]:
-    """A version trades what its own flags say, whoever else is alive."""
+    """A version trades by its own flags, whatever other versions are live."""
     share = flags.share(order.version) if order.version else None
     if flags.is_off:
         yield f"{flags.model} is not enabled (state {flags.state}){_because(flags.reason)}"
@@ -236,51 +236,51 @@ def _does_not_trade(version: str, flags: Flags, rules: Rules) -> str:
 
 
 def _share_pct(order: Order, flags: Flags) -> int:
-    """The capital of the order's version; all of it where that may trade nothing, which is a reason by itself."""
+    """The capital share of the order's version; 100 if it may not trade, which is a reason of its own."""
     share = flags.share(order.version)
     return 100 if share is None or not share.allocation_pct else share.allocation_pct
 
 
 def _of_positions(order: Order, look: _Look, flags: Flags) -> Iterator[str]:
     limits, symbol = look.rules.limits, order.symbol
-    held, change = look.weight(symbol), _number(order.weight_change_pct)
+    before, change = look.weight(symbol), _number(order.weight_change_pct)
     if change is None:
         yield f"the weight change of {symbol} is no number: it is within no limit {limits.max_single_position_pct:g}%"
-    if held is None:
+    if before is None:
         yield f"the position in {symbol} is unknown"
     others = {other: look.weight(other) for other in look.book.weights_pct if other != symbol}
     blank = [other for other, weight in others.items() if weight is None]
     if blank:
         yield f"gross exposure is unknown: no weight of {', '.join(sorted(map(str, blank)))} is known"
-    after = None if held is None or change is None else abs(held + change)
+    after = None if before is None or change is None else abs(before + change)
     if after is not None and not after <= limits.max_single_position_pct:
-        signed = (held or 0.0) + (change or 0.0)
+        signed = (before or 0.0) + (change or 0.0)
         yield f"{symbol} would be {signed:.2f}%, limit {limits.max_single_position_pct:g}%"
-    known = {other: abs(weight) for other, weight in others.items() if weight is not None}
+    weights = {other: abs(weight) for other, weight in others.items() if weight is not None}
     if after is not None and not blank:
         share = _share_pct(order, flags)
-        gross, most = sum(known.values()) + after, limits.max_portfolio_weight_pct * share / 100
+        gross, most = sum(weights.values()) + after, limits.max_portfolio_weight_pct * share / 100
         if not gross <= most + ROUNDING_PCT:
             allocated = "" if share == 100 else f", which is {share}% allocated"
             yield f"gross exposure would be {gross:.2f}%, limit {most:g}%{allocated}"
-    yield from _of_sector(symbol, after, known, blank, look)
+    yield from _of_sector(symbol, after, weights, blank, look)
 
 
 def _of_sector(
-    symbol: str, after: float | None, known: Mapping[str, float], blank: list[str], look: _Look
+    symbol: str, after: float | None, weights: Mapping[str, float], blank: list[str], look: _Look
 ) -> Iterator[str]:
-    """A holding of unknown sector counts in every sector: it may be in this one."""
+    """A position of unknown sector counts in every sector."""
     limit, sector = look.rules.limits.max_sector_pct, look.sector(symbol)
     if sector is None:
         yield f"the sector of {symbol} is {look.state_of('sectors')}, and the sector limit is {limit:g}%"
         return
-    sectors = {other: look.sector(other) for other in (*known, *blank) if known.get(other, 1.0) > 0}
+    sectors = {other: look.sector(other) for other in (*weights, *blank) if weights.get(other, 1.0) > 0}
     inside = [other for other, named in sectors.items() if named in {sector, None}]
     if hidden := sorted(map(str, set(inside) & set(blank))):
         yield f"sector {sector} is unknown in size: no weight of {', '.join(hidden)} is known"
         return
     unknown = sorted(str(other) for other in inside if sectors[other] is None)
-    total = sum(known[other] for other in inside) + (after or 0.0)
+    total = sum(weights[other] for other in inside) + (after or 0.0)
     if not total <= limit + ROUNDING_PCT:
         counted = f", with {', '.join(unknown)}, whose sector is unknown, counted in it" if unknown else ""
         yield f"sector {sector} would be {total:.2f}%, limit {limit:g}%{counted}"
@@ -315,25 +315,25 @@ def _of_market(symbol: str, look: _Look) -> Iterator[str]:
             yield f"VIX is {vix:g}, trading halts above {ceiling:g}"
 
 
-def held_after(held: object, change: object) -> float | None:
-    """The weight once an order is filled; unknown where either is no number."""
-    first, second = _number(held), _number(change)
+def held_after(weight: object, change: object) -> float | None:
+    """The weight after an order is filled; None if either is not a number."""
+    first, second = _number(weight), _number(change)
     return None if first is None or second is None else first + second
 
 
-def _number(said: object) -> float | None:
-    """A finite number, None for anything else; a truth value and a text are no numbers."""
-    if said is None or isinstance(said, bool | str | bytes):
+def _number(value: object) -> float | None:
+    """A finite number, None for anything else, including booleans and texts."""
+    if value is None or isinstance(value, bool | str | bytes):
         return None
     try:
-        number = float(said)  # type: ignore[arg-type]  # a number of another library has no common type
+        number = float(value)  # type: ignore[arg-type]  # a number of another library has no common type
     except (TypeError, ValueError, OverflowError):
         return None
     return number if isfinite(number) else None
 
 
-def _day(said: object) -> date | None:
-    """A day, None for anything else; the missing time of pandas is a moment that does not equal itself."""
-    if not isinstance(said, date) or said != said:  # noqa: PLR0124 - see above
+def _day(value: object) -> date | None:
+    """A day, None for anything else; pandas' NaT does not equal itself."""
+    if not isinstance(value, date) or value != value:  # noqa: PLR0124 - see above
         return None
-    return said.date() if isinstance(said, datetime) else said
+    return value.date() if isinstance(value, datetime) else value

@@ -1,7 +1,7 @@
-"""The one table of what is watched of a live release: each metric with its figure, words, thresholds and effects.
+"""The table of live metrics: each with its computation, words, thresholds and effects.
 
 Readings, rollback triggers and their reasons, sections 4.1, 4.2, 5.1 and 10.1 of the memo and the 30-day review derive
-from it, so that what is printed and what is enforced cannot differ. A new metric is a new row.
+from it, so that printed and enforced levels cannot differ. A new metric is a new row.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -50,14 +50,14 @@ class Heading(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Warning and critical level with their action, as the policy has them under one key."""
+    """Warning and critical level with their action, from one key of the policy."""
 
     of: Callable[[Policy], FallingAlert | RisingAlert]
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackTrigger:
-    """A rollback that begins by itself where the reading stands to `level` as `sign` says.
+    """An automatic rollback, when the reading compared with `level` by `sign` holds.
 
     `name` is the trigger in the ledger. The first of several that hold, by `precedence`, gives the `cause`. `printed`
     is its line in 4.1 and `reason` its clause in the ledger, both with {limit}; the reason has {reading} as well.
@@ -74,7 +74,7 @@ class RollbackTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A line of section 10.1; `words` where the template has a sentence."""
+    """A line of section 10.1; `words` if the template has a sentence."""
 
     heading: Heading
     sign: Sign
@@ -84,12 +84,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class LiveMetric:
-    """One row. `title` names the metric in lists and `name` where it stands first.
+    """One row. `title` names the metric in lists, `name` at the beginning of a line.
 
-    `compute` gives the figure of a session, None where it is unknown. The review computes a row without it, over the
-    whole period. `window` is its length in sessions by the policy, and `floor` what another row counts sessions by.
-    `is_fault` marks a count of what is wrong with the data, which is unknown above zero. `while_open` marks what is
-    looked at before the close. `spoken` and `spoken_window` are what people's promises call metric and window.
+    `compute` gives the figure of a session, None if unknown. The review computes a row without it, over the whole
+    period. `window` is its length in sessions by the policy, and `floor` a threshold by which another row counts
+    sessions. `is_fault` marks a count of faults in the data, which is unknown above zero. `while_open` marks rows read
+    before the close. `spoken` and `spoken_window` are the names of metric and window in promises.
     """
 
     key: str
@@ -110,7 +110,7 @@ class LiveMetric:
     while_open: bool = False
 
     def worded(self, text: str, policy: Policy, **more: object) -> str:
-        """A text of the row with the policy's figures in their places."""
+        """A text of the row with the policy's figures filled in."""
         window = "" if self.window is None else self.window(policy)
         floor = returns.sharpe_floor(policy)
         title, name = (each.format(window=window) for each in (self.title, self.name or self.title))
@@ -118,13 +118,13 @@ class LiveMetric:
         return text.format(title=title, name=name, window=window, floor=floor, policy=policy, **more)
 
     def thresholds(self, policy: Policy) -> Iterator[LiveThreshold]:
-        """The levels of its alert and of its trigger; what rolls back is critical at the latest there."""
+        """The levels of its alert and trigger; the critical level is never beyond the trigger."""
         if (alert := self.alert) is not None:
-            given = alert.of(policy)
-            sign, worse = (Sign.BELOW, max) if isinstance(given, FallingAlert) else (Sign.ABOVE, min)
+            levels = alert.of(policy)
+            sign, worse = (Sign.BELOW, max) if isinstance(levels, FallingAlert) else (Sign.ABOVE, min)
             most = (self.trigger.level(policy),) if self.trigger is not None and self.trigger.sign is sign else ()
-            yield self._threshold(ThresholdKind.WARNING, sign, worse((given.warning, *most)))
-            yield self._threshold(ThresholdKind.CRITICAL, sign, worse((given.critical, *most)))
+            yield self._threshold(ThresholdKind.WARNING, sign, worse((levels.warning, *most)))
+            yield self._threshold(ThresholdKind.CRITICAL, sign, worse((levels.critical, *most)))
         if self.trigger is not None:
             yield self._threshold(ThresholdKind.TRIGGER, self.trigger.sign, self.trigger.level(policy))
         if self.floor is not None:
@@ -396,7 +396,7 @@ LIVE_METRICS: Final[Table] = (
 
 
 def tracked(*, has_champion: bool, table: Table = LIVE_METRICS) -> Table:
-    """What is read of a release every session; against the champion only where there is one."""
+    """The rows that are read every session; those against the champion only if there is one."""
     read = (each for each in table if each.compute is not None)
     return tuple(each for each in read if has_champion or each.group is not MetricGroup.CHAMPION)
 
@@ -407,55 +407,50 @@ def metric(key: str, table: Table = LIVE_METRICS) -> LiveMetric:
 
 
 def triggers(table: Table = LIVE_METRICS) -> tuple[tuple[LiveMetric, RollbackTrigger], ...]:
-    """The rows that roll back by themselves, the one that names the cause first."""
-    found = ((each, each.trigger) for each in table if each.trigger is not None)
-    return tuple(sorted(found, key=lambda pair: pair[1].precedence))
+    """The rows with an automatic rollback, by precedence of the cause."""
+    rows = ((each, each.trigger) for each in table if each.trigger is not None)
+    return tuple(sorted(rows, key=lambda pair: pair[1].precedence))
 
 
 def cause(trigger: str, table: Table = LIVE_METRICS) -> RollbackCause:
-    """What a rollback by this trigger is recorded as; an error of one that is in no row, since nothing may stop it."""
+    """The recorded cause of a rollback by this trigger; an unknown trigger has one too, since nothing may stop it."""
     return next((one.cause for _, one in triggers(table) if one.name == trigger), RollbackCause.ERROR)
 
 
 def reason(trigger: str, readings: Mapping[str, Reading], policy: Policy, table: Table = LIVE_METRICS) -> str:
-    """Why a trigger holds, with the figure of the very reading that it was judged by; unknown where there is none."""
-    found = next(((row, one) for row, one in triggers(table) if one.name == trigger), None)
-    if found is None:
+    """Why a trigger holds, with the figure of its reading, or "unknown"."""
+    match = next(((row, one) for row, one in triggers(table) if one.name == trigger), None)
+    if match is None:
         return f"trigger {trigger}, which this Signoff does not know"
-    row, one = found
+    row, one = match
     limit, read = row.threshold(policy, ThresholdKind.TRIGGER), readings.get(row.key)
     assert limit is not None
     if read is None or read.value is None:
-        said = row.worded(one.reason, policy, limit=limit, reading="unknown")
-        return f"{said}: {read.detail}" if read is not None and read.detail else said
+        text = row.worded(one.reason, policy, limit=limit, reading="unknown")
+        return f"{text}: {read.detail}" if read is not None and read.detail else text
     shown, is_few = limit.shown(read.value), read.n is not None and read.n < operational.MIN_PREDICTIONS
     if read.level == Level.UNKNOWN:
         bound = "at most" if limit.sign in {Sign.BELOW, Sign.AT_MOST} else "at least"
-        said = row.worded(one.reason, policy, limit=limit, reading=f"{bound} {shown}")
-        return f"{said}; the exact figure is unknown: {read.detail}"
-    said = row.worded(one.reason, policy, limit=limit, reading=shown)
-    return f"{said}: {read.detail}" if is_few else said
+        text = row.worded(one.reason, policy, limit=limit, reading=f"{bound} {shown}")
+        return f"{text}; the exact figure is unknown: {read.detail}"
+    text = row.worded(one.reason, policy, limit=limit, reading=shown)
+    return f"{text}: {read.detail}" if is_few else text
 
 
 def threshold(policy: Policy, key: str, kind: ThresholdKind, table: Table = LIVE_METRICS) -> LiveThreshold:
     """The threshold of one kind that judges this reading."""
-    found = metric(key, table).threshold(policy, kind)
-    if found is None:
+    level = metric(key, table).threshold(policy, kind)
+    if level is None:
         raise LookupError(f"{key} has no {kind} level")
-    return found
+    return level
 
 
 def targets(policy: Policy, success: Success, table: Table = LIVE_METRICS) -> Mapping[str, LiveThreshold]:
     """The targets of section 10.1, in its order."""
-    return {row.key: found for row, _ in targeted(table) if (found := row.held_to(policy, success)) is not None}
+    return {row.key: limit for row, _ in targeted(table) if (limit := row.held_to(policy, success)) is not None}
 
 
 def targeted(table: Table = LIVE_METRICS) -> tuple[tuple[LiveMetric, Target], ...]:
     """The rows that section 10.1 has a target for, in its order."""
-    found = [(each, each.target) for each in table if each.target is not None]
-    return tuple(sorted(found, key=lambda pair: list(Heading).index(pair[1].heading)))
-
-
-def live_thresholds(policy: Policy, success: Success, table: Table = LIVE_METRICS) -> tuple[LiveThreshold, ...]:
-    """Every threshold that acts."""
-    return (*(each for row in table for each in row.thresholds(policy)), *targets(policy, success, table).values())
+    rows = [(each, each.target) for each in table if each.target is not None]
+    return tuple(sorted(rows, key=lambda pair: list(Heading).index(pair[1].heading)))

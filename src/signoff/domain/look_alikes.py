@@ -1,8 +1,7 @@
-"""Names that a reader takes for one another: "Q Ferrari" beside "Q. Ferrari", or with a Cyrillic letter in it.
+"""Names that look alike: "Q Ferrari" beside "Q. Ferrari", or with a Cyrillic letter in it.
 
-Two names look alike where nothing but case, blanks, punctuation, accents, the order of words, or a letter that is drawn
-like another sets them apart. Whoever compares people to keep them apart treats such names as one person; who looks
-people up does not.
+Two names look alike if they differ only in case, blanks, punctuation, accents, the order of words, or letters that are
+drawn alike. Checks that need different people treat such names as one person; look-ups do not.
 """
 
 import re
@@ -36,8 +35,8 @@ def reading(name: str) -> tuple[frozenset[str], str]:
 
 
 def _look_alike(one: str, other: str) -> bool:
-    (words, letters), (others, theirs) = reading(one), reading(other)
-    return words == others or (letters == theirs and min(len(words), len(others)) <= 1)
+    (words, letters), (others, other_letters) = reading(one), reading(other)
+    return words == others or (letters == other_letters and min(len(words), len(others)) <= 1)
 
 
 def are_alike(one: Iterable[str], other: Iterable[str]) -> bool:
@@ -53,9 +52,9 @@ def look_alikes(name: str, known_as: Iterable[str], enrolled: Mapping[str, tuple
 
 
 def folded(text: str) -> str:
-    """A text as its reader takes it: look-alike letters, width forms and other digits in ASCII, nothing invisible.
+    """A text with look-alike letters, width forms and other digits in ASCII, and nothing invisible.
 
-    ASCII stays as it is, and so do signs such as − and ½.
+    ASCII and signs such as − and ½ stay.
     """
     return "".join(char if char.isascii() else _ascii(char) for char in text)
 

@@ -1,8 +1,8 @@
 """What may be a name.
 
-Whoever calls something by its name parses it here, before anything is looked up: a control character, which no database
-keeps and no log shows, is refused with what to do about it, and is never searched for in vain. New models and versions
-are held to more, since their names become folders, addresses and arguments of commands.
+Every name is parsed here before anything is looked up: a control character, which no database keeps and no log shows,
+is refused with what to do. New models and versions have stricter rules, since their names become folders, addresses and
+arguments of commands.
 """
 
 import re
@@ -19,23 +19,23 @@ _MODEL: Final = re.compile(r"[^\W_][\w .:+@-]*")
 
 
 def named(text: str) -> str:
-    """The name; BadInputError for what cannot be one."""
+    """The name; BadInputError if it is invalid."""
     if 0 < len(text) <= MOST and NEVER.search(text) is None:
         return text
-    found = f"{len(text)} characters" if len(text) > MOST else repr(text)
+    fault = f"{len(text)} characters" if len(text) > MOST else repr(text)
     raise BadInputError(
-        f"Expected a name of 1 to {MOST} characters without control characters, found {found}. Give it as `signoff "
+        f"Expected a name of 1 to {MOST} characters without control characters, found {fault}. Give it as `signoff "
         "status` lists it."
     )
 
 
 def written_out(text: str) -> str:
-    """A name with what no name may hold written as escapes, for a record that must tell of it all the same."""
-    return NEVER.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """A name with forbidden characters as escapes, for a record that has to mention it."""
+    return NEVER.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def name_objection(name: str) -> str | None:
-    """What keeps this from being the name of a new model or version; None when nothing does."""
+    """Why this cannot be the name of a new model or version; None if it can."""
     if len(name) > MOST_OF_MODELS:
         return f"expected at most {MOST_OF_MODELS} characters, found {len(name)}; shorten it"
     if not _MODEL.fullmatch(name) or name != name.strip():

@@ -1,4 +1,4 @@
-"""The two gates whose keys mean something else to a quant, by the names of the field; both spellings are read.
+"""Standard names for the two gates whose keys mean something else to a quant; both spellings are read.
 
 SPA is Hansen's test of superior predictive ability, and DSR the deflated Sharpe ratio. The memo's template says SPA and
 DSR of the accuracy of both sides and of the ratio to the downside; keys of policies and ledgers follow it.

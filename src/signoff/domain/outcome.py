@@ -1,4 +1,4 @@
-"""How a gate came out."""
+"""The outcomes of a gate."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Who may sign in which role with which key, who may do what, and what they come in by: folded from `people`."""
+"""Who may sign in which role with which key, access roles, tokens and identities: folded from `people`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,10 +14,10 @@ from signoff.domain.policy import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One human being, however many roles they hold. Who never signs has no key.
+    """One person with all roles; a person who never signs has no key.
 
-    `key_made_by` names who made their private key, where it was not themselves. `key_replaced` says when and by
-    whom their key took the place of one in use.
+    `key_made_by` names another person who made the private key. `key_replaced` says when and by whom the key replaced
+    one in use.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Person:
 
     @property
     def known_as(self) -> tuple[str, ...]:
-        """Their name and every login that was declared for them."""
+        """Their name and every declared login."""
         return (self.name, *self.logins)
 
     def credential(self, key_id: str) -> e.Credential | None:
-        """Their credential with this key, None when they hold none."""
-        return next((known for known in self.credentials if known.key_id == key_id), None)
+        """Their credential with this key, or None."""
+        return next((one for one in self.credentials if one.key_id == key_id), None)
 
     @property
     def duties(self) -> frozenset[AccessRole]:
@@ -47,7 +47,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a program comes in by; `digest` is the SHA-256 of a secret that is kept nowhere."""
+    """The token of a program; `digest` is the SHA-256 of a secret that is not stored."""
 
     id: str
     digest: str
@@ -75,7 +75,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """A link by which an administrator comes in once, before the identity provider knows one."""
+    """A link for one sign-in of an administrator, before the identity provider knows one."""
 
     name: str
     digest: str
@@ -102,13 +102,13 @@ class People:
     bootstraps: Mapping[str, Bootstrap] = field(default_factory=dict)
 
     def named(self, name: str) -> Person:
-        """The person of this name; NotFoundError lists who is known."""
+        """The person of this name; NotFoundError lists the enrolled people."""
         try:
             return self.by_name[name]
         except KeyError:
-            known = ", ".join(sorted(self.by_name)) or "nobody yet"
+            names = ", ".join(sorted(self.by_name)) or "none yet"
             message = (
-                f"Expected an enrolled person, found {name!r}; enrolled are: {known}. "
+                f"Expected an enrolled person, found {name!r}; enrolled are: {names}. "
                 f"Enrol with `signoff people add NAME --role ROLE --public-key FILE`."
             )
             raise NotFoundError(message) from None
@@ -117,15 +117,15 @@ class People:
         """The person of this name, if they hold the role."""
         person = self.named(name)
         if role not in person.roles:
-            held = ", ".join(r.value for r in person.roles)
+            roles = ", ".join(r.value for r in person.roles)
             message = (
-                f"{name} does not hold the role {role.value}; they hold: {held}. A signature counts only in a role."
+                f"{name} does not hold the role {role.value}; they hold: {roles}. A signature counts only in a role."
             )
             raise RefusedError(message)
         return person
 
     def bound_to(self, issuer: str, subject: str) -> str | None:
-        """The name of the person whom the provider calls this, None when nobody is bound to it."""
+        """The name of the person bound to this subject, or None."""
         return next((s.name for s in self.subjects if (s.issuer, s.subject) == (issuer, subject)), None)
 
     @property
@@ -135,7 +135,7 @@ class People:
         return any(p.name in bound and AccessRole.ADMINISTRATOR in p.duties for p in self.by_name.values())
 
     def principal(self, name: str, *, signed_in_at: datetime | None = None) -> Principal:
-        """A person as they act now; whoever is not enrolled has no duty."""
+        """A person with their present access roles; a person who is not enrolled has none."""
         person = self.by_name.get(name)
         return Principal(
             name=name,
@@ -145,7 +145,7 @@ class People:
         )
 
     def bearer(self, token: Token) -> Principal:
-        """Whoever acts by a token: its person as they are now, or a machine."""
+        """The principal of a token: its person with present access roles, or a machine."""
         scopes = frozenset(token.scopes)
         if token.is_machine:
             return Principal(name=token.person, duties=frozenset({AccessRole.MACHINE}), scopes=scopes, is_machine=True)
@@ -172,7 +172,7 @@ def _or_new(people: People, name: str) -> Person:
 
 def _enrolled(people: People, event: e.PersonEnrolled, _recorded: e.Recorded) -> People:
     person = _or_new(people, event.name)
-    known = replace(
+    enrolled = replace(
         person,
         roles=event.roles,
         key_id=event.key_id,
@@ -180,7 +180,7 @@ def _enrolled(people: People, event: e.PersonEnrolled, _recorded: e.Recorded) ->
         key_made_by=event.key_made_by,
         key_replaced=event.key_replaced,
     )
-    return _with(people, replace(known, logins=event.logins or person.logins))
+    return _with(people, replace(enrolled, logins=event.logins or person.logins))
 
 
 def _granted(people: People, event: e.DutiesGranted, _recorded: e.Recorded) -> People:
@@ -205,7 +205,7 @@ def _unbound(people: People, event: e.SubjectUnbound, _recorded: e.Recorded) -> 
 
 
 def _token_issued(people: People, event: e.TokenIssued, recorded: e.Recorded) -> People:
-    """The tokens with one more, without those that have expired: the ledger keeps them."""
+    """The tokens with one more and without expired ones, which stay in the ledger."""
     token = Token(
         id=event.token,
         digest=event.digest,
@@ -214,7 +214,7 @@ def _token_issued(people: People, event: e.TokenIssued, recorded: e.Recorded) ->
         expires_at=event.expires_at,
         is_machine=event.is_machine,
     )
-    alive = {name: known for name, known in people.tokens.items() if known.expires_at > recorded.at}
+    alive = {name: other for name, other in people.tokens.items() if other.expires_at > recorded.at}
     return replace(people, tokens={**alive, token.id: token})
 
 
@@ -224,12 +224,12 @@ def _token_revoked(people: People, event: e.TokenRevoked, _recorded: e.Recorded)
 
 def _proposed(people: People, event: e.EnrolmentProposed, recorded: e.Recorded) -> People:
     proposal = Proposal(id=event.proposal, change=event.change, proposed_by=recorded.actor, expires_at=event.expires_at)
-    alive = {name: known for name, known in people.proposals.items() if known.expires_at > recorded.at}
+    alive = {name: other for name, other in people.proposals.items() if other.expires_at > recorded.at}
     return replace(people, proposals={**alive, proposal.id: proposal})
 
 
 def _decided(people: People, event: e.EnrolmentConfirmed | e.EnrolmentDeclined, _recorded: e.Recorded) -> People:
-    return replace(people, proposals={k: known for k, known in people.proposals.items() if k != event.proposal})
+    return replace(people, proposals={k: other for k, other in people.proposals.items() if k != event.proposal})
 
 
 def _bootstrap_issued(people: People, event: e.BootstrapIssued, _recorded: e.Recorded) -> People:

@@ -1,8 +1,8 @@
-"""Who may do what: one visible matrix of duties and verbs, and the pure question whether a principal may.
+"""The matrix of access roles and permissions, and the pure check whether a principal may do something.
 
-A duty says what a person may do; a role (`policy.Role`) says in whose name a signature counts. Holding a role brings
-its duty. Stopping is for nearly everybody, starting for few; nobody approves by machine, and the administrator, who
-decides who people are, decides nothing about models. `docs/permissions.md` shows the same table with its reasons.
+An access role says what a person may do; a role (`policy.Role`) says in whose name a signature counts and brings its
+access role. Nearly everyone may stop a model and few may start one. Machines never approve, and the administrator, who
+enrols people, decides nothing about models. `docs/permissions.md` shows the same table with its reasons.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ FRESH: Final = timedelta(minutes=5)
 
 
 class AccessRole(StrEnum):
-    """What a person is there for; `MACHINE` is no person's: it is what a desk, a pipeline or a worker may do."""
+    """The access roles of people; `MACHINE` is that of a desk, a pipeline or a worker."""
 
     RESEARCHER = "researcher"
     VALIDATOR = "validator"
@@ -33,7 +33,7 @@ class AccessRole(StrEnum):
 
 
 class Permission(StrEnum):
-    """Everything that can be asked of an installation."""
+    """Every permission of an installation."""
 
     READ = "read"
     READ_FLAGS = "read_flags"
@@ -75,10 +75,10 @@ DUTY_OF: Final = {
     Role.CTO: AccessRole.CTO,
 }
 _LOOK: Final = frozenset({Permission.READ, Permission.READ_FLAGS})
-# What people did by hand: whoever works on a release says so, and no machine.
+# Acts of people: whoever works on a release records them, never a machine.
 _WORK: Final = frozenset({Permission.MARK_DONE})
 _STOP: Final = frozenset({Permission.PAUSE, Permission.ROLLBACK, Permission.KILL})
-# Beside the rollback, which a machine may start: a person alone vouches for what no venue says.
+# A machine may start a rollback; only a person may attest what no venue says.
 _LEAVE: Final = _STOP | {Permission.ATTEST_FLAT}
 _SIGN: Final = _WORK | frozenset(
     {Permission.APPROVE, Permission.REJECT, Permission.MEET, Permission.MANAGE_TOKENS, Permission.MANAGE_CREDENTIALS}
@@ -134,17 +134,17 @@ PERSONAL: Final = frozenset(
     }
     | _POLICY
 )
-# Done by a person who signed in: a token that leaked must not beget others.
+# Needs a signed-in person: a leaked token must not create others.
 NEEDS_SIGN_IN: Final = frozenset({Permission.MANAGE_TOKENS})
 NEEDS_FRESH_SIGN_IN: Final = frozenset(
     {Permission.OVERRIDE, Permission.REARM, Permission.ADOPT, Permission.ENROL, Permission.CONFIRM}
     | {Permission.MANAGE_CREDENTIALS}
     | _POLICY
 )
-# Done on the word of people as last known, while the database is down: nothing may block a kill.
+# Allowed with cached accounts while the database is down: nothing may block a kill.
 POSSIBLE_IN_OUTAGE: Final = frozenset({Permission.KILL, Permission.READ_FLAGS})
 # Held to the table on the installation's own machine too, where names are not checked. Exits are open to any name
-# there, signatures ask for role and key, and whoever owns the machine decides who people are.
+# there, signatures need role and key, and the owner of the machine decides who people are.
 HELD_LOCALLY: Final = frozenset(
     {
         Permission.SUBMIT,
@@ -158,22 +158,22 @@ HELD_LOCALLY: Final = frozenset(
     }
     | _WORK
 )
-# Duties that suffer no other beside them: who says who people are signs nothing; who audits changes nothing.
+# Exclusive access roles: an administrator signs nothing, and an auditor changes nothing.
 APART: Final = frozenset({AccessRole.ADMINISTRATOR, AccessRole.AUDITOR})
 
 
 class ForbiddenError(RefusedError):
-    """The one who asks may not do this (exit 1)."""
+    """The principal may not do this (exit 1)."""
 
     code = "forbidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is asking, as the face identified them. A machine acts by a token; `scopes` narrow what it may.
+    """The identified caller. A machine acts by a token; `scopes` narrow its permissions.
 
-    `signed_in_at` is when the identity provider saw the person, None for a token. `is_last_known` says that the
-    database was down, so that duties and tokens are those of before.
+    `signed_in_at` is the time of the identity provider's sign-in, None for a token. `is_last_known` says that access
+    roles and tokens are cached, since the database was down.
     """
 
     name: str
@@ -186,18 +186,18 @@ class Principal:
 
 
 def permitted(duties: Iterable[AccessRole]) -> frozenset[Permission]:
-    """Every verb that these duties allow together; a duty that stands apart allows its own and no more."""
-    held = frozenset(duties)
-    return frozenset[Permission]().union(*(MATRIX[duty] for duty in (held & APART or held)))
+    """Every permission of these access roles together; an exclusive one allows its own only."""
+    roles = frozenset(duties)
+    return frozenset[Permission]().union(*(MATRIX[duty] for duty in (roles & APART or roles)))
 
 
 def compatible(duties: Iterable[AccessRole]) -> None:
-    """Nothing when one person may hold these duties together; RefusedError says which may not."""
-    held = frozenset(duties)
-    if AccessRole.MACHINE in held:
+    """Refuse access roles that one person may not have together."""
+    roles = frozenset(duties)
+    if AccessRole.MACHINE in roles:
         raise RefusedError("machine is no duty of a person; issue a machine token instead.")
-    for duty in sorted(held & APART):
-        if others := held - {duty}:
+    for duty in sorted(roles & APART):
+        if others := roles - {duty}:
             raise RefusedError(
                 f"Expected {duty.value} alone, found {', '.join(sorted(others))} beside it: who administers approves "
                 "nothing, and who audits changes nothing. Give the duty to another person."
@@ -205,11 +205,11 @@ def compatible(duties: Iterable[AccessRole]) -> None:
 
 
 def may(principal: Principal, verb: Permission, now: datetime) -> None:
-    """Nothing when the principal may; ForbiddenError says what is missing."""
+    """Refuse with ForbiddenError, which says what is missing, unless the principal may do this."""
     if verb not in permitted(principal.duties):
-        held = ", ".join(sorted(principal.duties)) or "no duty"
+        roles = ", ".join(sorted(principal.duties)) or "no duty"
         needed = ", ".join(duty.value for duty in AccessRole if verb in MATRIX[duty])
-        raise ForbiddenError(f"{principal.name} holds {held}; to {verb.value} takes one of: {needed}.")
+        raise ForbiddenError(f"{principal.name} holds {roles}; to {verb.value} takes one of: {needed}.")
     if principal.is_machine and verb in PERSONAL:
         raise ForbiddenError(f"A machine's token cannot {verb.value}: that takes a person.")
     if principal.scopes is not None and verb not in principal.scopes:
@@ -226,10 +226,10 @@ def may(principal: Principal, verb: Permission, now: datetime) -> None:
 
 
 def may_locally(name: str, verb: Permission, enrolled: Mapping[str, frozenset[AccessRole]]) -> None:
-    """Nothing when a name may do this on the installation's own machine; ForbiddenError says who may.
+    """Refuse with ForbiddenError unless a name may do this on the installation's own machine.
 
-    `enrolled` are the duties of everybody who is known there. Where nobody is, anybody may, under a name that nobody
-    checked. A name that is not enrolled, such as a pipeline's, may do what a machine may.
+    `enrolled` has the access roles of the enrolled people. If there are none, any name may, unchecked. A name that is
+    not enrolled, such as a pipeline's, may do what a machine may.
     """
     if not enrolled or verb not in HELD_LOCALLY:
         return
@@ -237,17 +237,17 @@ def may_locally(name: str, verb: Permission, enrolled: Mapping[str, frozenset[Ac
     by_machine = MATRIX[AccessRole.MACHINE] - PERSONAL
     if verb in (by_machine if duties is None else permitted(duties)):
         return
-    held = "is not enrolled here" if duties is None else f"holds {', '.join(sorted(duties)) or 'no duty'}"
+    state = "is not enrolled here" if duties is None else f"holds {', '.join(sorted(duties)) or 'no duty'}"
     needed = ", ".join(duty.value for duty in AccessRole if verb in MATRIX[duty] and duty is not AccessRole.MACHINE)
     able = sorted(one for one, of in enrolled.items() if verb in permitted(of))
     how = (
         f"name a person who may with --as: {', '.join(able)}"
         if able
-        else ("nobody enrolled may; give somebody the duty (`signoff accounts grant NAME --duty DUTY`)")
+        else ("no enrolled person may; give one the duty (`signoff accounts grant NAME --duty DUTY`)")
     )
-    raise ForbiddenError(f"{name} {held}; to {verb.value} takes one of: {needed}. {how[0].upper()}{how[1:]}.")
+    raise ForbiddenError(f"{name} {state}; to {verb.value} takes one of: {needed}. {how[0].upper()}{how[1:]}.")
 
 
 def _is_fresh(principal: Principal, now: datetime) -> bool:
-    """Within five minutes, by whichever clock is ahead: a sign-in of tomorrow would be fresh until then."""
+    """Within five minutes in either direction; otherwise a sign-in dated tomorrow would stay fresh until then."""
     return principal.signed_in_at is not None and abs(now - principal.signed_in_at) <= FRESH

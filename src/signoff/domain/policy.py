@@ -1,7 +1,7 @@
-"""The firm's floor: thresholds, roles, phases and triggers that every release is held to.
+"""The firm's floor: thresholds, roles, phases and triggers for every release.
 
-A dossier may tighten a threshold and never loosen it; each number says by its annotation which way is stricter.
-`tighten` applies a dossier's stricter values, or returns every attempt to loosen.
+A dossier may tighten a threshold and never loosen it; the annotation of each number says which way is stricter.
+`tighten` applies a dossier's stricter values and returns every attempt to loosen.
 """
 
 import operator
@@ -53,7 +53,7 @@ class Role(StrEnum):
 
 
 class Tier(StrEnum):
-    """What made a signature: a key in a file, or an authenticator that a person touched and unlocked."""
+    """The means of a signature: a key in a file, or an authenticator that a person touched and unlocked."""
 
     KEY = "key"
     WEBAUTHN = "webauthn"
@@ -68,8 +68,8 @@ class Tier(StrEnum):
 class SpaGate(Strict):
     """Symmetric Prediction Accuracy.
 
-    `realized_agreement` is the least share of rows on which the realised returns are those of `asset_returns` over the
-    declared horizon, where a release has both.
+    `realized_agreement` is the least share of rows on which the realised returns equal those of `asset_returns` over
+    the declared horizon, if a release has both.
     """
 
     threshold: Annotated[Share, HIGHER] = 0.45
@@ -91,8 +91,8 @@ class DsrGate(Strict):
 class PboGate(Strict):
     """Probability of Backtest Overfitting, by CSCV.
 
-    A trial is junk where the best trial of the record has three times its Sharpe ratio, and beats it in at least
-    `junk_share` of the halves: nobody would choose it, and its presence alone puts the others above the median.
+    A trial is junk if the best trial of the record has three times its Sharpe ratio and beats it in at least
+    `junk_share` of the halves: it would never be chosen, and its presence alone puts the others above the median.
     """
 
     threshold: Annotated[Share, LOWER] = 0.5
@@ -112,7 +112,7 @@ class WalkForwardGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VarGate(Strict):
-    """Value at risk within its limit, with coverage that the exceptions do not reject."""
+    """Value at risk within its limit, with coverage that the tests do not reject."""
 
     limit_pct: Annotated[float, Interval(ge=-100.0, lt=0.0), HIGHER] = -2.5
     level: Annotated[float, Gt(0.5), Lt(1)] = 0.95
@@ -124,9 +124,9 @@ class VarGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointInTimeGate(Strict):
-    """No feature uses what was not yet known; there is no threshold to loosen.
+    """No feature uses the future; there is no threshold to loosen.
 
-    `minimum_replayed_share` of the decision dates must have features and inputs that a replay can be drawn from.
+    `minimum_replayed_share` of the decision dates must have features and inputs for the replay.
     """
 
     minimum_dates: Annotated[int, Ge(1), HIGHER] = 10
@@ -136,7 +136,7 @@ class PointInTimeGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeflatedSharpeGate(Strict):
-    """Probability that the true Sharpe ratio is above what the best of N worthless trials would show."""
+    """Probability that the true Sharpe ratio is above the expected best of N worthless trials."""
 
     threshold: Annotated[Share, HIGHER] = 0.95
     blocking: bool = False
@@ -144,7 +144,7 @@ class DeflatedSharpeGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HansenSpaGate(Strict):
-    """Whether the best of all trials truly beats the benchmark: Hansen's test, over the stationary bootstrap."""
+    """Whether the best of all trials beats the benchmark, by Hansen's test with the stationary bootstrap."""
 
     threshold: Annotated[float, Gt(0), Lt(1), LOWER] = 0.05
     benchmark: Literal["cash", "previous"] = "cash"
@@ -156,7 +156,7 @@ class HansenSpaGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionsGate(Strict):
-    """Rows that the calendar names and a table lacks, and rows while the market is shut, in percent of those named."""
+    """Missing rows of the calendar and rows while the market is shut, in percent of the calendar's rows."""
 
     limit_pct: Annotated[Percentage, LOWER] = 0.2
     blocking: bool = True
@@ -192,7 +192,7 @@ class GatePolicy(Strict):
 
 
 class OnUnknown(StrEnum):
-    """What follows when it is not known whose work a release rests on."""
+    """What follows if the authors of a release's work are not known."""
 
     BLOCK = "block"
     TELL = "tell"
@@ -200,11 +200,11 @@ class OnUnknown(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalPolicy(Strict):
-    """Who must sign, for how long a signature holds, what an override takes, and how strong a signature must be.
+    """Who must sign, how long a signature is valid, what an override takes, and the required strength of a signature.
 
-    `minimum_tier` is for every role; those among `webauthn_roles` need that tier even where the others do not.
-    `unread_commits` is for a declared range of commits whose authors cannot be read; `unknown_makers` for authors and
-    users of runs whom nobody enrolled is known as. To tell is to say it in the memo that people sign.
+    `minimum_tier` is for every role; `webauthn_roles` need that tier in any case. `unread_commits` is for a declared
+    range of commits whose authors cannot be read, `unknown_makers` for authors and users of runs who match no enrolled
+    person. `tell` prints it in the memo that people sign.
     """
 
     roles: Annotated[tuple[Role, ...], MinLen(1)] = (
@@ -236,7 +236,7 @@ class ApprovalPolicy(Strict):
 
 
 class CertifiedSentence(StrEnum):
-    """The six sentences that section 12 certifies, and the phase that waits for each: from then on it can be true."""
+    """The six sentences that section 12 certifies, each with the phase that waits for it, when it can first be true."""
 
     GATES = "gates"
     RISK = "risk"
@@ -254,11 +254,11 @@ class CertifiedSentence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignOffPolicy(Strict):
-    """What section 12 takes.
+    """The rules of section 12.
 
-    The notices of T-24h are due `notice_hours` before the start, and hold it unless `stakeholders` is accepted.
-    `accepted_not_evidenced` are the certifications that a release may lack the evidence for; page one lists them. What
-    the evidence contradicts is never accepted. `deployer_signs` refuses a start that nobody signed.
+    The notices of T-24h are due `notice_hours` before the start, and delay it unless `stakeholders` is accepted.
+    `accepted_not_evidenced` are certifications that may lack evidence; page one lists them. A contradicted one is never
+    accepted. `deployer_signs` refuses a start without the deployer's signature.
     """
 
     notice_hours: Annotated[float, Ge(0), HIGHER] = 24.0
@@ -272,7 +272,7 @@ class SignOffPolicy(Strict):
 
 
 class DayCount(StrEnum):
-    """What one day of a phase is."""
+    """The days that a phase counts."""
 
     SESSIONS = "sessions"
     CALENDAR = "calendar"
@@ -302,7 +302,7 @@ class PhasePolicy(Strict):
 
     @property
     def sessions_a_year(self) -> float:
-        """By which live Sharpe ratios are annualised: 252 sessions of an exchange, or every day."""
+        """The factor that annualises live Sharpe ratios: 252 sessions of an exchange, or every day."""
         return 365.0 if self.days is DayCount.CALENDAR or self.calendar == "24/7" else 252.0
 
     def session_rate(self, annual_pct: float) -> float:
@@ -314,8 +314,8 @@ class PhasePolicy(Strict):
 class SharpeTrigger(Strict):
     """Roll back when the rolling Sharpe ratio stays below a floor for n days in a row.
 
-    It is judged on lived sessions alone, once there are `minimum_days` of them: what happened before the release was
-    live was known when it was approved, and is no reason to take it back.
+    Only lived sessions count, once there are `minimum_days` of them: earlier ones were known at the approval and are no
+    reason to roll back.
     """
 
     below: Annotated[float, HIGHER] = 0.5
@@ -344,10 +344,10 @@ class TriggerPolicy(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilencePolicy(Strict):
-    """After how many sessions in a row without conclusive data capital falls to the limited share, then to zero.
+    """After how many sessions in a row without conclusive data capital is cut to the limited share, then to zero.
 
-    A session without data and one with an unknown reading count alike. Capital comes back only by a person. Where the
-    second number is the smaller one, capital falls to zero at once.
+    A session without data and one with an unknown reading count alike. Only a person restores capital. If the second
+    number is smaller, capital is cut to zero at once.
     """
 
     limited_after_sessions: Annotated[int, Interval(ge=1, le=60), LOWER] = 2
@@ -392,10 +392,9 @@ class AlertPolicy(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPolicy(Strict):
-    """What a rollback may take, how fresh its rehearsal must be, and how often one that is stuck calls for people.
+    """The budgets of a rollback, the greatest age of its rehearsal, and how often a stuck one pages people.
 
-    `positions` says whether a model that keeps positions is flat, `rehearsal_venue` which venue a rehearsal must have
-    at least.
+    `positions` says whether a model with positions counts as flat, `rehearsal_venue` the least venue of a rehearsal.
     """
 
     immediate_minutes: Annotated[float, Gt(0), LOWER] = 5.0
@@ -414,7 +413,7 @@ AdvisoryGate = Literal["spa", "dsr", "pbo", "walk_forward", "deflated_sharpe", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShortenedPolicy(Strict):
-    """What a hurried release may leave out. Nothing here can leave out everything.
+    """What a hotfix or redeployment may leave out, which is never everything.
 
     Value at risk and point in time are not among the gates that may become advisory; the risk manager and the head of
     trading sign whether they are listed or not. A dossier tightens the phases themselves.
@@ -437,7 +436,7 @@ class SuccessPolicy(Strict):
 
 
 class UnknownEvent(StrEnum):
-    """What follows for an order that adds risk when the date of the next event is unknown."""
+    """What follows for an order that adds risk if the date of the next event is unknown."""
 
     REFUSE = "refuse"
     ASSUME_NONE = "assume_none"
@@ -445,10 +444,10 @@ class UnknownEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderGatePolicy(Strict):
-    """What the order gate takes for an unknown figure. Without a substitute it refuses an order that adds risk.
+    """The pre-trade checks' substitutes for unknown figures. Without one, an order that adds risk is refused.
 
-    Only the firm names a substitute: no key here is a threshold, so that a dossier can neither set nor loosen one.
-    `max_age_days` makes every figure unknown that is older, or whose day is not given.
+    Only the firm names a substitute: no key here is a threshold, so a dossier can neither set nor loosen one.
+    `max_age_days` makes every figure unknown that is older or has no day.
     """
 
     unknown_adv_usd: Annotated[float, Ge(0)] | None = None
@@ -459,34 +458,34 @@ class OrderGatePolicy(Strict):
 
     @property
     def substitutes(self) -> tuple[str, ...]:
-        """Each substitute in one clause, as the memo and the commands print it."""
-        said = []
+        """Each substitute in one clause, for the memo and the commands."""
+        texts = []
         if self.unknown_adv_usd is not None:
-            said.append(f"unknown ADV is taken as ${self.unknown_adv_usd:,.0f}, by policy")
+            texts.append(f"unknown ADV is taken as ${self.unknown_adv_usd:,.0f}, by policy")
         if self.unknown_vix is not None:
-            said.append(f"unknown VIX is taken as {self.unknown_vix:g}, by policy")
+            texts.append(f"unknown VIX is taken as {self.unknown_vix:g}, by policy")
         if self.unknown_event is UnknownEvent.ASSUME_NONE:
-            said.append("an unknown event date is taken as none scheduled, by policy")
+            texts.append("an unknown event date is taken as none scheduled, by policy")
         if self.unknown_sector is not None:
-            said.append(f"an unknown sector is taken as {self.unknown_sector}, by policy")
-        return tuple(said)
+            texts.append(f"an unknown sector is taken as {self.unknown_sector}, by policy")
+        return tuple(texts)
 
     @property
     def words(self) -> str:
         """What happens to an order that adds risk while a figure is unknown."""
-        known = {
+        figures = {
             "ADV": self.unknown_adv_usd,
             "VIX": self.unknown_vix,
             "event date": None if self.unknown_event is UnknownEvent.REFUSE else self.unknown_event,
             "sector": self.unknown_sector,
         }
-        refused = [name for name, substitute in known.items() if substitute is None]
-        said = [*self.substitutes]
+        refused = [name for name, substitute in figures.items() if substitute is None]
+        texts = [*self.substitutes]
         if refused:
-            said.append(f"an order that adds risk is refused while its {' or '.join(refused)} is unknown")
+            texts.append(f"an order that adds risk is refused while its {' or '.join(refused)} is unknown")
         if self.max_age_days is not None:
-            said.append(f"a figure older than {self.max_age_days} days is unknown")
-        return "; ".join(said)
+            texts.append(f"a figure older than {self.max_age_days} days is unknown")
+        return "; ".join(texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -549,10 +548,10 @@ def tighten(policy: Policy, stricter: Mapping[str, float]) -> tuple[Policy, tupl
 
     Paths must be among `thresholds(policy)`; the edge that parsed the dossier has checked that.
     """
-    known = {threshold.path: threshold for threshold in thresholds(policy)}
+    allowed = {threshold.path: threshold for threshold in thresholds(policy)}
     loosenings = []
     for path, value in stricter.items():
-        threshold = known[path]
+        threshold = allowed[path]
         if threshold.allows(value):
             policy = _replaced(policy, path.split("."), value)
         else:

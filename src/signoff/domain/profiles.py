@@ -1,7 +1,7 @@
-"""What a release was approved with, as far as its live data are held against it: a few figures, fit for an event.
+"""The approved figures that live data are compared with, few enough for an event.
 
-The evidence and the registry say them when the release is validated, and its reference file when the rollout starts. So
-nobody who writes the live files can move what they are held against.
+They come from the evidence and the registry at validation, and from the reference file at the start of the rollout. So
+a writer of live files cannot move them.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """A figure of a session as `n` sessions showed it: its median, and what all but one in a thousand kept within."""
+    """The range of a figure over `n` sessions: its median, and the limits of all but one in a thousand."""
 
     least: float
     median: float
@@ -34,9 +34,9 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usual:
-    """What sessions of one column showed, by figure. `scale` is the spread of all of its values.
+    """The usual ranges of one column, by figure. `scale` is the spread of all of its values.
 
-    `is_daily` says that it has a row for every day or session, so that one session may be held against the one before.
+    `is_daily` says that it has a row for every day or session, so that sessions can be compared with the one before.
     """
 
     scale: float
@@ -48,7 +48,7 @@ class Usual:
 class Profile:
     """What was validated: the features of the registered version, and how the predictions of the evidence behaved.
 
-    `cadence_s` are the seconds between the predictions of a symbol that nine in ten exceed, None where nobody knows.
+    `cadence_s` are the seconds between the predictions of a symbol that nine in ten exceed, None if unknown.
     """
 
     features: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pinned:
-    """The reference for drift as it was when the rollout began: the digest of its file, and its features."""
+    """The drift reference at the start of the rollout: the digest of its file, and its features."""
 
     sha256: str
     features: tuple[str, ...]
@@ -66,9 +66,9 @@ class Pinned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovedProfile:
-    """Everything that a release's live data are held against beside its policy.
+    """Everything beside the policy that a release's live data are compared with.
 
-    `pinned` is the reference of the release itself, `later` those with which further releases of the model started.
+    `pinned` is the reference of the release, `later` are those of further releases of the model.
     """
 
     features: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """A number with its unit, its sample and its source: the only way a number reaches a memo.
 
-Formatting lives here and nowhere else, so that one number reads the same in every document and terminal, and a text
-that people wrote can be checked against the evidence.
+All formatting is here, so that a number reads the same in every document and terminal, and a text that people wrote can
+be checked against the evidence.
 """
 
 import math
@@ -64,7 +64,7 @@ NORMAL_95: Final = 1.959963984540054
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertainty:
-    """How well a figure is known: its standard error, half of its 95% interval, and in words how both were found."""
+    """The uncertainty of a figure: standard error, half of its 95% interval, and the method in words."""
 
     standard_error: float
     half_width: float
@@ -73,9 +73,9 @@ class Uncertainty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """One figure of the record; `value` None means that nobody provided or computed it.
+    """One figure; `value` is None if it was not provided or computed.
 
-    `half_width` is half of the 95% interval and what stands after ±, `interval` says in words how it was found.
+    `half_width` is half of the 95% interval, printed after ±; `interval` is its method in words.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Quantity:
 
     @property
     def text(self) -> str:
-        """The value as people read it, with its unit and half of its 95% interval."""
+        """The value with its unit and half of its 95% interval."""
         if self.value is None:
             return NOT_PROVIDED
         body = number(self.value, self.unit, self.digits)
@@ -100,14 +100,14 @@ class Quantity:
 
     @property
     def margin(self) -> float | None:
-        """Half of the 95% interval, by the normal distribution where only a standard error is known."""
+        """Half of the 95% interval, by the normal distribution if only a standard error is known."""
         if self.half_width is not None or self.standard_error is None:
             return self.half_width
         return NORMAL_95 * self.standard_error
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The 95% interval; None where it is not known."""
+        """The 95% interval; None if it is not known."""
         if self.value is None or self.margin is None:
             return None
         return self.value - self.margin, self.value + self.margin
@@ -136,7 +136,7 @@ def number(value: float, unit: Unit, digits: int | None = None) -> str:
 
 
 def digits_apart(value: float, limit: float, unit: Unit, digits: int | None = None) -> int | None:
-    """The digits to print a figure and its limit with: more than `digits` only where both would read as one number.
+    """The digits for a figure and its limit: more than `digits` only if both would print the same.
 
     51.987% beside a target of 52% reads as 51.99% and 52.00%. Figures that are equal, or closer than six more digits
     show, keep their usual digits.
@@ -151,7 +151,7 @@ def digits_apart(value: float, limit: float, unit: Unit, digits: int | None = No
 
 
 def beside(figure: Quantity, limit: Quantity) -> tuple[Quantity, Quantity]:
-    """A figure and its limit with as many digits as tell the two apart."""
+    """A figure and its limit with enough digits to tell them apart."""
     if figure.value is None or limit.value is None:
         return figure, limit
     digits = digits_apart(figure.value, limit.value, figure.unit, figure.digits)
@@ -178,14 +178,14 @@ def count(name: str, value: float | None, *, source: str = "") -> Quantity:
 
 
 def relative_change(new: float | None, old: float | None) -> float | None:
-    """(new - old) / |old| as a fraction; None where it has no meaning."""
+    """(new - old) / |old| as a fraction; None if it has no meaning."""
     if new is None or old is None or old == 0 or not (math.isfinite(new) and math.isfinite(old)):
         return None
     return (new - old) / abs(old)
 
 
 def signed_percent(change: float | None) -> str:
-    """A change as people read it: +8.0%, −3.1%, or not provided."""
+    """A change in words: +8.0%, −3.1%, or not provided."""
     if change is None:
         return NOT_PROVIDED
     body = number(change, Unit.PERCENT, 0 if abs(change) >= 0.1 else 1)

@@ -1,6 +1,6 @@
 """Exponential back-off with jitter, which keeps several workers from retrying at the same moment.
 
-A wait is between half of the step and the whole step. Jitter over the whole step could retry without any wait.
+A wait is between half of the step and the whole step; jitter over the whole step could retry without a wait.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """A rehearsal of the rollback, and whether it shows that a release could be taken back.
 
-It is held against the policy and the fallback of the release at hand: a rehearsal that was fresh enough for another
-release, or that loaded another version, shows nothing for this one.
+It is compared with the policy and the fallback of the release: a rehearsal that was recent enough for another release,
+or that loaded another version, shows nothing for this one.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Rehearsal:
 
 
 def objections(rehearsal: Rehearsal | None, policy: Policy, previous: str | None, day: date) -> tuple[str, ...]:
-    """What keeps a rehearsal from showing, on this day, that the rollback works; empty when nothing does."""
+    """Why a rehearsal does not show, on this day, that the rollback works; empty if it does."""
     if rehearsal is None:
         return ("no rehearsal is recorded",)
     result, limit = rehearsal.result, policy.rollback.rehearsal_max_age_days
@@ -35,7 +35,7 @@ def objections(rehearsal: Rehearsal | None, policy: Policy, previous: str | None
     missing = sorted(step.value for step in set(RESTORING) - {step for step, _ in result.seconds})
     lost, needed = result.events_lost, policy.rollback.rehearsal_venue
     left = result.residual_orders
-    found = {
+    faults = {
         f"rehearsed on {rehearsal.at.date()}, after {day}": age < 0,
         f"rehearsed {age} days before {day}, at most {limit} are allowed": age > limit,
         "the rehearsal exceeded its budget": not (result.within_budget and within_budget(result.seconds, policy)),
@@ -49,13 +49,13 @@ def objections(rehearsal: Rehearsal | None, policy: Policy, previous: str | None
         f"{_version(previous)}": result.restored_version != previous,
         f"the rehearsal lost {lost} acknowledged events of the record": lost is not None and lost > 0,
     }
-    return tuple(text for text, holds in found.items() if holds)
+    return tuple(text for text, holds in faults.items() if holds)
 
 
 def recovery_time(result: Rehearsed | None) -> Quantity:
-    """RTO: from the decision to the previous version trading again, as rehearsed; the review after it is no part of it.
+    """RTO: from the decision until the previous version trades again, as rehearsed and without the later review.
 
-    Without a venue nobody knows when orders were gone, so that no time was measured.
+    Without a venue it is unknown when orders were gone, so no time was measured.
     """
     measured = {} if result is None or result.venue is VenueKind.NONE else dict(result.seconds)
     if any(step not in measured for step in RESTORING):
@@ -65,14 +65,14 @@ def recovery_time(result: Rehearsed | None) -> Quantity:
 
 
 def recovery_time_in_words(result: Rehearsed) -> str:
-    """The RTO as every face prints it."""
+    """The RTO in words."""
     if result.venue is VenueKind.NONE:
         return f"{NOT_REHEARSED}: not measured"
     return f"{recovery_time(result).text}{_simulated(result)}"
 
 
 def step_in_words(result: Rehearsed, step: Step) -> str:
-    """What a step took; what a venue would have to answer for was not rehearsed where none is connected."""
+    """The time of a step; a step that needs a venue was not rehearsed without one."""
     if result.venue is VenueKind.NONE and step in HALTING:
         return NOT_REHEARSED
     seconds = Quantity(name=step.value, value=dict(result.seconds).get(step), unit=Unit.SECONDS).text
@@ -80,9 +80,9 @@ def step_in_words(result: Rehearsed, step: Step) -> str:
 
 
 def budget_in_words(result: Rehearsed) -> str:
-    """Whether the times held; without a venue, those of the other steps alone."""
-    held = "within budget" if result.within_budget else "NOT within budget"
-    return f"{held} as far as it ran, {NOT_REHEARSED}" if result.venue is VenueKind.NONE else held
+    """Whether the budgets held; without a venue, those of the other steps alone."""
+    verdict = "within budget" if result.within_budget else "NOT within budget"
+    return f"{verdict} as far as it ran, {NOT_REHEARSED}" if result.venue is VenueKind.NONE else verdict
 
 
 def left_in_words(result: Rehearsed) -> str:

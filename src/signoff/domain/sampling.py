@@ -1,7 +1,7 @@
-"""How often a table has a row: its frequency, the rows of a year, the calendar they follow, and the zone of their days.
+"""The sampling of a table: its frequency, rows a year, calendar, and the zone of its days.
 
-Every annual figure rests on the rows of a year, so they are read from the dates, and a dossier that declares something
-else is refused. A table whose dates allow two readings is asked about: a wrong guess multiplies every Sharpe ratio.
+Every annual figure depends on the rows a year, so they are read from the dates, and a dossier that disagrees is
+refused. If the dates are ambiguous Signoff asks, since a wrong guess scales every Sharpe ratio.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 EVERY_DAY: Final = "24/7"
 WEEKDAYS: Final = "24/5"
 FEWEST: Final = 24
-"""Rows below which the skewness and kurtosis of a record are not estimated: the smallest published sample."""
+"""The fewest rows for skewness and kurtosis, as in the smallest published sample."""
 OF_BOTH: Final = 0.9
 NOT_EXPLAINED: Final = 0.002
 A_YEAR: Final = 365
@@ -30,12 +30,11 @@ OF_A_YEAR: Final = 0.97
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How often a table has a row. `risk_free_pct` is an annual rate, and `lag` that of its benchmark in rows.
+    """The sampling of a table. `risk_free_pct` is an annual rate, `lag` the benchmark's lag in rows.
 
-    `calendar` is a code of an exchange, "24/5" for every weekday, "24/7" for every day, and "" where nobody asked.
-    `rivals` are calendars that explain the dates as well as this one, where nobody declared it: it is a guess then.
-    `folded` is the number of rows within days that became the table's days. `return_unit` is the unit of returns that
-    the dossier declares, "" where it declares none.
+    `calendar` is the code of an exchange, "24/5" for every weekday, "24/7" for every day, or "" if unknown. `rivals`
+    are calendars that explain the dates equally well if none was declared, so that this one is a guess. `folded` is the
+    number of rows within days that were compounded. `return_unit` is the declared unit of returns, or "".
     """
 
     frequency: Frequency = Frequency.DAILY
@@ -55,7 +54,7 @@ class Sampling:
 
     @property
     def sessions_a_year(self) -> float:
-        """The days of a year on which the calendar trades."""
+        """The trading days a year of the calendar."""
         if self.frequency is Frequency.DAILY:
             return self.rows_a_year
         return 365.0 if self.is_every_day else Frequency.DAILY.rows_a_year
@@ -66,22 +65,22 @@ class Sampling:
 
     @property
     def of_one_row(self) -> str:
-        """What one row spans, in words: a day, a week, a month."""
+        """The period of one row in words: a day, a week, a month."""
         return "day" if self.frequency is Frequency.DAILY else self.unit
 
     @property
     def year(self) -> int:
-        """The rows that a gate needs: those of a year, and never fewer than 24."""
+        """The rows that a gate needs: a year's, at least 24."""
         return max(ceil(self.rows_a_year), FEWEST)
 
     @property
     def year_words(self) -> str:
-        """Where that number comes from."""
+        """How that number was derived."""
         few = f", and never fewer than {FEWEST}" if self.rows_a_year < FEWEST else ""
         return f"a year of {self.frequency.value} rows{few}"
 
     def rows(self, sessions: int, *, fewest: int = 1) -> int:
-        """The rows that cover as many sessions of the calendar; a daily table has a row for each."""
+        """The rows that cover so many sessions; a daily table has a row for each."""
         if self.frequency is Frequency.DAILY:
             return sessions
         return max(fewest, round(sessions * self.rows_a_year / self.sessions_a_year))
@@ -101,31 +100,31 @@ class Sampling:
 
     @property
     def rate_words(self) -> str:
-        """What a Sharpe ratio is in excess of."""
+        """The rate that Sharpe ratios are in excess of."""
         return f"excess of {self.risk_free_pct:g}% a year (declared)" if self.risk_free_pct else "excess of 0"
 
     @property
     def words(self) -> str:
-        """The whole record, as the memo prints it."""
+        """The whole record in words, for the memo."""
         calendar = {"": "calendar not known", EVERY_DAY: "every day (24/7)", WEEKDAYS: "every weekday (24/5)"}
         how = {True: "declared", False: "read from the dates"}
-        said = [
+        texts = [
             f"{self.frequency.value} rows, {self.rows_a_year:g} a year "
             f"({how[bool({'frequency', 'rows_a_year'} & set(self.declared))]})",
             calendar.get(self.calendar, f"calendar {self.calendar}")
             + (f" ({self._guess or how['calendar' in self.declared]})" if self.calendar else ""),
         ]
-        said += [f"days of {self.zone}"] if self.zone else []
-        said += [f"{self.folded:,} rows within days were compounded by day, and are judged by day"] * bool(self.folded)
+        texts += [f"days of {self.zone}"] if self.zone else []
+        texts += [f"{self.folded:,} rows within days were compounded by day, and are judged by day"] * bool(self.folded)
         if self.return_unit:
-            said.append(f"returns declared in {self.return_unit} by evidence.return_unit of the dossier")
-        said.append(f"Sharpe ratios are in {self.rate_words}")
-        said += [f"benchmark_lag {self.lag} (declared)"] if "benchmark_lag" in self.declared else []
-        return "; ".join(said)
+            texts.append(f"returns declared in {self.return_unit} by evidence.return_unit of the dossier")
+        texts.append(f"Sharpe ratios are in {self.rate_words}")
+        texts += [f"benchmark_lag {self.lag} (declared)"] if "benchmark_lag" in self.declared else []
+        return "; ".join(texts)
 
     @property
     def _guess(self) -> str:
-        """That the calendar is a guess, and which key decides; empty where it is none."""
+        """That the calendar is a guess, and which key decides; empty if it is not a guess."""
         if not self.rivals:
             return ""
         verb = "explains" if len(self.rivals) == 1 else "explain"
@@ -134,34 +133,34 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """Why the dates do not say how often a table has a row; `remedy` is what to do where no declaration helps."""
+    """Why the dates do not show a frequency; `remedy` is what to do if no declaration helps."""
 
-    found: str
+    fault: str
     remedy: str = ""
 
 
 def inferred(dates: Days, returns: Floats | None = None) -> Sampling | Unclear:
-    """The frequency that the ordered, unique dates have.
+    """The sampling of ordered, unique dates.
 
-    A weekend on which nothing ever moves (`returns` are 0) is no session, whatever rows there are.
+    Weekends on which nothing ever moves (`returns` are 0) are not sessions, even with rows.
     """
     days = _numbered(dates)
-    found = spacing.spacing(days, moves_at_weekends=returns is None or _moves_on(returns, spacing.weekday(days)))
-    if found.unclear:
-        return Unclear(found.unclear, found.remedy)
-    calendar = EVERY_DAY if found.a_year == spacing.EVERY_DAY else ""
-    return Sampling(frequency=Frequency(found.frequency), rows_a_year=found.a_year, calendar=calendar)
+    rhythm = spacing.spacing(days, moves_at_weekends=returns is None or _moves_on(returns, spacing.weekday(days)))
+    if rhythm.unclear:
+        return Unclear(rhythm.unclear, rhythm.remedy)
+    calendar = EVERY_DAY if rhythm.a_year == spacing.EVERY_DAY else ""
+    return Sampling(frequency=Frequency(rhythm.frequency), rows_a_year=rhythm.a_year, calendar=calendar)
 
 
 def wandering(dates: Days, frequency: Frequency) -> Unclear | None:
-    """Why rows stand for no whole weeks (months, …), None where they do."""
-    found = spacing.wandering(_numbered(dates), frequency.value)
-    return None if found is None else Unclear(found.unclear, found.remedy)
+    """Why rows do not cover whole weeks (months, …); None if they do."""
+    fault = spacing.wandering(_numbered(dates), frequency.value)
+    return None if fault is None else Unclear(fault.unclear, fault.remedy)
 
 
 def _numbered(dates: Days) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = dates.astype("datetime64[D]").astype(np.int64)
-    return found
+    numbers: NDArray[np.int64] = dates.astype("datetime64[D]").astype(np.int64)
+    return numbers
 
 
 def _weekday(dates: Days) -> NDArray[np.int64]:
@@ -170,14 +169,14 @@ def _weekday(dates: Days) -> NDArray[np.int64]:
 
 
 def _moves_on(returns: Floats, weekday: NDArray[np.int64]) -> bool:
-    """Whether something moves at weekends; nothing does where prices were only carried on."""
+    """Whether returns move at weekends, and prices were not only carried forward."""
     weekend = returns[weekday >= 5]
     others = returns[weekday < 5]
     return weekend.size == 0 or others.size == 0 or bool((weekend != 0).mean() > 0.1 * (others != 0).mean())
 
 
 def period_of(dates: Days, frequency: Frequency) -> NDArray[np.int64]:
-    """The number of the day, week (from Monday), month, quarter, half-year or year that each date lies in."""
+    """The number of each date's day, week (from Monday), month, quarter, half-year or year."""
     return spacing.period_numbers(_numbered(dates), frequency.value)
 
 
@@ -187,9 +186,9 @@ def first_day(periods: NDArray[np.int64], frequency: Frequency) -> Days:
 
 
 def row_spans(dates: Days, frequency: Frequency, like: Days) -> tuple[Days, Days]:
-    """The first and the last day of the day, week, month, … that each date lies in.
+    """The first and last day of each date's day, week, month, …
 
-    A week ends on the weekday on which most rows of `like` lie, since a weekly row stands for the seven days up to it.
+    A week ends on the commonest weekday of `like`, since a weekly row covers the seven days up to it.
     """
     if frequency is Frequency.DAILY:
         return dates, dates
@@ -203,7 +202,7 @@ def row_spans(dates: Days, frequency: Frequency, like: Days) -> tuple[Days, Days
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Coverage:
-    """The rows that a calendar names from a table's first to its last, and what does not agree with them."""
+    """The rows that a calendar expects from a table's first to its last, and the differences."""
 
     table: str
     calendar: str
@@ -214,45 +213,45 @@ class Coverage:
     bars: BarCount | None = None
     beside: str = ""
     one_open: Days | None = None
-    """Days on which only one of the own market and the benchmark's (`beside`) is open: they are no fault."""
+    """Days on which only one of the own market and the benchmark's (`beside`) is open, which are not faults."""
     reach: int = 0
     """The days from the session before the first row to the one after the last, these two left out."""
 
     def spans_a_year(self, rows: int) -> bool:
-        """Whether so many rows are a year of this calendar: a year of days, and 97 in 100 of its sessions."""
+        """Whether so many rows cover a year of this calendar: a year of days with 97% of its sessions."""
         if self.reach < A_YEAR:
             return False
         return rows >= OF_A_YEAR * self.expected * A_YEAR / self.reach
 
     @property
     def share(self) -> float:
-        """Rows that are missing or should not be there, of those expected; missing bars are parts of their days."""
+        """The share of missing and extra rows, of those expected; missing bars are parts of their days."""
         of_bars = 0.0 if self.bars is None else self.bars.share
         return (self.missing.size + self.shut.size) / max(1, self.expected) + of_bars
 
 
-def beside_another(held: Coverage, own: Days, other: Days, name: str, *, is_declared: bool) -> Coverage | None:
-    """The coverage where the market of the benchmark explains what the own calendar does not, None where it does not.
+def beside_another(table: Coverage, own: Days, other: Days, name: str, *, is_declared: bool) -> Coverage | None:
+    """The coverage if the benchmark's market explains the differences from the own calendar, else None.
 
-    `own` and `other` are the sessions of the two. A table of both markets has nearly all days on which only the other
-    one is open, or lacks nearly all on which only its own is. Whoever lacks some of them has chosen which.
+    `own` and `other` are their sessions. A table of both markets has nearly all days on which only the other is open,
+    or lacks nearly all on which only its own is. A table that lacks only some of them is a selection.
     """
     only_own, only_other = np.setdiff1d(own, other), np.setdiff1d(other, own)
-    lacks, has = np.intersect1d(held.missing, only_own), np.intersect1d(held.shut, only_other)
+    lacks, has = np.intersect1d(table.missing, only_own), np.intersect1d(table.shut, only_other)
     lacks = lacks if lacks.size >= OF_BOTH * only_own.size else lacks[:0]
     has = has if is_declared or has.size >= OF_BOTH * only_other.size else has[:0]
-    missing, shut = np.setdiff1d(held.missing, lacks), np.setdiff1d(held.shut, has)
-    expected = held.expected - lacks.size
+    missing, shut = np.setdiff1d(table.missing, lacks), np.setdiff1d(table.shut, has)
+    expected = table.expected - lacks.size
     if not lacks.size and not has.size:
         return None
     if not is_declared and missing.size + shut.size > NOT_EXPLAINED * expected:
         return None
     both = np.union1d(lacks, has)
-    return replace(held, expected=expected, missing=missing, shut=shut, beside=name, one_open=both)
+    return replace(table, expected=expected, missing=missing, shut=shut, beside=name, one_open=both)
 
 
 def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None) -> Coverage:
-    """`sessions` are those of the calendar from the first to the last date; None where every (week)day is one."""
+    """`sessions` are those of the calendar from the first to the last date; None if every (week)day is one."""
     frequency = sampling.frequency
     if dates.size == 0:
         return Coverage(
@@ -281,7 +280,7 @@ def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None)
 
 
 def _reach(dates: Days, sampling: Sampling) -> int:
-    """The days that the rows stand for, without the edges that a session before and after would have; by weekdays."""
+    """The days that the rows cover, without the edges up to the neighbouring sessions; by weekdays."""
     if sampling.frequency is Frequency.DAILY and not sampling.is_every_day:
         before = np.busday_offset(dates[0] - 1, 0, roll="backward")
         after = np.busday_offset(dates[-1] + 1, 0, roll="forward")

@@ -1,7 +1,7 @@
-"""What a hotfix, or the redeployment of a version that was live before, leaves out: by the policy, never by a dossier.
+"""What a hotfix, or a redeployment of an earlier live version, leaves out by the policy.
 
-Something always remains. The point-in-time gate and the value at risk block, the risk manager and the head of trading
-sign, a session in shadow and one at the limited share are lived, and the rollback is rehearsed like any other.
+Some rules always remain: the point-in-time and value-at-risk gates block, the risk manager and the head of trading
+sign, shadow and the limited phase last at least one session each, and the rollback is rehearsed.
 """
 
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ ALWAYS_SIGNING: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortening:
-    """One thing left out, and the rule of the policy that leaves it out."""
+    """One omission, with the rule of the policy for it."""
 
     rule: str
     text: str
 
 
 def shortened(policy: Policy, kind: DeploymentType) -> Policy:
-    """The policy that a release of this type is held to; applying it twice changes nothing."""
+    """The policy for a release of this type; applying it twice changes nothing."""
     rule = _rule(policy, kind)
     if rule is None:
         return policy
@@ -45,7 +45,7 @@ def shortened(policy: Policy, kind: DeploymentType) -> Policy:
 
 
 def effective(floor: Policy, dossier: Dossier) -> tuple[Policy, tuple[Loosening, ...]]:
-    """The policy that a release is held to, and every attempt of its dossier to loosen it, none of which is applied.
+    """The policy of a release, and every attempt of its dossier to loosen it, none of which is applied.
 
     It is the floor for this type of deployment, with the dossier's stricter thresholds.
     """
@@ -53,7 +53,7 @@ def effective(floor: Policy, dossier: Dossier) -> tuple[Policy, tuple[Loosening,
 
 
 def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
-    """What a release of this type leaves out under the policy that it is held to, each with its rule."""
+    """What a release of this type leaves out under its policy, each with its rule."""
     rule = _rule(policy, kind)
     if rule is None:
         return ()
@@ -61,7 +61,7 @@ def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
     gates = ", ".join(short.advisory_gates)
     signing_roles = ", ".join(role.title for role in policy.approvals.required)
     unit = policy.phases.days.value
-    told = (
+    listed = (
         Shortening(rule=f"{name}.advisory_gates", text=f"these gates run and do not block: {gates}"),
         Shortening(rule=f"{name}.shadow_days", text=f"shadow mode lasts {policy.phases.shadow_days} {unit}"),
         Shortening(rule=f"{name}.limited_days", text=f"the limited phase lasts {policy.phases.limited_days} {unit}"),
@@ -70,16 +70,16 @@ def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
         ),
         Shortening(rule=f"{name}.roles", text=f"signed by {signing_roles} alone"),
     )
-    return told if short.advisory_gates else told[1:]
+    return listed if short.advisory_gates else listed[1:]
 
 
 def signing(short: ShortenedPolicy) -> tuple[Role, ...]:
-    """The roles that sign, the ones that always do among them, in the memo's order."""
+    """The roles that sign, including those that always do, in the memo's order."""
     return tuple(role for role in Role if role in {*short.roles, *ALWAYS_SIGNING})
 
 
 def shortening_of(kind: DeploymentType) -> str | None:
-    """The part of the policy that shortens a release of this type; None where nothing does."""
+    """The part of the policy that shortens a release of this type, or None."""
     return {DeploymentType.HOTFIX: "hotfix", DeploymentType.ROLLBACK: "redeployment"}.get(kind)
 
 

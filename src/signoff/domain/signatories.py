@@ -1,7 +1,7 @@
-"""Who could sign for a release, role by role, once their own work is set aside; told before anybody waits for it.
+"""Who could sign for a release in each role, given conflicts of interest, so that a gap shows before people wait.
 
-A release needs a different person for each required role. A role that nobody is left for keeps it waiting until it
-expires, so that submission and check already say so, with what bars each person.
+A release needs a different person for each required role. With an unfilled role it would wait until it expires, so
+submission and check report the gap, with what bars each person.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,25 +16,25 @@ from signoff.domain.policy import Role
 def unsignable(
     required: Iterable[Role], people: Iterable[Person], barred: Iterable[str], grounds: Iterable[Barred]
 ) -> tuple[str, ...]:
-    """Each required role that nobody can sign as, and why; or that there are fewer people than roles."""
+    """Each required role without a possible signatory, and why; or that there are fewer people than roles."""
     roles, everybody = tuple(required), tuple(people)
     if roles and not everybody:
-        return ('nobody is enrolled, so that nobody can sign. Enrol people: signoff people add "NAME" --role ROLE',)
+        return ('no person is enrolled, so no one can sign. Enrol people: signoff people add "NAME" --role ROLE',)
     bars, because = tuple(barred), tuple(grounds)
     able: dict[Role, tuple[str, ...]] = {}
-    said: list[str] = []
+    faults: list[str] = []
     for role in roles:
         holders = [person for person in everybody if role in person.roles]
         objections = {person.name: _objection(person, bars, because) for person in holders}
-        able[role] = tuple(dict.fromkeys(skeleton(name) for name, found in objections.items() if found is None))
+        able[role] = tuple(dict.fromkeys(skeleton(name) for name, why_not in objections.items() if why_not is None))
         if not able[role]:
-            why = "; ".join(f"{name} {found}" for name, found in objections.items()) or "nobody holds that role"
-            said.append(f"nobody enrolled can sign as {role.title}: {why}. {_enrol(role)}")
-    if said or len(matched := _matched(able)) == len(roles):
-        return tuple(said)
+            why = "; ".join(f"{name} {why_not}" for name, why_not in objections.items()) or "no person holds that role"
+            faults.append(f"no enrolled person can sign as {role.title}: {why}. {_enrol(role)}")
+    if faults or len(matched := _matched(able)) == len(roles):
+        return tuple(faults)
     left = [role for role in roles if role not in matched]
     return (
-        f"fewer people can sign than roles are required, since one person signs in one role: nobody is left for "
+        f"fewer people can sign than roles are required, since one person signs in one role: no person is left for "
         f"{', '.join(role.title for role in left)}. {_enrol(left[0])}",
     )
 
@@ -50,7 +50,7 @@ def _enrol(role: Role) -> str:
 
 
 def _matched(able: Mapping[Role, tuple[str, ...]]) -> dict[Role, str]:
-    """As many roles as possible, each with a person of its own; two whose names look alike are one."""
+    """A largest matching of roles to different people; two whose names look alike are one person."""
     holder: dict[str, Role] = {}
 
     def place(role: Role, tried: set[str]) -> bool:

@@ -1,10 +1,9 @@
-"""Silence: what follows from sessions without conclusive data, and what people are told of them.
+"""Silence: what follows from sessions without conclusive data.
 
-A session is conclusive once data came and every reading is known. Everything else is silence, whatever the reason. One
-exception: a reading that only waits until the release has lived through enough sessions keeps it from advancing, and is
-no silence.
-After as many sessions in a row as the policy says, capital falls to the limited share, and then to zero. Nothing here
-gives capital back.
+A session is conclusive once data came and every reading is known. Everything else is silence, whatever the reason, with
+one exception: a reading that waits for more lived sessions blocks an advance and is not silence.
+After as many sessions in a row as the policy says, capital is cut to the limited share, and then to zero. Only a person
+restores capital.
 """
 
 from typing import Final
@@ -18,11 +17,11 @@ TOLD: Final = frozenset({"critical", "unknown"})
 
 
 def concerns_of(observed: Observed) -> tuple[str, ...]:
-    """Every critical or unknown reading of a day, or that there were no data."""
+    """Every critical or unknown reading of a day, or "no data"."""
     if not observed.counts:
         return (NO_DATA,)
-    found = tuple(sorted(f"{reading.key}: {reading.word}" for reading in observed.readings if reading.level in TOLD))
-    return found if found or observed.is_conclusive else ("inconclusive",)
+    concerns = tuple(sorted(f"{reading.key}: {reading.word}" for reading in observed.readings if reading.level in TOLD))
+    return concerns if concerns or observed.is_conclusive else ("inconclusive",)
 
 
 def share_after(policy: Policy, sessions: int, present: int) -> int:
@@ -35,7 +34,7 @@ def share_after(policy: Policy, sessions: int, present: int) -> int:
 
 
 def cut_by(state: Deployment) -> tuple[CapitalCut, ...]:
-    """The cut that is due after the sessions that this state has been silent for."""
+    """The cut that is due after this state's silent sessions."""
     sessions = state.silent_sessions
     share = share_after(state.policy, sessions, state.allocation_pct)
     if share >= state.allocation_pct:
@@ -45,7 +44,7 @@ def cut_by(state: Deployment) -> tuple[CapitalCut, ...]:
 
 
 def outlook(state: Deployment) -> str:
-    """What further silence will do, in a sentence."""
+    """The effect of further silence, in a sentence."""
     if state.state is State.SHADOW:
         return "The release is in shadow and has no capital to cut; it does not advance meanwhile."
     if state.allocation_pct == 0:
@@ -63,7 +62,7 @@ def outlook(state: Deployment) -> str:
 
 
 def rule(policy: Policy) -> str:
-    """The rule as the memo prints it."""
+    """The rule in words, for the memo."""
     silence, share = policy.silence, policy.phases.limited_allocation_pct
     zero = in_sessions(silence.zero_after_sessions)
     falls = (
@@ -79,5 +78,5 @@ def rule(policy: Policy) -> str:
 
 
 def in_sessions(count: int) -> str:
-    """So many sessions, in words."""
+    """A number of sessions in words."""
     return f"{count} session{'' if count == 1 else 's'}"

@@ -1,8 +1,8 @@
-"""Text on its way into a table that a spreadsheet may open."""
+"""Text for tables that a spreadsheet may open."""
 
 from typing import Final
 
-# Also as East Asian keyboards write them, which spreadsheets there take for the same.
+# Also in full width, which East Asian spreadsheets treat alike.
 FORMULA: Final = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 

@@ -1,4 +1,4 @@
-"""What a person signs: a decision, and the statement of it that names who signs it, in which role and when."""
+"""What a person signs: a decision, and its statement with signer, role and time."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from signoff.domain.policy import Policy, Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What is signed, and what was signed when it is read back."""
+    """The signed statement."""
 
     subject: str
     deployment: str
@@ -26,7 +26,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is decided, whoever signs it. The policy says for how long a signature holds."""
+    """The decision, whoever signs it. The policy says how long a signature is valid."""
 
     verdict: Vote
     subject: str
@@ -38,7 +38,7 @@ class Decision:
     reason: str = ""
 
     def stated_by(self, person: str, role: Role, at: datetime) -> Statement:
-        """The statement that this person signs in this role at this time."""
+        """The statement of this person in this role at this time."""
         return Statement(
             subject=self.subject,
             deployment=self.deployment,

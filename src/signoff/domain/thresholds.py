@@ -1,4 +1,4 @@
-"""How a figure is held against a threshold: a sign, a value and a unit, in one record that prints and judges."""
+"""A threshold of a live figure: sign, value and unit, in one record that prints and judges."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ class ThresholdKind(StrEnum):
 
 
 class Sign(StrEnum):
-    """How a figure is held against a threshold."""
+    """How a figure is compared with a threshold."""
 
     BELOW = "<"
     ABOVE = ">"
@@ -43,7 +43,7 @@ _COMPARE: Final[Mapping[Sign, Callable[[float, float], bool]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveThreshold:
-    """One threshold. An alert or a trigger holds where the figure is bad; a target holds where it is met."""
+    """One threshold. An alert or a trigger holds if the figure is bad; a target holds if it is met."""
 
     key: str
     kind: ThresholdKind
@@ -52,21 +52,21 @@ class LiveThreshold:
     unit: str = ""
 
     def holds(self, figure: float) -> bool:
-        """Whether a figure stands to the threshold as the sign says."""
+        """Whether the comparison of a figure with the threshold is true."""
         return _COMPARE[self.sign](figure, self.value)
 
     @property
     def text(self) -> str:
-        """The row as it is printed: sign, figure, unit."""
+        """The threshold in words: sign, figure, unit."""
         return f"{self.sign} {self.figure}"
 
     @property
     def figure(self) -> str:
-        """The figure as its owner wrote it, with its unit."""
+        """The threshold's figure as written in the policy, with its unit."""
         return f"{self.value:,g}{self.unit}".replace("-", "−")
 
     def shown(self, figure: float, form: str = "") -> str:
-        """A figure in six digits, or in so many that it is printed on the side of the threshold on which it lies."""
+        """A figure in six digits, or in more so that it prints on its side of the threshold."""
         first = max(DIGITS, len(str(int(abs(figure)))))
         texts = [f"{figure:{each}}" for each in (form, *(f".{n}g" for n in range(first, ALL_DIGITS + 1))) if each]
         text = next((text for text in texts if self.holds(float(text)) is self.holds(figure)), f"{figure!r}")

@@ -1,7 +1,7 @@
-"""What a release trades now: one word and one share of the capital, which every face of Signoff shows.
+"""What a release trades now: one word and one share of the capital, the same on every page.
 
-A release keeps its place in the rollout while its model is killed or another release of it is on its way back. What it
-trades then is nothing, and that is what people are told.
+A release keeps its state in the rollout while its model is killed or another release is rolling back. It trades nothing
+then, and pages say so.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Trading:
     share_pct: int
 
 
-def trading(release: Deployment, told: Flags) -> Trading:
-    """What a release trades by the flags of its version, which a desk that runs it reads too."""
+def trading(release: Deployment, flags: Flags) -> Trading:
+    """What a release trades by the flags of its version, which the desk reads too."""
     if release.state not in LIVE:
         return Trading(word=release.state.value, share_pct=0)
-    of_version = told.for_version(release.version)
+    of_version = flags.for_version(release.version)
     if of_version.state == KILLED:
         return Trading(word=KILLED, share_pct=0)
     if not of_version.enabled:

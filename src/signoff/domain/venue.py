@@ -1,7 +1,7 @@
-"""Which venue an installation can ask about orders and positions, and what the venue said of a model.
+"""The venue of an installation, and its report on a model's orders and positions.
 
-A venue that nobody connected, or that did not answer, leaves orders and positions unknown. Unknown is never flat. What
-the simulated venue says is always called simulated.
+Without a venue, or without its answer, orders and positions are unknown. Unknown is never flat. Reports of the
+simulated venue are always called simulated.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ NOT_REHEARSED: Final = "not rehearsed with a venue"
 
 
 class VenueKind(StrEnum):
-    """What stands where orders go, from nothing to a real broker or exchange."""
+    """Where orders go, from no venue to a real broker or exchange."""
 
     NONE = "none"
     SIMULATED = "simulated"
     CONNECTED = "connected"
 
     def reaches(self, needed: "VenueKind") -> bool:
-        """Whether this kind is the one needed or one that shows more."""
+        """Whether this kind is the needed one or a stronger one."""
         order = tuple(VenueKind)
         return order.index(self) >= order.index(needed)
 
@@ -33,19 +33,19 @@ class VenueKind(StrEnum):
 
     @property
     def look(self) -> str:
-        """What people are told to do about orders and positions after a kill."""
+        """What to do about orders and positions after a kill."""
         if self is VenueKind.NONE:
             return f"{NO_VENUE}; look at the broker yourself"
         return f"look at {self.words} for open orders and positions"
 
     @property
     def place(self) -> str:
-        """What follows a fact that this venue reported; a fact of the simulated venue names it."""
+        """The suffix of a fact that this venue reported; it names the simulated venue."""
         return " at the simulated venue" if self is VenueKind.SIMULATED else ""
 
 
 class PositionsAfter(StrEnum):
-    """What a policy wants of a model's positions once it is taken back."""
+    """What a policy demands of a model's positions after a rollback."""
 
     CLOSED = "closed"
     KEPT = "kept"
@@ -53,7 +53,7 @@ class PositionsAfter(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueReport:
-    """What a venue said of a model: open orders and positions, each None where it did not say, and why it did not."""
+    """A venue's report on a model: open orders and positions, each None if not reported, and why."""
 
     kind: VenueKind
     orders: int | None = None
@@ -62,12 +62,12 @@ class VenueReport:
 
     @property
     def is_flat(self) -> bool:
-        """Whether a venue said that no order and no position is open."""
+        """Whether a venue reported no open order and no position."""
         return self.kind is not VenueKind.NONE and self.orders == 0 and self.positions == 0
 
     @property
     def words(self) -> str:
-        """The report as every face prints it."""
+        """The report in words."""
         if self.kind is VenueKind.NONE:
             return NO_VENUE
         silent = f"{self.kind.words} failed ({self.cause})" if self.cause else f"{self.kind.words} did not say"
@@ -82,17 +82,17 @@ class VenueReport:
 
 
 def total(reports: Sequence[VenueReport]) -> str:
-    """What a venue said of several models, in one clause; a model that it did not speak of makes no zero."""
+    """A venue's reports on several models in one clause; a model without a report does not count as zero."""
     silent = [report for report in reports if report.orders is None or report.positions is None]
-    said = [report for report in reports if report not in silent]
+    known_of = [report for report in reports if report not in silent]
     if not reports:
         return NOBODY_ASKED
-    if not said:
+    if not known_of:
         return silent[0].words if len({report.words for report in silent}) == 1 else "open orders and positions unknown"
     summed = VenueReport(
-        kind=said[0].kind,
-        orders=sum(report.orders or 0 for report in said),
-        positions=sum(report.positions or 0 for report in said),
+        kind=known_of[0].kind,
+        orders=sum(report.orders or 0 for report in known_of),
+        positions=sum(report.positions or 0 for report in known_of),
     )
     if not silent:
         return summed.words

@@ -111,7 +111,7 @@ def evaluations(flags: Flags, asking: Asking) -> tuple[Evaluation, ...]:
     whole = {**control(flags), "rev": flags.revision, "epoch": flags.kill_count}
     named = f"{PREFIX}{flags.model}.control"
     everything = _evaluation(named, whole, flags, "DISABLED" if flags.is_off else "STATIC")
-    answered = answer(flags, asking.version_of(flags.model), found=asking.found)
+    answered = answer(flags, asking.version_of(flags.model), sent=asking.found)
     if isinstance(answered, InvalidContext):
         wrong: Evaluation = {"errorCode": "INVALID_CONTEXT", "errorDetails": answered.details}
         return (*({"key": key, **wrong} for key, _ in flags.as_keys()), everything)

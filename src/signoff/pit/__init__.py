@@ -1,7 +1,6 @@
 """Point in time: frames and a feature function in, leaks out. No clock, no randomness of its own.
 
-The checks do no I/O. Replays of many versions may keep a journal (`journal`) and use a cluster (`workers`); nothing
-else here touches a file or a network.
+The checks do no I/O, except that replays of many versions may keep a journal (`journal`) and use a cluster (`workers`).
 """
 
 from signoff.pit.errors import ReplayError

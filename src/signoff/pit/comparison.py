@@ -1,4 +1,4 @@
-"""Two frames of features, joined exactly by timestamp and symbol, and what differs between them."""
+"""Two frames of features, joined exactly by timestamp and symbol, and their differences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureDifference:
-    """One feature that differs on `n` of the rows that both frames have."""
+    """One feature that differs on `n` of the shared rows."""
 
     feature: str
     first_date: date | datetime
@@ -27,7 +27,7 @@ class FeatureDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedRows:
-    """Both frames, the positions of the rows that they share, and the rows that only one of them has."""
+    """Both frames, the positions of their shared rows, and the rows of only one of them."""
 
     left: pl.DataFrame
     right: pl.DataFrame
@@ -53,11 +53,11 @@ class SharedRows:
 
     @property
     def dates(self) -> int:
-        """How many distinct timestamps the shared rows have."""
+        """The number of distinct timestamps of the shared rows."""
         return self.left["timestamp"][self.left_rows].n_unique()
 
     def differences(self, tolerance: float) -> Iterator[FeatureDifference]:
-        """The shared features that differ on shared rows; missing, be it null or NaN, equals missing alone."""
+        """The shared features that differ on shared rows; a missing value (null or NaN) equals only another one."""
         times = self.left["timestamp"][self.left_rows]
         typical = scales(self.left)
         for feature in self.shared_features:

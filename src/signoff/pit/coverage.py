@@ -1,7 +1,7 @@
-"""Coverage: which decisions of a record a replay could speak of, and which lie where the inputs have nothing.
+"""Coverage: the decisions of a record that a replay can check, and those without inputs.
 
-A replay draws its dates from those that have features. Where inputs begin late, end early or have holes, the decisions
-beside them are in no draw, and a clean replay says nothing of them. Decisions are counted by their UTC day.
+A replay draws its dates from those with features. If inputs begin late, end early or have gaps, the decisions there are
+never drawn, and a clean replay does not cover them. Decisions are counted by their UTC day.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -20,12 +20,12 @@ DayNumbers = NDArray[np.int64]  # days since 1970
 LEAST_REACH_DAYS: Final = 4
 """A decision after a weekend or a holiday uses the features of the session before."""
 LEAST_INPUT_REACH: Final = {"row": 7.0, "session": 1.0}
-"""A row serves the week that it begins, and of the record's own sessions those of its day and of the next."""
+"""A row is valid for the week that it begins, and for the sessions of its day and the next."""
 ALLOWANCE: Final = 1.5
 MOST_STEPS: Final = 6
 STRETCHES: Final = 8
 FEWEST_DAYS_OF_AN_INPUT: Final = 20
-"""A table of fewer days, such as a list of sectors, is no history that could begin late."""
+"""A table of fewer days, such as a list of sectors, is not a history that could begin late."""
 FEWEST_ROWS_OF_A_SYMBOL: Final = 8
 _KEYS: Final = (*TIME_COLUMNS, "symbol")
 _DAY: Final = "day"
@@ -33,9 +33,9 @@ _DAY: Final = "day"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """When a record's decisions were made: `days`, distinct and in order, and where it says so, for which symbols.
+    """The days of a record's decisions, distinct and in order, and their symbols if it names them.
 
-    `pairs` has one row a day (days since 1970) and symbol; None where the record names no symbols.
+    `pairs` has one row a day (days since 1970) and symbol; None if the record names no symbols.
     """
 
     days: DayNumbers
@@ -44,7 +44,7 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A run of decision dates that no replay could be drawn from."""
+    """A run of decision dates that the replay could not cover."""
 
     first: date
     last: date
@@ -53,7 +53,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateSymbol:
-    """A symbol with decisions that no replay could be drawn from, and the days that it was replayed on, if any."""
+    """A symbol with decisions that the replay could not cover, and its replayed days, if any."""
 
     symbol: str
     replayed: int
@@ -64,7 +64,7 @@ class LateSymbol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayCoverage:
-    """How many of the `of` decision dates a replay is drawn from, and of the `of_pairs` dates and symbols."""
+    """The number of the `of` decision dates, and of the `of_pairs` dates and symbols, that the replay covers."""
 
     dates: int
     of: int
@@ -77,10 +77,10 @@ class ReplayCoverage:
 
 
 def coverage(decisions: Decisions, carried: pl.DataFrame, inputs: Inputs) -> ReplayCoverage:
-    """Hold the decisions against the rows that carry a feature (`carried`: timestamp, symbol) and against the inputs.
+    """Compare the decisions with the rows that have a feature (`carried`: timestamp, symbol) and with the inputs.
 
-    A date counts where it has features, and where every input that has a history has rows by then. A symbol's date
-    counts where the same holds for the symbol.
+    A date counts if it has features and every input with a history has rows by then. A symbol's date counts if the same
+    holds for the symbol.
     """
     features = _by_day(carried)
     seen = _within_features(decisions.days, features[_DAY].to_numpy())
@@ -104,22 +104,22 @@ def coverage(decisions: Decisions, carried: pl.DataFrame, inputs: Inputs) -> Rep
 
 
 def _unpaired(decisions: Decisions) -> DayNumbers:
-    """Decision dates of which the record names no symbol."""
+    """Decision dates without a symbol in the record."""
     assert decisions.pairs is not None
     return np.setdiff1d(decisions.days, decisions.pairs[_DAY].to_numpy())
 
 
 def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
-    """Day and symbol of rows, each once, ordered by day."""
+    """The distinct days and symbols of rows, ordered by day."""
     symbols = [pl.col("symbol").cast(pl.String)] if "symbol" in rows.columns else []
     if not rows.height:
         return pl.DataFrame(schema={_DAY: pl.Int64, **({"symbol": pl.String} if symbols else {})})
-    found = rows.select((instants(rows["timestamp"]) // DAY_US).alias(_DAY), *symbols)
-    return found.unique().sort(found.columns)
+    pairs = rows.select((instants(rows["timestamp"]) // DAY_US).alias(_DAY), *symbols)
+    return pairs.unique().sort(pairs.columns)
 
 
 def _histories(inputs: Inputs) -> Iterator[pl.DataFrame]:
-    """Days and symbols of each input that has rows with a value on enough days to have a beginning and an end."""
+    """Days and symbols of each input with values on enough days to have a beginning and an end."""
     for table in inputs.values():
         values = [column for column in table.columns if column not in _KEYS]
         valued = table.filter(pl.any_horizontal(pl.col(*values).is_not_null())) if values else table
@@ -131,7 +131,7 @@ def _histories(inputs: Inputs) -> Iterator[pl.DataFrame]:
 
 
 def _within_features(days: DayNumbers, features: DayNumbers) -> NDArray[np.bool_]:
-    """The days that have features: those of the day itself, or of shortly before where the two keep other days."""
+    """The days with features: of the day itself, or of shortly before if the two use different days."""
     features = np.unique(features)
     if not features.size:
         return np.zeros(days.size, dtype=np.bool_)
@@ -142,7 +142,7 @@ def _within_features(days: DayNumbers, features: DayNumbers) -> NDArray[np.bool_
 
 
 def _keeps_days(days: DayNumbers, features: DayNumbers, same: NDArray[np.bool_]) -> bool:
-    """Whether features are stamped with the day of the decision, as those of a month's end are not."""
+    """Whether features have the day of the decision, unlike those of a month's end."""
     amid = (days >= features[0]) & (days <= features[-1])
     return bool(same[amid].mean() >= 0.5) if amid.any() else True
 
@@ -155,14 +155,14 @@ def _reach_of_features(features: DayNumbers) -> float:
 def _after(days: DayNumbers, rows: DayNumbers, reach: float) -> NDArray[np.bool_]:
     """Whether the last row by each day is at most `reach` days old."""
     place = np.searchsorted(rows, days, side="right") - 1
-    found: NDArray[np.bool_] = (place >= 0) & (days - rows[np.maximum(place, 0)] <= reach)
-    return found
+    is_near: NDArray[np.bool_] = (place >= 0) & (days - rows[np.maximum(place, 0)] <= reach)
+    return is_near
 
 
 def _within_rows(
     days: DayNumbers, rows: pl.DataFrame, clocks: Collection[str] = tuple(LEAST_INPUT_REACH)
 ) -> NDArray[np.bool_]:
-    """Whether an input has rows around each day, of any symbol, as often as one symbol usually has them."""
+    """Whether an input has rows of any symbol around each day, as often as one symbol usually has."""
     whole = pl.lit("").alias("symbol")
     own = rows if "symbol" in rows.columns and rows.height > rows["symbol"].n_unique() else rows.with_columns(whole)
     reaches = {clock: _reach(_placed(own, days), clock, days) for clock in clocks}
@@ -179,25 +179,25 @@ def _placed(rows: pl.DataFrame, days: DayNumbers) -> pl.DataFrame:
 def _near(asked: pl.DataFrame, rows: pl.DataFrame, days: DayNumbers, reaches: Mapping[str, float]) -> pl.Series:
     """Whether each day and symbol asked for, in order of days, has a row of that symbol within reach on each clock.
 
-    In the record's own sessions a holiday takes no time. A symbol without rows is another input's matter.
+    In the record's own sessions a holiday takes no time. A symbol without rows in this input is not judged by it.
     """
-    had, held = _placed(rows, days), _placed(asked, days)
+    had, wanted = _placed(rows, days), _placed(asked, days)
     begins = had.group_by("symbol").agg(pl.col("row", "session").min().name.suffix("_first"))
-    held = held.join_asof(had, on=_DAY, by="symbol", check_sortedness=False, suffix="_before")
-    held = held.join(begins, on="symbol", how="left", maintain_order="left")
+    wanted = wanted.join_asof(had, on=_DAY, by="symbol", check_sortedness=False, suffix="_before")
+    wanted = wanted.join(begins, on="symbol", how="left", maintain_order="left")
     near = [
         (pl.col(clock) - pl.coalesce(f"{clock}_before", f"{clock}_first")).abs() <= reach
         for clock, reach in reaches.items()
     ]
-    return held.select(near=pl.all_horizontal(near).fill_null(value=True))["near"]
+    return wanted.select(near=pl.all_horizontal(near).fill_null(value=True))["near"]
 
 
 def _reach(rows: pl.DataFrame, clock: str, days: DayNumbers) -> float:
-    """How far one row of an input serves, from the steps between its rows within the record.
+    """How long one row of an input is valid, from the steps between its rows within the record.
 
-    It is the typical step of a symbol with an allowance. An input of events has uneven steps: there the longest step of
-    that stretch of the record counts which has the rows closest together. A stretch that lacks rows excuses itself in
-    neither. Symbols with many rows decide for those with few.
+    It is the typical step of a symbol with an allowance. An input of events has uneven steps, so it is the longest step
+    in the densest part of the record; a part that lacks rows does not extend it. Symbols with many rows decide for
+    those with few.
     """
     steps = rows.with_columns(step=pl.col(clock).diff().over("symbol")).drop_nulls("step")
     inside = steps.filter(pl.col(_DAY).is_between(int(days[0]), int(days[-1])))
@@ -215,17 +215,17 @@ def _reach(rows: pl.DataFrame, clock: str, days: DayNumbers) -> float:
 
 
 def _pairs(pairs: pl.DataFrame, features: pl.DataFrame, inputs: Inputs, days: DayNumbers) -> pl.DataFrame | None:
-    """The pairs, each with whether it is `seen`; None where the features are of no symbol that decisions name."""
+    """The pairs, each with whether it is `seen`; None if features and decisions share no symbol."""
     named = set(pairs["symbol"].unique().to_list())
     if not named & set(features["symbol"].unique().to_list()):
         return None
-    found = pairs.sort(_DAY).with_columns(pl.Series("seen", _paired(pairs.sort(_DAY), features)))
-    found = found.with_columns(pl.col("seen") & pl.col(_DAY).is_in(pl.Series(days).implode()))
+    marked = pairs.sort(_DAY).with_columns(pl.Series("seen", _paired(pairs.sort(_DAY), features)))
+    marked = marked.with_columns(pl.col("seen") & pl.col(_DAY).is_in(pl.Series(days).implode()))
     days_of_record = np.unique(pairs[_DAY].to_numpy())
     for table in _histories(inputs):
         if "symbol" in table.columns:
-            found = _within_symbol(found, table.filter(pl.col("symbol").is_in(named)), days_of_record)
-    return found
+            marked = _within_symbol(marked, table.filter(pl.col("symbol").is_in(named)), days_of_record)
+    return marked
 
 
 def _paired(pairs: pl.DataFrame, features: pl.DataFrame) -> NDArray[np.bool_]:
@@ -241,7 +241,7 @@ def _paired(pairs: pl.DataFrame, features: pl.DataFrame) -> NDArray[np.bool_]:
 
 
 def _within_symbol(pairs: pl.DataFrame, table: pl.DataFrame, days: DayNumbers) -> pl.DataFrame:
-    """Take away the pairs that lie where an input lacks rows of their symbol: before, between or after those it has."""
+    """Remove the pairs where an input lacks rows of their symbol: before, between or after those it has."""
     rows = table.group_by("symbol").len()["len"].to_numpy()
     if not rows.size or np.quantile(rows, 0.75) < FEWEST_ROWS_OF_A_SYMBOL:
         return pairs
@@ -258,8 +258,8 @@ def _gaps(days: DayNumbers, seen: NDArray[np.bool_]) -> Iterator[Gap]:
 
 
 def _late(pairs: pl.DataFrame) -> Iterator[LateSymbol]:
-    """The symbols that lack decisions, those that lack most first."""
-    found = (
+    """The symbols that lack decisions, the worst first."""
+    lacking = (
         pairs.group_by("symbol")
         .agg(
             replayed=pl.col("seen").sum(),
@@ -270,7 +270,7 @@ def _late(pairs: pl.DataFrame) -> Iterator[LateSymbol]:
         .filter(pl.col("replayed") < pl.col("of"))
         .sort(pl.col("of") - pl.col("replayed"), "symbol", descending=(True, False))
     )
-    for symbol, replayed, of, first, last in found.iter_rows():
+    for symbol, replayed, of, first, last in lacking.iter_rows():
         yield LateSymbol(
             symbol=symbol,
             replayed=replayed,
@@ -281,11 +281,11 @@ def _late(pairs: pl.DataFrame) -> Iterator[LateSymbol]:
 
 
 def _day(number: int | np.int64) -> date:
-    found: date = np.datetime64(int(number), "D").item()
-    return found
+    day: date = np.datetime64(int(number), "D").item()
+    return day
 
 
 def around(of_rows: DayNumbers, days: DayNumbers) -> NDArray[np.bool_]:
-    """Whether a table has rows around each day, by the calendar, as often as it usually has them."""
+    """Whether a table has rows around each calendar day as often as usual."""
     rows = np.unique(of_rows)
     return np.isin(days, rows) if rows.size < 2 else _within_rows(days, pl.DataFrame({_DAY: rows}), ("row",))

@@ -1,7 +1,7 @@
-"""Digests of inputs and feature functions, so that finished work is found again only where nothing changed.
+"""Digests of inputs and feature functions, so that finished work is reused only if nothing changed.
 
-A function's digest covers its code, its defaults, what it closes over, and the functions and constants that it names
-in its own package. It cannot see what a library does, so the features themselves stand in every key beside it.
+A function's digest covers its code, defaults, closure, and the functions and constants of its package that it names. It
+cannot cover libraries, so every key includes the features as well.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def digest_of(*values: object) -> str:
 
 
 def package_of(function: Callable[..., object]) -> str:
-    """The top-level package or module that a function comes from; its own, where it is wrapped or bound."""
+    """The top-level package or module of a function, also of a wrapped or bound one."""
     while isinstance(function, partial):
         function = function.func
     module = getattr(function, "__module__", None) or type(function).__module__
@@ -54,7 +54,7 @@ def _parts(value: object, seen: set[int]) -> Iterator[bytes]:
 
 
 def _code(value: object, seen: set[int]) -> Iterator[bytes]:
-    """What a callable runs. A function met again, as one that calls itself, is not followed again."""
+    """The code of a callable; a function that was visited, such as a recursive one, is not followed again."""
     if id(value) in seen:
         yield b"again"
         return
@@ -80,7 +80,7 @@ def _code(value: object, seen: set[int]) -> Iterator[bytes]:
 
 
 def _global(name: str, value: object, user: Callable[..., object], seen: set[int]) -> Iterator[bytes]:
-    """What a function reads from its module: its own package's functions in full, others by name."""
+    """The globals of a function: its own package's functions in full, others by name."""
     yield name.encode()
     if isinstance(value, FunctionType) and package_of(value) != package_of(user):
         yield f"{value.__module__}.{value.__qualname__}".encode()
@@ -94,7 +94,7 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _single(value: object) -> bytes:
-    """What is no container of other values."""
+    """A value that is not a container."""
     match value:
         case None | bool() | int() | float() | complex() | str() | bytes():
             return repr(value).encode()
@@ -109,7 +109,7 @@ def _single(value: object) -> bytes:
 
 
 def _frame(frame: pl.DataFrame) -> bytes:
-    """A digest of schema and values, whatever their layout in memory."""
+    """A digest of schema and values, independent of their layout in memory."""
     plain = frame.with_columns(pl.col(pl.Categorical).cast(pl.String)).rechunk()
     buffer = io.BytesIO()
     plain.write_ipc(buffer, compression="uncompressed")

@@ -1,5 +1,5 @@
-"""What keeps a replay from being run at all. A leak is no error: it is a finding."""
+"""Why a replay cannot run. A leak is a finding and not an error."""
 
 
 class ReplayError(ValueError):
-    """Inputs or features cannot be replayed as they are; the message says which, what was expected, and what to do."""
+    """Inputs or features cannot be replayed; the message says which, what was expected, and what to do."""

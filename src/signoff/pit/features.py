@@ -1,4 +1,4 @@
-"""The features of one date, and how far two computations of them lie apart."""
+"""The features of one date, and the difference of two computations of them."""
 
 from collections.abc import Callable
 from typing import Final
@@ -17,17 +17,17 @@ _KEYS: Final = ("timestamp", "symbol")
 
 
 def computed(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """What `compute` makes of the inputs, if it can be read as features; the dictionary is its own to change."""
-    return placed(_made(compute, inputs), "features")
+    """The features that `compute` gives for the inputs, or a refusal; it may change the dictionary."""
+    return placed(_computed(compute, inputs), "features")
 
 
 def computed_at(compute: Compute, inputs: dict[str, pl.DataFrame], instant: int) -> pl.DataFrame:
-    """The rows of one instant of what `compute` makes of the inputs; the others are not looked at."""
-    return placed(at(_made(compute, inputs), instant), "features")
+    """The rows of one instant of the features that `compute` gives; the others are not read."""
+    return placed(at(_computed(compute, inputs), instant), "features")
 
 
 def placed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The frame with symbols as text, if every row of it has its own timestamp and symbol."""
+    """The frame with symbols as text, refused if rows share a timestamp and symbol."""
     _check_keys(frame, name)
     if frame.select(pl.any_horizontal(pl.col(*_KEYS).is_null()).any()).item():
         raise ReplayError(f"{name}: a row without timestamp or symbol cannot be placed; drop such rows.")
@@ -52,24 +52,24 @@ def at(frame: pl.DataFrame, instant: int) -> pl.DataFrame:
 
 
 def gaps(used: pl.DataFrame, replayed: pl.DataFrame, scales: dict[str, float], tolerance: float) -> dict[str, float]:
-    """By feature, the largest change over the symbols of either frame; features that did not change are left out.
+    """By feature, the largest change over the symbols of either frame, without features that did not change.
 
-    Missing is missing, be it null, NaN, or no such row; it equals itself and nothing else. A difference counts from
-    `tolerance` times the larger of both values and the feature's scale.
+    A missing value (null, NaN, or no row) equals only another one. A difference counts from `tolerance` times the
+    larger of both values and the feature's scale.
     """
     symbols = pl.DataFrame({"symbol": pl.concat([used["symbol"], replayed["symbol"]]).unique().sort()})
     before = symbols.join(used, on="symbol", how="left", maintain_order="left")
     after = symbols.join(replayed, on="symbol", how="left", maintain_order="left")
-    found = {}
+    sizes = {}
     for feature, scale in scales.items():
         other = after[feature] if feature in after.columns else pl.Series(feature, [None] * after.height)
         if (size := float(gap_sizes(before[feature], other, scale, tolerance).max(initial=0.0))) > 0:
-            found[feature] = size
-    return found
+            sizes[feature] = size
+    return sizes
 
 
 def scales(frame: pl.DataFrame) -> dict[str, float]:
-    """The typical size of every feature: the median of its absolute values, 0 where it has none."""
+    """The typical size of every feature: the median of its absolute values, or 0."""
     return {feature: _scale(frame[feature]) for feature in names(frame)}
 
 
@@ -81,7 +81,7 @@ def has_value(values: pl.Series) -> NDArray[np.bool_]:
     return present.to_numpy()
 
 
-def _made(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def _computed(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
     frame: object = compute(dict(inputs))
     if not isinstance(frame, pl.DataFrame):
         raise ReplayError(f"compute: expected a polars DataFrame, got {type(frame).__name__}.")
@@ -105,7 +105,7 @@ def _scale(values: pl.Series) -> float:
 
 
 def gap_sizes(before: pl.Series, after: pl.Series, scale: float, tolerance: float) -> Floats:
-    """Row by row, how far two columns lie apart: 0 where they agree, infinity where no number can say."""
+    """Row by row, the difference of two columns: 0 if they agree, infinity if they are not comparable numbers."""
     if not (_is_number(before) and _is_number(after)):
         differs = _text(before).ne_missing(_text(after))
         return np.where(differs.to_numpy(), np.inf, 0.0)
@@ -128,7 +128,7 @@ def _is_number(values: pl.Series) -> bool:
 
 
 def _text(values: pl.Series) -> pl.Series:
-    """Values as text that is equal where they are; polars casts neither durations nor all bytes."""
+    """Values as text that preserves equality; polars casts neither durations nor all bytes."""
     if isinstance(values.dtype, pl.Duration):
         values = values.dt.total_microseconds()
     elif values.dtype == pl.Binary:

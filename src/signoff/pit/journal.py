@@ -1,7 +1,7 @@
-"""The journal of a long replay: finished chunks, a line of JSON each, so that a replay that was killed goes on.
+"""The journal of a long replay: finished chunks, a line of JSON each, so that a killed replay can resume.
 
-A chunk is found again by its key, which covers everything that its result depends on. A line that was torn by the end
-of the process is dropped; one run at a time writes to a file.
+A chunk's key covers everything that its result depends on. A last line that is incomplete is dropped; one run at a time
+writes to a file.
 """
 
 import json
@@ -15,14 +15,14 @@ from signoff.pit.replay import MovedFeature, ReplayedDate
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Finished chunks by key, and the file that remembers them."""
+    """Finished chunks by key, and their file."""
 
     path: Path
     finished: dict[str, tuple[ReplayedDate, ...]]
 
     @classmethod
     def at(cls, path: Path) -> "Journal":
-        """Read what an earlier run finished, and drop a torn last line."""
+        """Read an earlier run's chunks, and drop an incomplete last line."""
         try:
             path.touch()
             content = path.read_bytes()
@@ -38,7 +38,7 @@ class Journal:
         return cls(path, dict(_read(line, f"{path}, line {number}") for number, line in lines))
 
     def add(self, key: str, dates: Sequence[ReplayedDate]) -> None:
-        """Remember one finished chunk; it is in the file when this returns."""
+        """Record one finished chunk; it is in the file when this returns."""
         self.finished[key] = tuple(dates)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(_written(key, dates) + "\n")

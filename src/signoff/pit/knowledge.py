@@ -1,8 +1,7 @@
-"""What was known at an instant, and what the inputs would look like had the rest never come, or come differently.
+"""The inputs known at an instant, without later rows or with later values scrambled.
 
-An input row is known from its `available_at`, or from its `timestamp` where it has no such column. Times without a zone
-count as UTC. A date without a time is a whole day: a row dated so is known from the day's start, a feature dated so may
-know all of its day.
+An input row is known from its `available_at`, or else from its `timestamp`. Times without a zone are UTC. A date
+without a time is a whole day: such a row is known from the day's start, and such a feature may use all of its day.
 """
 
 from collections.abc import Mapping
@@ -38,7 +37,7 @@ def instants(times: pl.Series) -> pl.Series:
 
 
 def latest_knowledge(times: pl.Series) -> pl.Series:
-    """The instants up to which features stamped with `times` may know."""
+    """The instants up to which features at `times` may know."""
     end = DAY_US - 1 if times.dtype == pl.Date else 0
     return instants(times) + end
 
@@ -54,7 +53,7 @@ def known_by(inputs: Inputs, instant: int) -> dict[str, pl.DataFrame]:
 
 
 def happened_by(inputs: Inputs, instant: int) -> dict[str, pl.DataFrame]:
-    """The inputs without the rows that happened after `instant`, whenever they became known."""
+    """The inputs without the rows with a timestamp after `instant`."""
     return {name: table.filter(instants(table["timestamp"]) <= instant) for name, table in inputs.items()}
 
 
@@ -64,23 +63,23 @@ def last_instant(inputs: Inputs) -> int:
 
 
 def scrambled_after(inputs: Inputs, instant: int, rng: np.random.Generator) -> dict[str, pl.DataFrame]:
-    """The inputs with everything that became known after `instant` replaced by what might have come instead.
+    """The inputs with everything that became known after `instant` replaced by plausible other values.
 
-    Rows keep their place, times and symbol. Their other values are dealt out anew among them, and floats are
-    multiplied by a positive random factor, so that prices stay prices.
+    Rows keep their place, times and symbol. Their other values are permuted, and floats are multiplied by a positive
+    random factor, so that prices stay prices.
     """
     return {name: _scrambled(table, instants(known_times(table)) > instant, rng) for name, table in inputs.items()}
 
 
 def scrambled(inputs: Inputs, rng: np.random.Generator) -> dict[str, pl.DataFrame]:
-    """The inputs with every value, of the past too, replaced by what might have come instead."""
+    """The inputs with every value, of the past too, replaced by plausible other values."""
     return {
         name: _scrambled(table, pl.Series(np.ones(table.height, dtype=np.bool_)), rng) for name, table in inputs.items()
     }
 
 
 def has_values(inputs: Inputs) -> bool:
-    """Whether there is anything in the inputs to scramble: some table has two different values in a column."""
+    """Whether the inputs can be scrambled: some table has two different values in a column."""
     return any(
         table[column].n_unique() > 1 for table in inputs.values() for column in table.columns if column not in _KEYS
     )

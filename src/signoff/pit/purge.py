@@ -1,8 +1,8 @@
-"""Purge and embargo: do the labels of training rows reach into the windows that the model is tested on?
+"""Purge and embargo: whether labels of training rows reach into the model's test windows.
 
-A label is known at its end, not at its prediction. A training row whose label interval shares time with a test window
-has seen part of the test's outcome (López de Prado 2018, chapter 7.4.1); one that begins within the embargo after the
-window may echo it through serial correlation (7.4.2). It judges the split as used, not the model.
+A label is known at its end, not at its prediction. A training row whose label interval overlaps a test window has seen
+part of the test's outcome (López de Prado 2018, chapter 7.4.1); one that begins within the embargo after the window may
+repeat it through serial correlation (7.4.2). The check judges the split, not the model.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ class _Fold:
     tests: pl.DataFrame
 
     def findings(self) -> Iterator[ReplayFinding]:
-        """What overlaps, what enters an embargo, and what cannot be judged."""
+        """The overlaps, the entries into an embargo, and what cannot be judged."""
         rows = self.timestamp.len()
         is_known = self.label_end.is_not_null()
         if not rows or not self.tests.height:
@@ -87,7 +87,7 @@ class _Fold:
             yield self._finding("embargo", is_inside, size, "begin within the embargo after a test window")
 
     def _depths(self, is_known: pl.Series) -> tuple[Instants, Instants]:
-        """Row by row, the longest time shared with a window, and the deepest entry into an embargo; -1 for none."""
+        """Row by row, the longest overlap with a window, and the deepest entry into an embargo; -1 for none."""
         starts = instants(self.timestamp).to_numpy()
         ends = latest_knowledge(self.label_end).fill_null(-1).to_numpy()
         shared, entered = np.full(starts.size, -1), np.full(starts.size, -1)
@@ -148,7 +148,7 @@ def _check(training: pl.DataFrame, tests: pl.DataFrame) -> None:
         for column in columns:
             _check_times(frame[column], f"{name}, column {column}", may_be_empty=column == "label_end")
     if ("fold" in training.columns) != ("fold" in tests.columns):
-        raise ReplayError("the column fold stands on one side only; expected it in training rows and test windows.")
+        raise ReplayError("only one side has the column fold; expected it in training rows and test windows.")
     for name, frame in (("training rows", training), ("test windows", tests)):
         if "fold" in frame.columns and frame["fold"].null_count():
             raise ReplayError(f"{name}, column fold: row {frame['fold'].is_null().arg_max()} is empty.")

@@ -1,10 +1,10 @@
-"""Point-in-time replay: would the features of a date have been the same, had the future not yet happened?
+"""Point-in-time replay: whether the features of a date are the same without the future.
 
-The features are computed once from everything, and again for each sampled date from what was known by then. Whatever
-differs used something that nobody knew. A second pass scrambles what was not yet known instead of removing it.
+The features are computed once from everything, and again for each sampled date from what was known by then. A feature
+that differs used the future. A second pass scrambles the unknown values instead of removing them.
 
-It judges a function and its inputs, not the files that the inputs came from: values that were revised before they got
-here look as if they had always been known. A leak that shows on few dates may fall between the sampled ones.
+It judges a function and its inputs, not the source files: values that were revised earlier look as if they had always
+been known. A leak on few dates may be missed by the sample.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -61,10 +61,10 @@ def check(
     tolerance : relative difference that is rounding, against the value or the feature's median size.
     progress : called after each date with the number done and the number of all.
     replay : the same function where it never saw the full inputs, as in a process of its own; `compute` where absent.
-        It is asked for one date after the other: what it remembers of earlier dates holds nothing of later ones.
+        It is called for one date after the other, so what it remembers of earlier dates has nothing of later ones.
     from_times : features that are declared to be made of times and symbols alone, such as those of the calendar, and so
         do not move when values are scrambled. The report lists them as `declared`.
-    decisions : when the record decided, None where nobody says. Dates before the first of these days or after the last
+    decisions : when the record decided, None if unknown. Dates before the first of these days or after the last
         are drawn only where there are too few between them. The report says how many decisions are `covered`.
 
     Returns
@@ -94,7 +94,7 @@ def check(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovedFeature:
-    """What gave one feature away on one date; `reason` says what failed, if something did."""
+    """A feature that changed on one date, and how; `reason` says what failed, if anything."""
 
     kind: str
     feature: str
@@ -104,7 +104,7 @@ class MovedFeature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedDate:
-    """What one date showed; `is_perturbed` is false where the computation refused scrambled values."""
+    """The result of one date; `is_perturbed` is false if the computation refused scrambled values."""
 
     changes: tuple[MovedFeature, ...]
     is_perturbed: bool
@@ -112,7 +112,7 @@ class ReplayedDate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Some dates to replay, with the features that the full inputs give for them. It depends on no other chunk."""
+    """Some dates to replay, with their features from the full inputs. Chunks are independent."""
 
     dates: pl.Series
     used: pl.DataFrame
@@ -123,7 +123,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayPlan:
-    """Which dates of one feature function to replay, and what it made of the full inputs on them, twice."""
+    """The dates of one feature function to replay, with its features from the full inputs, computed twice."""
 
     dates: pl.Series
     used: pl.DataFrame
@@ -169,7 +169,7 @@ class ReplayPlan:
             scales=sizes,
             seed=seed,
             tolerance=tolerance,
-            unmoved={name: found for name, found in unmoved.items() if name not in from_times},
+            unmoved={name: finding for name, finding in unmoved.items() if name not in from_times},
             from_times=frozenset(from_times),
             covered=None if decisions is None else coverage(decisions, _carried(full, last), inputs),
         )
@@ -187,7 +187,7 @@ class ReplayPlan:
             yield Chunk(dates=dates, used=used, scales=self.scales, seed=self.seed, tolerance=self.tolerance)
 
     def report(self, *parts: Sequence[ReplayedDate]) -> PitReport:
-        """What the dates showed. Each part has one entry for each date in order; parts are groups of symbols."""
+        """The report on the dates. Each part has one entry for each date in order; parts are groups of symbols."""
         leaks: dict[str, _Leak] = {}
         for part in parts:
             for when, shown in zip(self.dates, part, strict=True):
@@ -210,7 +210,7 @@ class ReplayPlan:
         )
 
     def _unstable(self) -> dict[str, ReplayFinding]:
-        """Features that two runs on the same inputs do not agree on."""
+        """Features that differ between two runs on the same inputs."""
         if self.used.equals(self.again):
             return {}
         sizes: dict[str, list[tuple[date | datetime, float]]] = {}
@@ -234,7 +234,7 @@ class ReplayPlan:
 
 
 def replay_chunk(compute: Compute, inputs: Inputs, chunk: Chunk) -> list[ReplayedDate]:
-    """Replay each date of a chunk; the result depends on these arguments and nothing else."""
+    """Replay each date of a chunk; the result depends on these arguments alone."""
     return [_Date.of(compute, inputs, chunk, when).replayed() for when in chunk.dates]
 
 
@@ -256,7 +256,7 @@ class _Date:
         return cls(compute=compute, inputs=inputs, chunk=chunk, when=when, instant=instant, used=used)
 
     def replayed(self) -> ReplayedDate:
-        """What changes when the future is removed, and what moves when it is scrambled."""
+        """The features that change if the future is removed or scrambled."""
         moved = self._perturbed()
         perturbations = (
             MovedFeature(kind="perturbation", feature=name, size=size) for name, size in (moved or {}).items()
@@ -264,18 +264,18 @@ class _Date:
         return ReplayedDate(changes=tuple(chain(self._truncated(), perturbations)), is_perturbed=moved is not None)
 
     def _truncated(self) -> Iterator[MovedFeature]:
-        known, happened = known_by(self.inputs, self.instant), happened_by(self.inputs, self.instant)
-        changed, reason = self._changed(known)
+        published, happened = known_by(self.inputs, self.instant), happened_by(self.inputs, self.instant)
+        changed, reason = self._changed(published)
         if not changed:
             return
-        has_late_rows = any(known[name].height != happened[name].height for name in known)
+        has_late_rows = any(published[name].height != happened[name].height for name in published)
         still_changed = self._changed(happened)[0] if has_late_rows else changed
         for feature, size in changed.items():
             kind = "truncation" if feature in still_changed else "knowledge_time"
             yield MovedFeature(kind=kind, feature=feature, size=size, reason=reason)
 
     def _perturbed(self) -> dict[str, float] | None:
-        """What moves when what was not yet known is scrambled; None where that cannot be computed."""
+        """The features that change if unknown values are scrambled; None if that cannot be computed."""
         rng = np.random.default_rng([self.chunk.seed, 1, self.instant % 2**64])
         try:
             replayed = computed_at(self.compute, scrambled_after(self.inputs, self.instant, rng), self.instant)
@@ -284,7 +284,7 @@ class _Date:
         return self._gaps(replayed)
 
     def _changed(self, inputs: dict[str, pl.DataFrame]) -> tuple[dict[str, float], str]:
-        """What differs when computed from `inputs`, and what went wrong if that failed."""
+        """The features that differ when computed from `inputs`, and the error if that failed."""
         try:
             replayed = computed_at(self.compute, inputs, self.instant)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; not reproducible is a leak
@@ -298,7 +298,7 @@ class _Date:
 
 @dataclass(slots=True)
 class _Leak:
-    """What one feature did on the dates seen so far: by kind, the largest size on each date."""
+    """The changes of one feature so far: by kind, the largest size on each date."""
 
     sizes: dict[str, dict[date | datetime, float]] = field(default_factory=dict)
     reasons: dict[date | datetime, str] = field(default_factory=dict)
@@ -310,7 +310,7 @@ class _Leak:
             self.reasons.setdefault(when, change.reason)
 
     def finding(self, feature: str, dates: int) -> ReplayFinding:
-        """One finding, named by what explains most: removal before scrambling, late knowledge where it explains all."""
+        """One finding, of the kind that explains most: removal before scrambling, late knowledge if it explains all."""
         kinds = [kind for kind in _SHOWN if kind in self.sizes]
         counts = "; ".join(f"{_SHOWN[kind]} on {len(self.sizes[kind])} of {dates} dates" for kind in kinds)
         sizes = list(self.sizes[kinds[0]].values())
@@ -338,12 +338,12 @@ _SHOWN = {
 
 
 def instant_of(when: date | datetime, dtype: pl.DataType) -> int:
-    """Up to when features of a date may know, in microseconds since 1970."""
+    """The latest knowledge of features of a date, in microseconds since 1970."""
     return int(latest_knowledge(pl.Series([when], dtype=dtype))[0])
 
 
 def _checkable_dates(full: pl.DataFrame, last: int) -> pl.Series:
-    """Distinct timestamps, sorted, that carry a feature and have something after them to remove."""
+    """Distinct timestamps, sorted, that have a feature and later rows to remove."""
     if not full.height:
         return pl.Series("timestamp", [], dtype=pl.Date)
     has_future = latest_knowledge(full["timestamp"]) < last
@@ -351,9 +351,9 @@ def _checkable_dates(full: pl.DataFrame, last: int) -> pl.Series:
 
 
 def _carried(full: pl.DataFrame, last: int) -> pl.DataFrame:
-    """Timestamp and symbol of the rows that carry a feature, up to the last day of the inputs.
+    """Timestamp and symbol of the rows with a feature, up to the last day of the inputs.
 
-    That day has no future to remove, so nothing of it can leak. Features of later days repeat what was known by then.
+    That day has no future to remove, so it cannot leak. Features of later days repeat what was known by then.
     """
     if not full.height:
         return pl.DataFrame(schema={"timestamp": pl.Date, "symbol": pl.String})
@@ -366,7 +366,7 @@ def _carries(full: pl.DataFrame) -> pl.Series:
 
 
 def _draw(dates: pl.Series, sample: int, rng: np.random.Generator, decisions: Decisions | None) -> pl.Series:
-    """A sorted sample without replacement, one date of each equal part, and from the record as far as it has them."""
+    """A sorted sample without replacement, one date from each equal part, from the record's dates first."""
     if decisions is None or not decisions.days.size or not dates.len():
         return dates[_one_of_each(dates.len(), sample, rng)]
     is_inside = (instants(dates) // DAY_US).is_between(int(decisions.days[0]), int(decisions.days[-1]))
@@ -376,7 +376,7 @@ def _draw(dates: pl.Series, sample: int, rng: np.random.Generator, decisions: De
 
 
 def _one_of_each(dates: int, sample: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Places of one date in each of `sample` parts, so that no long stretch can fall between the drawn dates."""
+    """Places of one date in each of `sample` parts, so that no long stretch is missed."""
     ends = np.linspace(0, dates, min(sample, dates) + 1).astype(np.intp)
     return rng.integers(ends[:-1], ends[1:])
 

@@ -1,4 +1,4 @@
-"""What the point-in-time checks found: a tuple of findings, one per leak and thing, that knows what was checked."""
+"""The report of the point-in-time checks: a tuple of findings with the counts of what was checked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -10,23 +10,23 @@ from signoff.pit.coverage import ReplayCoverage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayFinding:
-    """One thing that did not hold: a feature, a column of an input, a fold, the universe.
+    """One fault: of a feature, a column of an input, a fold, or the universe.
 
-    `kind` is what gave it away. In a replay, where `size` is the largest change of the feature:
+    `kind` is how it showed. In a replay, where `size` is the largest change of the feature:
 
     - "truncation": its value changes when rows of later timestamps are removed;
     - "knowledge_time": it uses what had happened and was not yet available;
-    - "unmoved": it stays the same, or keeps its order, whatever values the inputs have: it does not come from them;
-    - "perturbation": it moves when what was not yet known is scrambled, though removing that changes nothing;
-    - "nondeterminism": two runs on the same inputs disagree, so that nothing can be said of it.
+    - "unmoved": it, or its order, stays the same whatever the inputs are, so it does not come from them;
+    - "perturbation": it changes when unknown values are scrambled, though not when they are removed;
+    - "nondeterminism": two runs on the same inputs disagree, so it cannot be judged.
 
-    In the audits, each of which says what its sizes are:
+    In the audits, each of which documents its sizes:
 
-    - "restatement": a value that was published only later stands where an earlier one was known;
-    - "survivorship": names that were listed are missing; "unlisted": names are there outside of their listing;
+    - "restatement": a value published later is in the place of the one known then;
+    - "survivorship": listed names are missing; "unlisted": names have rows outside their listing;
     - "purge", "embargo": training labels reach into a test window, or follow it too closely;
     - "skew": live and recomputed features differ; "missing": one side has no such row or feature;
-    - "unverified": there was nothing to judge by, which is no pass.
+    - "unverified": there was nothing to compare with, which is not a pass.
 
     `first_date` is the earliest date on which it showed. It showed on `n` of the `of` dates, rows or names that were
     looked at. Infinity stands for a value or row that appears or disappears, a computation that fails, other text.
@@ -42,18 +42,18 @@ class ReplayFinding:
 
     @property
     def share(self) -> float:
-        """The part of what was looked at, between 0 and 1."""
+        """The share of what was checked, between 0 and 1."""
         return self.n / self.of
 
 
 class PitReport(tuple[ReplayFinding, ...]):  # noqa: SLOT001 - a tuple with a record of what was done
-    """The findings; an empty report found nothing *on what it checked*, so read it with its counts.
+    """The findings; an empty report found nothing *in what it checked*, so read it with its counts.
 
-    `checks` names what was done. `features_checked` counts what a finding might have named: features with at least one
-    value on a sampled date, columns, folds; `unchecked_features` names the others. `rows_checked` counts the rows that
-    an audit compared, and is 0 for a replay. `dates_perturbed` falls short of `dates_checked` where the computation
-    refused scrambled values, and is 0 for an audit. `seed` is None where nothing was drawn. `declared` are features
-    that are said to come from times alone: they are among those checked, and nothing tells them from a kept table.
+    `checks` names the checks. `features_checked` counts features with a value on a sampled date, columns or folds;
+    `unchecked_features` names the others. `rows_checked` counts the rows that an audit compared, and is 0 for a replay.
+    `dates_perturbed` is below `dates_checked` if the computation refused scrambled values, and 0 for an audit. `seed`
+    is None without a draw. `declared` are features declared to come from times alone: they are among those checked, but
+    cannot be told from a stored table.
     """
 
     checks: tuple[str, ...]
@@ -82,7 +82,7 @@ class PitReport(tuple[ReplayFinding, ...]):  # noqa: SLOT001 - a tuple with a re
         declared: tuple[str, ...] = (),
         covered: ReplayCoverage | None = None,
     ) -> Self:
-        """A report over `findings`; the rest says what they rest on."""
+        """A report over `findings` with its counts."""
         report = super().__new__(cls, findings)
         report.checks = checks
         report.dates_checked = dates_checked
@@ -102,9 +102,9 @@ class PitReport(tuple[ReplayFinding, ...]):  # noqa: SLOT001 - a tuple with a re
 
 
 def named_after(owner: str, report: PitReport) -> PitReport:
-    """The report with every feature called after its owner: a strategy's size is no feature."""
+    """The report with every feature prefixed by its owner, such as the strategy."""
     renamed = PitReport(
-        (replace(found, feature=f"{owner}: {found.feature}") for found in report),
+        (replace(finding, feature=f"{owner}: {finding.feature}") for finding in report),
         dates_checked=report.dates_checked,
         features_checked=report.features_checked,
     )
@@ -115,7 +115,7 @@ def named_after(owner: str, report: PitReport) -> PitReport:
 
 
 def together(first: PitReport, *others: PitReport) -> PitReport:
-    """All findings in one report. Of dates and features it counts the least of its parts, so that none hides a zero."""
+    """All findings in one report, with the least counts of its parts, so that no part hides a zero."""
     reports = (first, *others)
     seeds = {report.seed for report in reports if report.seed is not None}
     return PitReport(

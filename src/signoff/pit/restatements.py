@@ -1,7 +1,7 @@
-"""Restatements: was a backtest computed with values as published at the time, or as revised since?
+"""Restatements: whether a backtest used values as published at the time, or as revised since.
 
-A value that was revised before it reached the files looks to a replay as if it had always been so. Held against first
-prints, or against every vintage with the date that it was published, it shows.
+A replay cannot see a value that was revised before it reached the files. A comparison with first prints, or with every
+vintage and its date of publication, can.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _KEYS = ("timestamp", "symbol")
 def restatements(
     first_print: Inputs, revised: Inputs, *, compute: Compute | None = None, tolerance: float = 1e-9
 ) -> PitReport:
-    """Hold the inputs of a backtest against what had been published when it took them as known.
+    """Compare the inputs of a backtest with what had been published when it took them as known.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def restatements(
         input has it, `available_at` (when it was published; `timestamp` where absent), and values. Several rows for one
         timestamp and symbol are vintages, of which the latest one published by then was known.
     revised : by name, what the backtest read, in the same form. A row was taken as known from its `available_at`.
-    compute : the feature function, to find which of its features would have been other ones.
+    compute : the feature function, to find which of its features would differ.
     tolerance : relative difference that is rounding.
 
     Returns
@@ -41,7 +41,7 @@ def restatements(
     the one known then nor an earlier one, "knowledge_time" where nothing had been published yet, "unverified" where
     nothing was ever published for the row. With `compute`, also a "restatement" for each feature that differs when only
     what was known is read, and for the rows ("rows") that are then not there. `size` is the largest difference from the
-    value known then; infinity where none was.
+    value known then; infinity if there was none.
 
     Raises
     ------
@@ -52,21 +52,21 @@ def restatements(
         raise ReplayError(f"expected tolerance ≥ 0, found {tolerance}.")
     check_inputs(first_print)
     check_inputs(revised)
-    held = {name: _Vintages.of(name, first_print, table) for name, table in revised.items() if name in first_print}
+    read = {name: _Vintages.of(name, first_print, table) for name, table in revised.items() if name in first_print}
     if unknown := [name for name in first_print if name not in revised]:
         raise ReplayError(f"first prints of {unknown[0]!r}: no such input was read; found {', '.join(revised)}.")
-    findings = [finding for one in held.values() for finding in one.findings(tolerance)]
+    findings = [finding for one in read.values() for finding in one.findings(tolerance)]
     if compute is not None:
-        findings += _features(compute, dict(revised), {name: one.as_known() for name, one in held.items()}, tolerance)
+        findings += _features(compute, dict(revised), {name: one.as_known() for name, one in read.items()}, tolerance)
     return PitReport(
         findings,
         checks=("restatements",),
-        dates_checked=min(one.used["timestamp"].n_unique() for one in held.values()),
-        features_checked=sum(len(one.judged()) for one in held.values()),
-        rows_checked=sum(one.used.height for one in held.values()),
+        dates_checked=min(one.used["timestamp"].n_unique() for one in read.values()),
+        features_checked=sum(len(one.judged()) for one in read.values()),
+        rows_checked=sum(one.used.height for one in read.values()),
         unchecked_features=(
             *(name for name in revised if name not in first_print),
-            *(f"{one.name}.{column}" for one in held.values() for column in one.columns if column not in one.judged()),
+            *(f"{one.name}.{column}" for one in read.values() for column in one.columns if column not in one.judged()),
         ),
         tolerance=tolerance,
     )
@@ -74,12 +74,12 @@ def restatements(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Vintages:
-    """One input as read, and its vintages; `known` is the row of the vintage known then, null where there was none."""
+    """One input as read, and its vintages; `published` is the row of the vintage known then, null where none was."""
 
     name: str
     used: pl.DataFrame
     vintages: pl.DataFrame
-    known: pl.Series
+    published: pl.Series
     pairs: pl.DataFrame
     columns: tuple[str, ...]
 
@@ -91,25 +91,23 @@ class _Vintages:
             if not table.height:
                 raise ReplayError(f"{place}: no rows, so that nothing can be judged; expected at least one.")
         if not columns:
-            raise ReplayError(
-                f"input {name!r}: no column beside its keys stands in its first prints; nothing to judge."
-            )
+            raise ReplayError(f"input {name!r}: its first prints have none of its columns but keys; nothing to judge.")
         if ("symbol" in used.columns) != ("symbol" in vintages.columns):
-            raise ReplayError(f"input {name!r}: the column symbol stands on one side only; expected it on both.")
+            raise ReplayError(f"input {name!r}: only one side has the column symbol; expected it on both.")
         left, right = _keyed(used, "row"), _keyed(vintages, "vintage")
         keys = [column for column in ("about", "symbol") if column in left.columns]
         _refuse_repeated(right, [*keys, "known_at"], f"first prints of {name!r}")
         pairs = left.join(right, on=keys, how="inner", suffix="_vintage").sort("row", "known_at_vintage", "vintage")
         was_known = pairs.filter(pl.col("known_at_vintage") <= pl.col("known_at"))
         latest = was_known.group_by("row").agg(pl.col("vintage").last())
-        known = left.select("row").join(latest, on="row", how="left", maintain_order="left")["vintage"]
-        return cls(name=name, used=used, vintages=vintages, known=known, pairs=pairs, columns=columns)
+        published = left.select("row").join(latest, on="row", how="left", maintain_order="left")["vintage"]
+        return cls(name=name, used=used, vintages=vintages, published=published, pairs=pairs, columns=columns)
 
     def findings(self, tolerance: float) -> Iterator[ReplayFinding]:
-        """What each column shows."""
-        has_vintage, was_known = self._has_vintage(), self.known.is_not_null().to_numpy()
+        """The findings of each column."""
+        has_vintage, was_known = self._has_vintage(), self.published.is_not_null().to_numpy()
         for column in self.columns:
-            used, then = self.used[column], self.vintages[column].gather(self.known)
+            used, then = self.used[column], self.vintages[column].gather(self.published)
             sizes = np.where(was_known, gap_sizes(used, then, 0.0, tolerance), 0.0)
             sizes[self._equals(column, tolerance, is_later=False)] = 0.0
             if (differs := sizes > 0).any():
@@ -123,7 +121,7 @@ class _Vintages:
                 yield self._finding(column, "unverified", is_unknown, inf, "have no first print to judge by")
 
     def judged(self) -> tuple[str, ...]:
-        """The columns that carry a value at all."""
+        """The columns with any value."""
         return tuple(
             column
             for column in self.columns
@@ -131,9 +129,9 @@ class _Vintages:
         )
 
     def as_known(self) -> pl.DataFrame:
-        """The input with the values known then; rows of which nothing was known are left out."""
-        values = {column: self.vintages[column].gather(self.known) for column in self.columns}
-        return self.used.with_columns(**values).filter(self.known.is_not_null())
+        """The input with the values known then, without rows that were not known."""
+        values = {column: self.vintages[column].gather(self.published) for column in self.columns}
+        return self.used.with_columns(**values).filter(self.published.is_not_null())
 
     def _has_vintage(self) -> NDArray[np.bool_]:
         has = np.zeros(self.used.height, dtype=bool)
@@ -141,7 +139,7 @@ class _Vintages:
         return has
 
     def _equals(self, column: str, tolerance: float, *, is_later: bool) -> NDArray[np.bool_]:
-        """Whether the value read is one that was published after, or by, the time that the row was taken as known."""
+        """Whether the value read equals one published after, or by, the time that the row was taken as known."""
         pairs = self.pairs.filter((pl.col("known_at_vintage") > pl.col("known_at")) == is_later)
         gaps = gap_sizes(self.used[column][pairs["row"]], self.vintages[column][pairs["vintage"]], 0.0, tolerance)
         equals = np.zeros(self.used.height, dtype=bool)
@@ -162,19 +160,19 @@ class _Vintages:
 
 
 def _features(
-    compute: Compute, revised: dict[str, pl.DataFrame], known: Mapping[str, pl.DataFrame], tolerance: float
+    compute: Compute, revised: dict[str, pl.DataFrame], published: Mapping[str, pl.DataFrame], tolerance: float
 ) -> Iterator[ReplayFinding]:
-    """The features that would have been other ones, had only what was known been read."""
-    used, then = computed(compute, revised), computed(compute, {**revised, **known})
+    """The features that would differ if only known values had been read."""
+    used, then = computed(compute, revised), computed(compute, {**revised, **published})
     both = compared(used, then, left_name="features", right_name="features of what was known")
-    for found in both.differences(tolerance):
+    for difference in both.differences(tolerance):
         yield ReplayFinding(
-            feature=found.feature,
+            feature=difference.feature,
             kind="restatement",
-            first_date=found.first_date,
-            size=found.size,
-            detail=f"differs on {found.n:,} of {both.left_rows.size:,} rows from what was known then",
-            n=found.n,
+            first_date=difference.first_date,
+            size=difference.size,
+            detail=f"differs on {difference.n:,} of {both.left_rows.size:,} rows from what was known then",
+            n=difference.n,
             of=both.left_rows.size,
         )
     if both.only_left.height:

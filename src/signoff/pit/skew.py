@@ -1,6 +1,6 @@
-"""Train/serve skew: are the features that the live system logged those that the research code computes for the times?
+"""Train/serve skew: whether the live system's logged features equal those that the research code computes.
 
-Rows are joined by exact timestamp and symbol, nothing is matched to a neighbour. It does not say which side is right.
+Rows are joined by exact timestamp and symbol. The check does not say which side is right.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from signoff.pit.report import PitReport, ReplayFinding
 
 
 def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1e-9) -> PitReport:
-    """Hold features as logged live against features recomputed for the same timestamps and symbols.
+    """Compare features as logged live with features recomputed for the same timestamps and symbols.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1
     -------
     A `PitReport` with a finding of kind "skew" for each feature that differs, its size the largest difference, and one
     of kind "missing" for each feature that one side lacks and for the rows ("rows") that one side lacks. Features
-    without any value on shared rows are no findings, and not counted as checked.
+    without any value on shared rows are neither findings nor counted as checked.
 
     Raises
     ------
@@ -56,21 +56,21 @@ def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1
 
 def _mismatches(both: SharedRows, tolerance: float) -> Iterator[ReplayFinding]:
     rows = both.left_rows.size
-    for found in both.differences(tolerance):
+    for difference in both.differences(tolerance):
         yield ReplayFinding(
-            feature=found.feature,
+            feature=difference.feature,
             kind="skew",
-            first_date=found.first_date,
-            size=found.size,
-            detail=f"logged and recomputed values differ on {found.n:,} of {rows:,} rows",
-            n=found.n,
+            first_date=difference.first_date,
+            size=difference.size,
+            detail=f"logged and recomputed values differ on {difference.n:,} of {rows:,} rows",
+            n=difference.n,
             of=rows,
         )
 
 
 def _missing_features(both: SharedRows) -> Iterator[ReplayFinding]:
     sides = ((both.left, both.right, "logged", "recomputed"), (both.right, both.left, "recomputed", "logged"))
-    for frame, other, here, there in sides:
+    for frame, other, here, elsewhere in sides:
         for feature in names(frame):
             if feature not in other.columns:
                 yield ReplayFinding(
@@ -78,7 +78,7 @@ def _missing_features(both: SharedRows) -> Iterator[ReplayFinding]:
                     kind="missing",
                     first_date=earliest(frame["timestamp"]),
                     size=inf,
-                    detail=f"{here} and not {there}",
+                    detail=f"{here} and not {elsewhere}",
                     n=frame.height,
                     of=frame.height,
                 )
@@ -89,7 +89,7 @@ def _missing_rows(both: SharedRows) -> Iterator[ReplayFinding]:
         (both.only_left, both.left.height, "logged", "recomputed"),
         (both.only_right, both.right.height, "recomputed", "logged"),
     )
-    for frame, of, here, there in sides:
+    for frame, of, here, elsewhere in sides:
         if frame.height:
             first = frame.sort("timestamp", "symbol")
             yield ReplayFinding(
@@ -97,7 +97,7 @@ def _missing_rows(both: SharedRows) -> Iterator[ReplayFinding]:
                 kind="missing",
                 first_date=earliest(frame["timestamp"]),
                 size=inf,
-                detail=f"{frame.height:,} of {of:,} rows are {here} and not {there}, first {first['symbol'][0]}",
+                detail=f"{frame.height:,} of {of:,} rows are {here} and not {elsewhere}, first {first['symbol'][0]}",
                 n=frame.height,
                 of=of,
             )

@@ -1,8 +1,8 @@
-"""Survivorship: does a backtest trade the universe of its time, or that of today?
+"""Survivorship: whether a backtest trades the universe of its time, or that of today.
 
-Names that were listed and are missing flatter a backtest when they are the ones that died; names that are there before
-they were listed do so because only those that thrived were listed at all. It judges names, not weights: a gap between
-a name's first and last row is its calendar's business and not reported.
+Listed names that are missing flatter a backtest if they are those that died. Names with rows before their listing
+flatter it because only those that thrived were listed. The check judges names, not weights, and reports no gap between
+a name's first and last row.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _SHOWN_NAMES: Final = 10
 
 
 def survivorship(membership: pl.DataFrame, traded: pl.DataFrame, *, warm_up: int = 0, grace: int = 0) -> PitReport:
-    """Hold the names that a backtest predicted, or today's listing, against the universe of each date.
+    """Compare the names that a backtest predicted, or today's listing, with the universe of each date.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def survivorship(membership: pl.DataFrame, traded: pl.DataFrame, *, warm_up: int
         `listed_until` (the last day; null for names still listed), or a row for each member and date with `symbol` and
         `date` or `timestamp`, where a name belongs until the first later date of the table that it has no row on.
     traded : `timestamp` and `symbol` of the backtest's predictions; or `symbol` alone, a listing that was used for
-        every date, which is held against the universe on each date that it changed.
+        every date, which is compared with the universe on each date that it changed.
     warm_up : on how many of the backtest's dates a name may be absent after its listing, as its features fill.
     grace : on how many of them it may be absent before it leaves.
 
@@ -86,16 +86,16 @@ class _Universe:
             has_left=pl.Series(listings["until"].to_numpy() < opens[-1]),
         )
         is_inside = (pl.col("position") >= pl.col("first")) & (pl.col("position") <= pl.col("last"))
-        held = (
+        listed = (
             rows.join(placed, on="symbol", how="left")
             .group_by("symbol", "position")
             .agg(is_listed=pl.when(pl.col("first").is_not_null().any()).then(is_inside.any()))
         )
         alive = placed.filter(pl.col("first") <= pl.col("last"))
-        return cls(calendar=calendar, listings=alive, rows=held)
+        return cls(calendar=calendar, listings=alive, rows=listed)
 
     def missing(self, warm_up: int, grace: int) -> Iterator[ReplayFinding]:
-        """Names that were listed and have no row, or none near an end of their listing."""
+        """Listed names without rows, or without rows near an end of their listing."""
         absent = self._absences(warm_up, grace)
         if not absent.height:
             return
@@ -117,12 +117,12 @@ class _Universe:
         )
 
     def has_due_names(self, warm_up: int, grace: int) -> bool:
-        """Whether any name should have had a row, so that its absence would have shown."""
+        """Whether any name should have had a row, so that an absence could show."""
         due = self.listings["last"] - self.listings["first"] >= warm_up + grace
         return bool(due.any())
 
     def unlisted(self) -> Iterator[ReplayFinding]:
-        """Names that have rows before they were listed, or after they left."""
+        """Names with rows before they were listed, or after they left."""
         outside = self.rows.filter(~pl.col("is_listed"))
         if not outside.height:
             return
@@ -140,7 +140,7 @@ class _Universe:
         )
 
     def unknown(self) -> Iterator[ReplayFinding]:
-        """Names that the membership says nothing of."""
+        """Names that the membership does not have."""
         strangers = self.rows.filter(pl.col("is_listed").is_null())
         if not strangers.height:
             return
@@ -184,7 +184,7 @@ class _Universe:
         return pl.concat([late, early.filter(~whole)]).filter(pl.col("first") <= pl.col("last"))
 
     def _by_date(self, first: pl.Series, last: pl.Series) -> Ints:
-        """How many of the spans cover each date."""
+        """The number of spans that cover each date."""
         changes = np.zeros(self.calendar.len() + 1, dtype=np.int64)
         np.add.at(changes, first.to_numpy(), 1)
         np.add.at(changes, last.to_numpy() + 1, -1)
@@ -221,7 +221,7 @@ def _spans(membership: pl.DataFrame) -> pl.DataFrame:
 
 
 def _islands(membership: pl.DataFrame) -> pl.DataFrame:
-    """Snapshots as spans: who stands in one belongs until the next one that it does not stand in."""
+    """Snapshots as spans: a name in one snapshot belongs until the next snapshot without it."""
     taken = instants(_times(membership, "membership", "timestamp"))
     dates = taken.unique().sort()
     ends = pl.concat([dates[1:] - 1, pl.Series(dates.name, [_FOREVER], dtype=pl.Int64)])

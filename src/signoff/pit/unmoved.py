@@ -1,9 +1,8 @@
-"""Features that do not come from their inputs: scramble every value, of the past too, and they stay as they were.
+"""Features that do not come from their inputs, since they stay the same when every value is scrambled.
 
-Removing the future shows nothing of a feature that was never computed: one that is read from a cache, a file of the
-package or a table that was fitted earlier has the same values whatever it is given. What is mostly kept, with a little
-of the inputs added, moves by that little and keeps its order. What is made of times and symbols stays too, such as a
-weekday: nothing here can tell it from a table that answers for every time, so that its maker has to declare it.
+Removing the future does not change a feature that is read from a cache, a packaged file or an earlier fitted table. A
+stored feature with a little of the inputs added keeps its order. A feature made of times and symbols, such as a
+weekday, stays the same too: the check cannot tell it from a stored table, so its author has to declare it.
 """
 
 from collections.abc import Iterator
@@ -26,13 +25,13 @@ from signoff.pit.report import ReplayFinding
 
 RUNS: Final = 2
 SHARE: Final = 0.25
-"""The part of the dates on which a feature of many different values must stay, to be found: chance explains none."""
+"""The least share of dates on which a feature of many values stays the same for a finding; chance explains none."""
 FEW_DATES: Final = 5
 MANY_VALUES: Final = 0.5
 KEPT_ORDER: Final = 0.9
-"""The rank correlation with the scrambled values, either way round, from which a feature keeps its order."""
+"""The absolute rank correlation with the scrambled values from which a feature keeps its order."""
 CONFIRMING: Final = 6
-"""Further scrambled runs before a kept order is a finding: two slow series, or a few rows, may agree by luck."""
+"""Further scrambled runs before a kept order is a finding, since slow series or few rows may agree by luck."""
 FEWEST_ROWS: Final = 30
 MOST_ROWS: Final = 5_000
 _REMEDY: Final = "Compute it from them; if it is made of times and symbols alone, name it in validation.pit.from_times."
@@ -48,9 +47,9 @@ def unmoved_by(
     seed: int,
     tolerance: float,
 ) -> dict[str, ReplayFinding]:
-    """A finding for each feature that stayed on the sampled dates, however the values of the inputs were scrambled.
+    """A finding for each feature that stayed the same on the sampled dates in every scrambled run.
 
-    A computation that refuses scrambled values shows nothing here.
+    A computation that refuses scrambled values gives no findings.
     """
     if dates.is_empty() or not has_values(inputs):
         return {}
@@ -58,14 +57,14 @@ def unmoved_by(
     others = list(islice(runs, RUNS))
     if not others:
         return {}
-    found = {}
+    findings = {}
     for feature in names(full):
         stayed = _dates_stayed(full, others, dates, feature, scales[feature], tolerance)
         if stayed is None:
             continue
         looked, unmoved = stayed
         if _is_odd(full, feature, len(unmoved), looked) and not _is_constant(full, feature):
-            found[feature] = ReplayFinding(
+            findings[feature] = ReplayFinding(
                 feature=feature,
                 kind="unmoved",
                 first_date=unmoved[0],
@@ -75,7 +74,7 @@ def unmoved_by(
                 n=len(unmoved),
                 of=looked,
             )
-    return found | _of_kept_order(full, others, runs, [name for name in names(full) if name not in found])
+    return findings | _of_kept_order(full, others, runs, [name for name in names(full) if name not in findings])
 
 
 def _of_kept_order(
@@ -83,9 +82,9 @@ def _of_kept_order(
 ) -> dict[str, ReplayFinding]:
     """A finding for each feature whose values keep their order in every scrambled run."""
     rows = _spread(full)
-    kept = _kept_orders(rows, others, dict.fromkeys(features, 1.0))
-    if kept:
-        kept = _kept_orders(rows, list(islice(further, CONFIRMING)), kept)
+    orders = _kept_orders(rows, others, dict.fromkeys(features, 1.0))
+    if orders:
+        orders = _kept_orders(rows, list(islice(further, CONFIRMING)), orders)
     dates = rows["timestamp"].n_unique()
     return {
         feature: ReplayFinding(
@@ -98,19 +97,19 @@ def _of_kept_order(
             n=dates,
             of=dates,
         )
-        for feature, order in kept.items()
+        for feature, order in orders.items()
     }
 
 
 def _spread(full: pl.DataFrame) -> pl.DataFrame:
-    """The rows of every nth date, as many as are enough."""
+    """The rows of every nth date, enough for the check."""
     dates = full["timestamp"].unique().sort()
     every = max(1, -(-full.height // MOST_ROWS))
     return full.filter(full["timestamp"].is_in(dates.gather_every(every).implode()))
 
 
-def _kept_orders(rows: pl.DataFrame, others: list[pl.DataFrame], kept: dict[str, float]) -> dict[str, float]:
-    """Those features whose order is kept in all runs, with the weakest rank correlation so far."""
+def _kept_orders(rows: pl.DataFrame, others: list[pl.DataFrame], weakest: dict[str, float]) -> dict[str, float]:
+    """The features whose order is kept in all runs, with their weakest rank correlation."""
     for other in others:
         after = rows.select("timestamp", "symbol").join(
             other.with_columns(pl.col("timestamp").cast(rows.schema["timestamp"])),
@@ -118,15 +117,15 @@ def _kept_orders(rows: pl.DataFrame, others: list[pl.DataFrame], kept: dict[str,
             how="left",
             maintain_order="left",
         )
-        orders = {name: _order(rows, name, after) for name in kept if name in after.columns}
-        kept = {name: min(kept[name], order) for name, order in orders.items() if order > KEPT_ORDER}
-    return kept
+        orders = {name: _order(rows, name, after) for name in weakest if name in after.columns}
+        weakest = {name: min(weakest[name], order) for name, order in orders.items() if order > KEPT_ORDER}
+    return weakest
 
 
 def _order(rows: pl.DataFrame, feature: str, after: pl.DataFrame) -> float:
-    """The size of the rank correlation of a feature with itself after a scrambling, 0 where too little can be said.
+    """The absolute rank correlation of a feature with itself after scrambling, 0 if too few data.
 
-    What only grows, such as a volume that is summed up, keeps its order by that: its steps are looked at in its place.
+    A feature that only grows, such as a cumulative volume, keeps its order anyway, so its steps are compared instead.
     """
     both = has_value(rows[feature]) & has_value(after[feature])
     if both.sum() < FEWEST_ROWS or rows["timestamp"].filter(pl.Series(both)).n_unique() < FEW_DATES:
@@ -173,14 +172,14 @@ def _correlation(first: pl.Series, second: pl.Series) -> float:
 def _scrambled_runs(compute: Compute, inputs: Inputs, seed: int) -> Iterator[pl.DataFrame]:
     for run in range(RUNS + CONFIRMING):
         rng = np.random.default_rng([seed, 2, run])
-        with suppress(Exception):  # a user's function may refuse values that no market ever gave
+        with suppress(Exception):  # a user's function may refuse unrealistic values
             yield computed(compute, scrambled(inputs, rng))
 
 
 def _dates_stayed(
     full: pl.DataFrame, others: list[pl.DataFrame], dates: pl.Series, feature: str, scale: float, tolerance: float
 ) -> tuple[int, list[date | datetime]] | None:
-    """How many sampled dates have a value, and those on which no symbol's moved in any run; None without a value."""
+    """The number of sampled dates with a value, and the dates without a change in any run; None without a value."""
     looked, unmoved = 0, list[date | datetime]()
     for when in dates:
         instant = int(latest_knowledge(pl.Series([when], dtype=dates.dtype))[0])
@@ -201,7 +200,7 @@ def _stays(own: pl.DataFrame, other: pl.DataFrame, feature: str, scale: float, t
 
 
 def _is_odd(full: pl.DataFrame, feature: str, unmoved: int, looked: int) -> bool:
-    """Whether staying on so many dates is more than chance: a feature of few values may stay by luck."""
+    """Whether staying the same on so many dates is more than chance, as it may be for a feature of few values."""
     values = full[feature].drop_nulls()
     if values.n_unique() > MANY_VALUES * values.len():
         return unmoved >= 1 and unmoved >= SHARE * looked
@@ -209,7 +208,7 @@ def _is_odd(full: pl.DataFrame, feature: str, unmoved: int, looked: int) -> bool
 
 
 def _is_constant(full: pl.DataFrame, feature: str) -> bool:
-    """Whether a feature says nothing at all: one value, and none missing after a symbol's first."""
+    """Whether a feature is constant: one value, and none missing after a symbol's first."""
     has = pl.Series("has", has_value(full[feature]))
     if full[feature].filter(has).n_unique() > 1:
         return False

@@ -1,8 +1,7 @@
-"""Replays over many versions, dates and symbols: cut into chunks, run here or on a cluster, and resumed when killed.
+"""Replays over many versions, dates and symbols: cut into chunks, run here or on a cluster, and resumable.
 
-The report of a version is the same however it was cut, whoever ran the chunks, and however often it was resumed. The
-features of the full inputs are computed anew in each run, twice for each version: they are what shows that a journal
-still speaks of the same function.
+The report of a version does not depend on the chunks, the workers, or the resumptions. Each run computes the features
+of the full inputs anew, twice for each version, to show that a journal is still of the same function.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -87,7 +86,7 @@ def replay_versions(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Some symbols, None for all together, with their rows of the inputs and the digest of these."""
+    """Some symbols, None for all, with their rows of the inputs and the digest of these."""
 
     position: int
     symbols: tuple[str, ...] | None
@@ -97,7 +96,7 @@ class _Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """One chunk of one version and group, with the key that its result is remembered by."""
+    """One chunk of one version and group, with the key of its result."""
 
     version: str
     group: int
@@ -150,7 +149,7 @@ def _pieces(
 
 
 def _refuse_looks_across_symbols(name: str, compute: Compute, plan: ReplayPlan, group: _Group) -> None:
-    """A function that gives other features for a group alone cannot be replayed by groups."""
+    """Refuse to replay by groups a function that gives other features for a group alone."""
     if group.symbols is None:
         return
     alone, wanted = rows_of(computed(compute, dict(group.inputs)), plan.dates), _of_symbols(plan.used, group.symbols)
@@ -163,16 +162,16 @@ def _refuse_looks_across_symbols(name: str, compute: Compute, plan: ReplayPlan, 
 
 
 def _one_symbol_a_row(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows of many dates as those of one, to be held against others at once."""
+    """The rows of many dates as those of one, to compare them at once."""
     return frame.with_columns(symbol=pl.format("{} {}", latest_knowledge(frame["timestamp"]), "symbol"))
 
 
 def _run(
     pieces: Sequence[_Piece], journal: Journal | None, workers: Workers, progress: Progress | None
 ) -> dict[str, Sequence[ReplayedDate]]:
-    """The result of each piece by its key, remembered or replayed."""
-    known = {} if journal is None else journal.finished
-    done: dict[str, Sequence[ReplayedDate]] = {piece.key: known[piece.key] for piece in pieces if piece.key in known}
+    """The result of each piece by its key, from the journal or replayed."""
+    past = {} if journal is None else journal.finished
+    done: dict[str, Sequence[ReplayedDate]] = {piece.key: past[piece.key] for piece in pieces if piece.key in past}
     left = list({piece.key: piece for piece in pieces if piece.key not in done}.values())
     total = sum(piece.task.chunk.dates.len() for piece in pieces)
     finished = total - sum(piece.task.chunk.dates.len() for piece in left)

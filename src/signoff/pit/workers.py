@@ -1,4 +1,4 @@
-"""Who replays the chunks: this process, or the workers of a Dask cluster. The results are the same."""
+"""Workers that replay the chunks: this process, or a Dask cluster, with the same results."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ Result = tuple[int, list[ReplayedDate]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One chunk, and what to replay it with; tasks share their functions and inputs."""
+    """One chunk with its function and inputs, which tasks share."""
 
     compute: Compute
     inputs: Inputs
@@ -27,15 +27,15 @@ class Task:
 
 
 class Workers(Protocol):
-    """Those who run tasks. A task may run more than once; its result depends on nothing but itself."""
+    """Runners of tasks. A task may run more than once; its result depends on itself alone."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Result]:
-        """The position and result of each task, as they are finished."""
+        """The position and result of each task, as tasks finish."""
         ...
 
 
 class InProcess:
-    """One task after the other, here."""
+    """Runs one task after the other in this process."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Result]:
         """The tasks in order."""
@@ -47,7 +47,7 @@ class InProcess:
 class DaskCluster:
     """The workers of a Dask scheduler, such as tcp://10.0.0.7:8786. Functions and inputs are sent to each once.
 
-    Workers need Signoff and the libraries that a function uses. The function's own package travels with it.
+    Workers need Signoff and the libraries that a function uses. The function's own package is sent with it.
     """
 
     address: str
@@ -60,7 +60,7 @@ class DaskCluster:
             )
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Result]:
-        """The tasks as the cluster finishes them; one that a worker did not survive is tried again elsewhere."""
+        """The tasks as the cluster finishes them; a task whose worker died is retried elsewhere."""
         distributed = _distributed()
         try:
             client = distributed.Client(self.address, timeout=self.timeout_seconds, set_as_default=False)
@@ -108,11 +108,11 @@ def _sent(client: Any, value: object) -> Any:  # noqa: ANN401 - a future of Dask
 
 
 def _packed(compute: Compute) -> bytes:
-    """A function with the code of its own package, which workers need not be able to import."""
+    """A function with the code of its own package, which workers need not have."""
     import cloudpickle  # noqa: PLC0415 - Dask brings it
 
     package = sys.modules.get(package_of(compute))
-    if package is None or package.__name__ == "__main__":  # what runs as a script travels by itself
+    if package is None or package.__name__ == "__main__":  # a script's code is sent by itself
         return bytes(cloudpickle.dumps(compute))
     is_new = package.__name__ not in cloudpickle.list_registry_pickle_by_value()
     cloudpickle.register_pickle_by_value(package)

@@ -1,12 +1,12 @@
 """Statistics of the memo: arrays in, numbers out, each with its convention. No I/O, no clock, no randomness of its own.
 
-Names load on first use, so that a process that needs one of them does not pay for all.
+Names load on first use, so that a process pays only for those it needs.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-# The one function that shares its module's name: were it lazy, importing the module would put the module in its place.
+# This function shares its module's name: if it were lazy, importing the module would replace it.
 from signoff.stats.value_at_risk import value_at_risk
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ __all__ = [
     "windows",
 ]
 
-# A declaration about the input of all of them, `returns_up_to`, is loaded by name too; it is no statistic.
+# `returns_up_to`, a declaration about the input of all statistics, is loaded by name too.
 _MODULES: Final = {
     "association": ("pearson_correlation",),
     "autocorrelation": ("autocorrelation_test",),

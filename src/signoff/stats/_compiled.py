@@ -1,7 +1,7 @@
-"""Compiled functions whose code numba keeps on disk where it can. Where no folder takes it, each process compiles anew.
+"""Compiled functions, whose code numba caches on disk if it can; otherwise each process compiles anew.
 
-numba keeps it beside the package, in the folder that NUMBA_CACHE_DIR names, or in the user's home. A service account
-may have none of these that it can write to: that costs seconds, and keeps nobody from a result.
+numba caches beside the package, in NUMBA_CACHE_DIR, or in the user's home. A service account may have write access to
+none of these; that costs seconds and nothing else.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(**options: Any) -> Callable[[Function], Function]:  # noqa: ANN401 - numba's own options
-    """The decorator of a function that is compiled without Python's lock."""
+    """The decorator of a function that is compiled to run without Python's lock."""
 
     def decorate(function: Function) -> Function:
         try:
-            made: Function = njit(cache=True, nogil=True, **options)(function)
+            fast: Function = njit(cache=True, nogil=True, **options)(function)
         except RuntimeError:
-            made = njit(nogil=True, **options)(function)
-        return made
+            fast = njit(nogil=True, **options)(function)
+        return fast
 
     return decorate

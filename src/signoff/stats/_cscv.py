@@ -2,13 +2,12 @@
 
 Blocks are summed once (Σ and Σ² of centred returns) and the 2^(S/2) subsets of either half of the blocks are tabulated,
 so that every column's sums over a split are one addition of two table rows. Sharpe ratios are only ranked here, and
-u|u|/v orders as they do without a square root. A split and its complement are one visit: either is the other's out of
-sample.
+u|u|/v has the same order without a square root. A split and its complement are one visit, each out of sample for the
+other.
 
-The kernels see only what `overfitting` has validated. They are compiled without fast-math, so that no operation is
-reordered. Division follows numpy's rules, because a test for zero before each one would keep the loops from running
-several columns at a time; every divisor is positive all the same. Any range of splits can be computed apart from the
-others.
+The kernels get only input validated by `overfitting`. They are compiled without fast-math, so that no operation is
+reordered. Division follows numpy's rules, because a test for zero would prevent vector instructions; every divisor is
+positive anyway. Any range of splits can be computed apart from the others.
 """
 
 import numpy as np
@@ -20,13 +19,13 @@ from signoff.stats.sample import Floats
 Places = NDArray[np.int64]
 
 CANCELLED = 1e-6
-"""A variance below this share of Σ² has lost digits to cancellation, and is taken again from the rows."""
+"""A variance below this share of Σ² has lost digits to cancellation and is recomputed from the rows."""
 
 NIL = 1e-24
-"""A key below this share of the rows is zero: a ratio of 1e-12 is what rounding leaves of returns that cancel out."""
+"""A key below this share of the rows is zero: rounding leaves a ratio of 1e-12 of returns that cancel out."""
 
 TIED = 1e-9
-"""Keys that agree to this share are one: trials that traded alike over a half must not be ranked by rounding."""
+"""Keys that agree to this share are equal, so that rounding does not rank trials that traded alike."""
 
 
 @compiled(error_model="numpy")
@@ -44,7 +43,7 @@ def survey(returns: Floats, partitions: int) -> tuple[Floats, Floats, Floats]:  
             for place in range(columns):
                 column = np.uint64(place)
                 value = returns[row, column]
-                # `min` and `max` have rules for NaN, which keep the loop from running several columns at a time.
+                # `min` and `max` have rules for NaN, which prevent vector instructions.
                 low[block, column] = value if value < low[block, column] else low[block, column]  # noqa: FURB136
                 high[block, column] = value if value > high[block, column] else high[block, column]  # noqa: FURB136
                 totals[column] += value
@@ -79,11 +78,11 @@ def cross_validate(
     starts: Places,
     first: int,
     last: int,
-    found: Floats,
+    results: Floats,
 ) -> None:  # pragma: no cover - compiled
-    """Fill (4, splits) `found` for the pairs of complements whose first half of the blocks is `first` to `last`.
+    """Fill (4, splits) `results` for the pairs of complements whose first half of the blocks is `first` to `last`.
 
-    Its rows are of each split's in-sample best the rank out of sample, keys in and out of sample, and ties there.
+    Its rows are, for each split's in-sample best: rank out of sample, keys in and out of sample, and ties.
 
     `returns` is (T, N) with T a multiple of `partitions`, `means` are those of `returns` times `scale`, and `traded`
     has a bit for each block of a column that is not all zero. `order` holds the subsets of half the blocks by their
@@ -91,11 +90,11 @@ def cross_validate(
     half; splits are in lexicographic order of their in-sample blocks. A rank counts from 1 and is the average over
     ties; a trial alone on its rank has one tie, itself.
     """
-    columns, splits = returns.shape[1], found.shape[1]
+    columns, splits = returns.shape[1], results.shape[1]
     half = partitions // 2
     everything = (1 << half) - 1
     subsets, begins = order
-    one, other, held = np.empty(columns), np.empty(columns), np.empty(1)
+    one, other, room = np.empty(columns), np.empty(columns), np.empty(1)
     for subset in range(first, last):
         blocks = 0
         for bit in range(half):
@@ -105,8 +104,8 @@ def cross_validate(
             second = subsets[position]
             _write_keys(returns, scale, means, traded, table, partitions, subset, second, one, other, everything)
             place = starts[subset] + position - begin
-            _compare(one, other, splits - 1 - place, found, held)
-            _compare(other, one, place, found, held)
+            _compare(one, other, splits - 1 - place, results, room)
+            _compare(other, one, place, results, room)
 
 
 @compiled(error_model="numpy")
@@ -161,7 +160,7 @@ def _repair(
     second: int,
     keys: Floats,
 ) -> None:  # pragma: no cover - compiled
-    """The keys again, in two passes over the rows, of columns whose variance has lost digits; 0 where all is zero."""
+    """Recompute in two passes the keys of columns whose variance has lost digits; 0 if all returns are zero."""
     n, half = returns.shape[0] // 2, partitions // 2
     length = returns.shape[0] // partitions
     mask = (subset << half) | second
@@ -190,11 +189,11 @@ def _repair(
 
 @compiled(error_model="numpy")
 def _compare(
-    within: Floats, beyond: Floats, place: int, found: Floats, held: Floats
+    within: Floats, beyond: Floats, place: int, results: Floats, room: Floats
 ) -> None:  # pragma: no cover - compiled
-    """Write where the first maximum of `within` stands in `beyond`; `held` is room for one number."""
-    held.view(np.int64)[0] = _largest_bits(within.view(np.int64))
-    largest = held[0]
+    """Write the rank in `beyond` of the first maximum of `within`; `room` is for one number."""
+    room.view(np.int64)[0] = _largest_bits(within.view(np.int64))
+    largest = room[0]
     edge = largest - TIED * abs(largest)
     near, best = 0, 0
     for position in range(within.size):
@@ -214,18 +213,18 @@ def _compare(
         column = np.uint64(position)
         below += 1 if beyond[column] < lowest else 0
         equal += 1 if abs(beyond[column] - chosen) <= margin else 0
-    found[0, place] = below + (equal + 1) / 2
-    found[1, place] = within[best]
-    found[2, place] = chosen
-    found[3, place] = equal
+    results[0, place] = below + (equal + 1) / 2
+    results[1, place] = within[best]
+    results[2, place] = chosen
+    results[3, place] = equal
 
 
 @compiled(error_model="numpy")
 def _largest_bits(bits: Places) -> np.int64:  # pragma: no cover - compiled
-    """The bits of the largest of some floats, none of which is a negative zero.
+    """The bits of the largest of some floats without negative zeros.
 
-    Bits of positive floats order as whole numbers do, and those of negative ones the other way round. A maximum of
-    whole numbers takes several columns at a time, which one of floats, with its rules for NaN, does not.
+    Bits of positive floats have the order of integers, and those of negative ones the reverse. A maximum of integers
+    uses vector instructions, which one of floats, with its rules for NaN, does not.
     """
     most: np.int64 = bits[0]
     for position in range(bits.size):
@@ -242,7 +241,7 @@ def _largest_bits(bits: Places) -> np.int64:  # pragma: no cover - compiled
 def count_lost(
     table: Floats, means: Floats, best: int, n: int, order: tuple[Places, Places], lost: Places
 ) -> None:  # pragma: no cover - compiled
-    """Add to (N,) `lost` in how many halves each column's key is below that of column `best`."""
+    """Add to (N,) `lost` the number of halves in which each column's key is below that of column `best`."""
     half = order[1].size - 2
     subsets, begins = order
     for subset in range(table.shape[1]):

@@ -1,4 +1,4 @@
-"""Special functions of scipy, imported at their first call: half a second that no kill and no flag waits for."""
+"""Special functions of scipy, imported at their first call, so that kills and flags do not wait half a second."""
 
 
 def ndtr(x: float) -> float:
@@ -30,7 +30,7 @@ def kolmogorov(x: float) -> float:
 
 
 def xlogy(x: float, y: float) -> float:
-    """X times the logarithm of y, and 0 where x is 0."""
+    """X times the logarithm of y; 0 if x is 0."""
     from scipy.special import xlogy as function  # noqa: PLC0415 - as above
 
     return float(function(x, y))

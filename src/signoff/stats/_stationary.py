@@ -3,8 +3,8 @@
 A resample is a list of blocks, and a block's sum is the difference of two rows of prefix sums, so that a resample costs
 one visit per block instead of one per row. Only the largest statistic of each resample is kept.
 
-The kernel sees only what `bootstrap` has validated. It is compiled without fast-math; any set of resamples can
-be computed apart from the others.
+The kernel gets only input validated by `bootstrap`. It is compiled without fast-math; any set of resamples can be
+computed apart from the others.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from signoff.stats._compiled import compiled
 from signoff.stats.sample import Floats
 
 TILE = 96
-"""Columns at most that are visited together: their prefix sums stay in a core's cache while all resamples read them."""
+"""The most columns in a tile, whose prefix sums stay in a core's cache for all resamples."""
 
 
 @compiled()
@@ -29,9 +29,8 @@ def largest_statistics(
 ) -> None:  # pragma: no cover - compiled
     """Raise (R, C) `largest` to each resample's and test's largest weights[c, k] × (mean_k + offsets[c, k]).
 
-    `prefix` is (tiles, n + 1, width) sums of demeaned columns, the last tile filled up with columns that are not looked
-    at; resample r consists of the blocks from `ends[r]` to `ends[r + 1]`, each `lengths` rows from row `starts` on,
-    wrapping around once at most.
+    `prefix` is (tiles, n + 1, width) sums of demeaned columns, the last tile padded with unused columns; resample r has
+    the blocks from `ends[r]` to `ends[r + 1]`, each `lengths` rows from row `starts` on, wrapping around at most once.
     """
     n, tests, columns = prefix.shape[1] - 1, offsets.shape[0], offsets.shape[1]
     width = prefix.shape[2]

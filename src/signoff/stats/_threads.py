@@ -1,7 +1,7 @@
 """Independent pieces of one computation on every core.
 
-The compiled kernels release the interpreter and write to separate places, so that the number of threads can change
-nothing but the time. numba says how many threads there may be (`NUMBA_NUM_THREADS`, `numba.set_num_threads`).
+The compiled kernels release Python's lock and write to separate places, so the number of threads changes only the time.
+numba sets the number of threads (`NUMBA_NUM_THREADS`, `numba.set_num_threads`).
 """
 
 import itertools
@@ -31,10 +31,10 @@ def in_pieces(work: Callable[[int, int], None], total: int) -> None:
 
 
 def draw(work: Callable[[int, int], None], starts: Sequence[int] | NDArray[np.int64]) -> None:
-    """Call `work(first, last)` until every item is covered; `starts[i]` is how much there is to do before item i.
+    """Call `work(first, last)` until every item is covered; `starts[i]` is the work before item i.
 
-    Pieces are of about equal work. The caller and one thread less than there are cores take them from one list, which
-    costs less than a pool. The first error is raised once all have ended.
+    Pieces have about equal work. The caller and one thread fewer than cores take them from one list, which costs less
+    than a pool. The first error is raised once all have ended.
     """
     items, total = len(starts) - 1, int(starts[-1])
     threads = min(get_num_threads(), items)

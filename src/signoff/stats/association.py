@@ -1,4 +1,4 @@
-"""How closely two records move together, and how well that is known."""
+"""The correlation of two records and its uncertainty."""
 
 from dataclasses import dataclass
 from math import atanh, inf, sqrt, tanh
@@ -45,7 +45,7 @@ def pearson_correlation(
     Stock and Watson 2018), and Student's t. Coverage of the 95% interval by simulation, n = 30 to 1000: 93 to 96% for
     normal pairs, t₃ and t₅, a skewness of −2 and AR(1) of .2 and .5.
 
-    "fisher" takes pairs as independent and bivariate normal, and holds there alone: two records that share their
+    "fisher" takes pairs as independent and bivariate normal, and is valid only then: two records that share their
     volatility (bivariate t₃) are covered 72% of the time at n = 60 and 49% at n = 1000, AR(1) of .5 in both 88%.
 
     A perfect correlation has an interval of no width.
@@ -66,12 +66,12 @@ def pearson_correlation(
     centre = inf * r if is_perfect else atanh(r)
     if method == "fisher":
         half = ndtri((1 + confidence) / 2) / sqrt(x.size - 3)
-        said = f"Fisher's (1921) {100 * confidence:g}% interval, of independent and bivariate normal pairs"
+        interval = f"Fisher's (1921) {100 * confidence:g}% interval, of independent and bivariate normal pairs"
     else:
-        known = None if is_perfect else long_run_variance(_pseudo_values(x, y))
-        half = 0.0 if known is None else known.half_width(confidence)
-        said = f"{100 * confidence:g}% interval by the jackknife on Fisher's scale" + (
-            "" if known is None else f", {known.words}"
+        variance = None if is_perfect else long_run_variance(_pseudo_values(x, y))
+        half = 0.0 if variance is None else variance.half_width(confidence)
+        interval = f"{100 * confidence:g}% interval by the jackknife on Fisher's scale" + (
+            "" if variance is None else f", {variance.words}"
         )
     return PearsonCorrelation(
         correlation=r,
@@ -79,7 +79,7 @@ def pearson_correlation(
         high=tanh(centre + half),
         confidence=confidence,
         n=x.size,
-        convention=f"Pearson, {said}",
+        convention=f"Pearson, {interval}",
     )
 
 
@@ -100,7 +100,7 @@ def _pseudo_values(x: Floats, y: Floats) -> Floats:
 
 
 def _standardised(values: Floats) -> Floats:
-    """Mean 0 and standard deviation 1, at every scale that numbers have."""
+    """Mean 0 and standard deviation 1, for numbers of any scale."""
     scaled, _ = unit_scaled(values)
     centred = scaled - scaled.mean()
     return np.asarray(centred / centred.std(), dtype=np.float64)

@@ -1,7 +1,7 @@
-"""Whether returns depend on their own past, and what that does to a year of them.
+"""Whether returns are autocorrelated, and its effect on annual figures.
 
-A Sharpe ratio is annualised by √q only where returns are uncorrelated. Where they are not, Lo (2002) scales by η(q):
-0.79 a year by √252 is 0.46 where each return carries half of the one before.
+A Sharpe ratio is annualised by √q only if returns are uncorrelated. Otherwise Lo (2002) scales by η(q): 0.79 a year by
+√252 is 0.46 if each return carries half of the one before.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _SWITCH: Final = 2.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Autocorrelation:
-    """The first autocorrelation, and the test of all of them being zero; `lags` is what the test chose to look at."""
+    """The first autocorrelation, and the test that all are zero; `lags` is the number that the test chose."""
 
     first: float
     statistic: float
@@ -35,10 +35,10 @@ class Autocorrelation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnualScale:
-    """What a ratio per period is multiplied by for a year; `relative_error` is the standard error of its logarithm.
+    """The factor from a ratio per period to a year; `relative_error` is the standard error of its logarithm.
 
-    `order` is that of the autoregression whose autocorrelations it uses, 0 for √q. `by_lo` is Lo's scale where the
-    test of autocorrelation rejects, whether or not it was used.
+    `order` is that of the autoregression in use, 0 for √q. `by_lo` is Lo's scale if the test of autocorrelation
+    rejects, used or not.
     """
 
     value: float
@@ -93,10 +93,10 @@ def autocorrelation_test(returns: ArrayLike) -> Autocorrelation:
 def annual_scale(
     returns: ArrayLike, *, periods: float, significance: float = 0.05, material: float = 0.1
 ) -> AnnualScale:
-    """√q, or Lo's (2002) η(q) = q/√(q + 2 Σ (q − k) ρ_k) where autocorrelation matters.
+    """√q, or Lo's (2002) η(q) = q/√(q + 2 Σ (q − k) ρ_k) if autocorrelation matters.
 
-    It matters where the test of autocorrelation rejects and η(q) is further from √q than the share `material` of it:
-    in a long record the test finds what changes nothing.
+    It matters if the test of autocorrelation rejects and η(q) differs from √q by more than the share `material`: in a
+    long record the test rejects for immaterial autocorrelation.
 
     Parameters
     ----------
@@ -122,10 +122,10 @@ def annual_scale(
     tested = autocorrelation_test(array) if array.size >= MIN_OBSERVATIONS and whole_year > 1 else None
     if tested is None or tested.p_value >= significance:
         return _by_square_root(periods, tested, None)
-    known = _sample_autocorrelations(array)
-    order = _order(known, array.size)
-    coefficients = _yule_walker(known, order)
-    spread = _coefficient_covariance(known, coefficients, array.size)
+    rho = _sample_autocorrelations(array)
+    order = _order(rho, array.size)
+    coefficients = _yule_walker(rho, order)
+    spread = _coefficient_covariance(rho, coefficients, array.size)
     centre = log(_lo(coefficients, whole_year))
     slope = np.array([(log(_lo(moved, whole_year)) - centre) / _STEP for moved in coefficients + _STEP * np.eye(order)])
     scale = _lo(coefficients, whole_year) * sqrt(periods / whole_year)
@@ -160,33 +160,33 @@ def _sample_autocorrelations(returns: Floats) -> Floats:
     scaled, _ = unit_scaled(returns)
     centred = scaled - scaled.mean()
     most = min(MOST_ORDER, returns.size // 5)
-    found = [centred @ centred, *(centred[lag:] @ centred[:-lag] for lag in range(1, most + 1))]
-    return np.asarray(np.asarray(found) / found[0], dtype=np.float64)
+    sums = [centred @ centred, *(centred[lag:] @ centred[:-lag] for lag in range(1, most + 1))]
+    return np.asarray(np.asarray(sums) / sums[0], dtype=np.float64)
 
 
-def _order(known: Floats, n: int) -> int:
+def _order(rho: Floats, n: int) -> int:
     """The order from 1 on with the least BIC."""
-    orders = range(1, known.size)
-    return min(orders, key=lambda p: n * log(_innovation(known, _yule_walker(known, p))) + p * log(n))
+    orders = range(1, rho.size)
+    return min(orders, key=lambda p: n * log(_innovation(rho, _yule_walker(rho, p))) + p * log(n))
 
 
-def _yule_walker(known: Floats, order: int) -> Floats:
-    return np.asarray(np.linalg.solve(_toeplitz(known, order), known[1 : order + 1]), dtype=np.float64)
+def _yule_walker(rho: Floats, order: int) -> Floats:
+    return np.asarray(np.linalg.solve(_toeplitz(rho, order), rho[1 : order + 1]), dtype=np.float64)
 
 
-def _toeplitz(known: Floats, order: int) -> Floats:
+def _toeplitz(rho: Floats, order: int) -> Floats:
     place = np.arange(order)
-    return np.asarray(known[np.abs(place[:, np.newaxis] - place)], dtype=np.float64)
+    return np.asarray(rho[np.abs(place[:, np.newaxis] - place)], dtype=np.float64)
 
 
-def _innovation(known: Floats, coefficients: Floats) -> float:
-    """The variance that is left, as a share; a record that is known from its past leaves a trace."""
-    return max(1 - float(coefficients @ known[1 : coefficients.size + 1]), 1e-12)
+def _innovation(rho: Floats, coefficients: Floats) -> float:
+    """The innovation variance as a share, bounded away from zero."""
+    return max(1 - float(coefficients @ rho[1 : coefficients.size + 1]), 1e-12)
 
 
-def _coefficient_covariance(known: Floats, coefficients: Floats, n: int) -> Floats:
-    inverse = np.linalg.inv(_toeplitz(known, coefficients.size))
-    return np.asarray(_innovation(known, coefficients) * inverse / n, dtype=np.float64)
+def _coefficient_covariance(rho: Floats, coefficients: Floats, n: int) -> Floats:
+    inverse = np.linalg.inv(_toeplitz(rho, coefficients.size))
+    return np.asarray(_innovation(rho, coefficients) * inverse / n, dtype=np.float64)
 
 
 def _lo(coefficients: Floats, periods: int) -> float:
@@ -196,8 +196,8 @@ def _lo(coefficients: Floats, periods: int) -> float:
     rho = [*first, *([0.0] * max(periods - 1 - order, 0))]
     for lag in range(order, periods - 1):
         rho[lag] = float(sum(coefficients[back] * rho[lag - 1 - back] for back in range(order)))
-    held = np.asarray(rho[: periods - 1])
-    weighted = float(((periods - np.arange(1, periods)) * held).sum())
+    implied = np.asarray(rho[: periods - 1])
+    weighted = float(((periods - np.arange(1, periods)) * implied).sum())
     return periods / sqrt(max(periods + 2 * weighted, np.finfo(float).tiny))
 
 

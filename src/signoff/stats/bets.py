@@ -1,9 +1,9 @@
-"""Which trials are one and the same bet, and so how many independent ones there were.
+"""Which trials are the same bet, and so the number of independent ones.
 
-Trials are identified by what they did and not by their names. Two are one bet when their returns are equal up to any
-leverage, sign included, and up to noise and a constant in each row: when the size of their correlation is above a
-limit. A constant taken off is a cost or a rate and no other idea. It may be taken off on all rows, or on those alone on
-which the trial was not at rest; so rows of rest count as 0, and the others are taken less their mean.
+Trials are identified by their returns and not by their names. Two are one bet if their returns are equal up to
+leverage, sign, noise and a constant: if the absolute value of their correlation is above a limit. A constant is a cost
+or a rate and not another idea. It may apply to all rows, or only to those on which the trial was not at rest; so rows
+of rest count as 0, and the others are taken less their mean.
 
 López de Prado and Lewis (2019, "Detection of false investment strategies using unsupervised learning methods",
 Quantitative Finance 19) count clusters of correlated trials as the effective number of trials, which the deflated
@@ -27,20 +27,19 @@ _GONE: Final = -1.0
 STRIP: Final = 256
 _REST_ROWS: Final = 64
 _RESTING: Final = 0.25
-"""The share of rows with one and the same return from which a trial is at rest on them."""
+"""The least share of rows with the same return on which a trial is at rest."""
 _STILL: Final = 1e-6
 _EQUALLY_GOOD: Final = 1e-9
 _EQUALLY_CENTRAL: Final = 1e-5
-"""Members whose mean correlation with their cluster agrees to this are equally central."""
+"""Members whose mean correlation with their cluster differs by less are equally central."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bet:
     """The trials that are one bet: their columns, the most central one, and which of them are its reversal.
 
-    `central` is that of the most central which earned the most for its risk, and the first of those that tie: a copy
-    with costs does not stand for what was found without them. `reversed` are those whose sign is opposite to that of
-    the first column.
+    `central` is, of the most central ones, the first with the largest Sharpe ratio, so that a copy with costs does not
+    represent a trial without. `reversed` are those with the opposite sign of the first column.
     """
 
     columns: tuple[int, ...]
@@ -49,15 +48,15 @@ class Bet:
 
     @property
     def sign(self) -> float:
-        """What makes the central trial of one sign with the first column."""
+        """The factor that gives the central trial the sign of the first column."""
         return -1.0 if self.central in self.reversed else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Resemblance:
-    """How alike the trials are, and the order in which complete linkage joins them, down to `lowest`.
+    """The similarity of trials, and the order in which complete linkage joins them, down to `lowest`.
 
-    `alike` are the columns that are like another one; `similarity` is that of these alone.
+    `alike` are the columns that resemble another one; `similarity` is of these alone.
     """
 
     trials: int
@@ -83,8 +82,8 @@ class Resemblance:
             members.setdefault(_root(parent, place), []).append(place)
         alone = np.setdiff1d(np.arange(self.trials), self.alike)
         single = (Bet(columns=(column,), central=column, reversed=()) for column in alone.tolist())
-        found = (*single, *(self._bet(places) for places in members.values()))
-        return tuple(sorted(found, key=lambda bet: bet.columns))
+        bets = (*single, *(self._bet(places) for places in members.values()))
+        return tuple(sorted(bets, key=lambda bet: bet.columns))
 
     def _bet(self, places: Sequence[int]) -> Bet:
         columns = self.alike[places].tolist()
@@ -100,8 +99,8 @@ class Resemblance:
 def resemblance(trials: Floats, *, lowest: float) -> Resemblance:
     """Correlations of (T, N) `trials`, and their complete linkage as far as |ρ| stays above `lowest`.
 
-    Single precision: nobody's limit hangs on the seventh digit. The N by N correlations are seen a strip at a time, and
-    kept only for the columns that are like another one.
+    Single precision is enough for any limit. The N by N correlations are computed in strips, and kept only for columns
+    that resemble another one.
 
     Raises
     ------
@@ -119,7 +118,7 @@ def resemblance(trials: Floats, *, lowest: float) -> Resemblance:
 
 
 def _at_unit_length(trials: Floats) -> tuple[Similarity, Floats]:
-    """The columns less their constants at unit length, and the Sharpe ratio of each row as they were."""
+    """The columns less their constants at unit length, and their Sharpe ratios before that."""
     scale = np.maximum(trials.max(axis=0, initial=0.0), -trials.min(axis=0, initial=0.0))
     if not np.isfinite(scale).all():
         matrix(trials, "trials")
@@ -137,23 +136,23 @@ def _at_unit_length(trials: Floats) -> tuple[Similarity, Floats]:
 
 
 def _at_rest(scaled: Floats) -> Floats:
-    """The return that each column repeats on a quarter of its rows or more; NaN where it repeats none.
+    """The return that each column repeats on at least a quarter of its rows; NaN if there is none.
 
-    A few rows tell which value it may be, and all of them whether it is.
+    A few rows give the candidate, and all rows confirm it.
     """
     rows = scaled.shape[0]
     few = np.sort(scaled[np.unique(np.linspace(0, max(rows - 1, 0), min(_REST_ROWS, rows)).astype(np.int64))], axis=0)
-    found = np.full(scaled.shape[1], np.nan)
+    resting = np.full(scaled.shape[1], np.nan)
     lag = max(int(few.shape[0] * _RESTING / 2), 1)
     for column in np.flatnonzero((few[lag:] == few[:-lag]).any(axis=0)):
         value = few[:-lag, column][few[lag:, column] == few[:-lag, column]][0]
         if np.mean(scaled[:, column] == value) >= _RESTING:
-            found[column] = value
-    return found
+            resting[column] = value
+    return resting
 
 
 def _center_active(column: Floats, rest: float) -> None:
-    """Write 0 on the rows of rest and the others less their mean; where these do not vary, all less the whole mean."""
+    """Write 0 on the rows of rest and the others less their mean; if these do not vary, all less the whole mean."""
     active = column != rest
     others = column[active]
     if others.size and np.ptp(others) > _STILL:
@@ -178,8 +177,8 @@ def _with_a_like(unit: Similarity, lowest: float) -> NDArray[np.int64]:
 def _joined(left: Similarity, lowest: float) -> list[tuple[int, int, float]]:
     """Complete linkage by nearest-neighbour chains: every pair that is joined, and the smallest |ρ| across the two.
 
-    `left` is written over. A cluster's similarity to others only falls as they grow, so that one without any neighbour
-    above `lowest` is finished.
+    `left` is overwritten. A cluster's similarity to others only falls as they grow, so one without a neighbour above
+    `lowest` is finished.
     """
     np.fill_diagonal(left, _GONE)
     joined: list[tuple[int, int, float]] = []
@@ -204,11 +203,11 @@ def _joined(left: Similarity, lowest: float) -> list[tuple[int, int, float]]:
     return joined
 
 
-def _join(left: Similarity, kept: int, other: int) -> None:
-    both = np.minimum(left[kept], left[other])
-    left[kept, :] = left[:, kept] = both
+def _join(left: Similarity, one: int, other: int) -> None:
+    both = np.minimum(left[one], left[other])
+    left[one, :] = left[:, one] = both
     left[other, :] = left[:, other] = _GONE
-    left[kept, kept] = _GONE
+    left[one, one] = _GONE
 
 
 def _root(parent: list[int], column: int) -> int:

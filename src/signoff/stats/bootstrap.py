@@ -1,8 +1,8 @@
-"""Data snooping: is the best of many models better than the benchmark, or merely the luckiest?
+"""Data snooping: whether the best of many models beats the benchmark beyond luck.
 
 Hansen's test for superior predictive ability and White's reality check, over the stationary bootstrap. The null of both
 is that *no* model beats the benchmark; a small p-value says that one does, not that each does. Block length,
-repetitions and seed are inputs, and stand in the result.
+repetitions and seed are inputs and part of the result.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ MIN_BLOCKS: Final = 10
 STREAMS: Final = frozenset({"own", "arch"})
 _NO_VARIANCE: Final = 1e-12
 _TIED: Final = 1e-10
-"""Statistics nearer than this, in standard deviations of a difference, are equal: a sum ends on another bit in another
-order, and where losses take few values (hits and misses) a third of the resamples may equal the sample."""
+"""Statistics nearer than this, in standard deviations of a difference, are equal: the order of a sum changes its last
+bit, and with few values (hits and misses) a third of the resamples may equal the sample."""
 _SIZES: Final = (1e-100, 1e100)
 _CHUNK: Final = 250
 _COLUMNS: Final = 64
@@ -31,7 +31,7 @@ _STREAMED: Final = {"own": "", "arch": " by the rows of arch 8.0.0"}
 
 
 Blocks = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-"""Starts and lengths of the blocks of some resamples, and where each resample's blocks end in them."""
+"""Starts and lengths of the blocks of some resamples, and the end of each resample's blocks."""
 Draw = Callable[[int], Blocks]
 """The blocks of one chunk of resamples, by its place."""
 
@@ -149,8 +149,8 @@ def reality_check(
 ) -> RealityCheck:
     """White (2000), "A reality check for data snooping": max_k √n d̄_k against its resamples, recentred by d̄_k.
 
-    Takes and refuses what `superior_predictive_ability` does. Poor models in the family make it conservative, which is
-    what Hansen's test mends.
+    Takes and refuses what `superior_predictive_ability` does. Poor models in the family make it conservative; Hansen's
+    test does not suffer from them.
     """
     return data_snooping(benchmark_losses, model_losses, block=block, repetitions=repetitions, seed=seed).reality_check
 
@@ -234,14 +234,14 @@ def long_run_deviation(differences: Floats, block: float) -> Floats:
     kernel = (1 - lag / n) * keep**lag + (lag / n) * keep ** (n - lag)
     kernel[0] = 1.0
     response = np.fft.rfft(kernel).real
-    response[1 : (n + 1) // 2] *= 2  # the frequencies that stand for their mirror image too
+    response[1 : (n + 1) // 2] *= 2  # frequencies that count for their mirror image too
     deviation = np.empty(columns)
     for first in range(0, columns, _COLUMNS):
-        held = differences[:, first : first + _COLUMNS]
-        spread = held.std(axis=0)
-        scaled = np.ascontiguousarray(((held - held.mean(axis=0)) / spread).T)
+        part = differences[:, first : first + _COLUMNS]
+        spread = part.std(axis=0)
+        scaled = np.ascontiguousarray(((part - part.mean(axis=0)) / spread).T)
         power = np.abs(np.fft.rfft(scaled, axis=1)) ** 2
-        variance = (power * response).sum(axis=1) / n**2  # a matrix product would sum in an order that N decides
+        variance = (power * response).sum(axis=1) / n**2  # a matrix product would sum in an order that depends on N
         if (cancelled := ~(variance > _NO_VARIANCE)).any():
             raise InsufficientData(
                 f"model_losses: column {first + int(np.argmax(cancelled))} cancels itself out within blocks of "
@@ -267,7 +267,7 @@ def stationary_blocks(n: int, block: float, repetitions: int, rng: np.random.Gen
 
 
 def _drawn_lengths(n: int, block: float, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(resamples, m) geometric lengths, in each row enough of them to cover n."""
+    """(resamples, m) geometric lengths, each row long enough to cover n."""
     columns = int(n / block + 3 * sqrt(n / block)) + 4
     drawn = np.minimum(rng.geometric(1 / block, (resamples, columns)), n)
     while (drawn.sum(axis=1) < n).any():
@@ -276,7 +276,7 @@ def _drawn_lengths(n: int, block: float, resamples: int, rng: np.random.Generato
 
 
 def _drawn(n: int, block: float, repetitions: int, seed: int) -> Draw:
-    """Chunks of resamples, each with a seed of its own, so that they can be drawn at once and in any order."""
+    """Chunks of resamples, each with its own seed, so that they can be drawn in parallel and in any order."""
     seeds = np.random.SeedSequence(seed).spawn(-(-repetitions // _CHUNK))
 
     def chunk(place: int) -> Blocks:
@@ -287,8 +287,8 @@ def _drawn(n: int, block: float, repetitions: int, seed: int) -> Draw:
 
 
 def _drawn_by_arch(n: int, block: float, repetitions: int, seed: int) -> Draw:
-    """From a start and a uniform number for each row: a row whose number is above 1/block goes on where the one before
-    it ended, and any other begins a block.
+    """From a start and a uniform number for each row: a row whose number is above 1/block continues the one before, and
+    any other begins a block.
     """
     rng, chunks = np.random.default_rng(seed), []
     for done in range(0, repetitions, _CHUNK):
@@ -317,8 +317,8 @@ def _resampled_maxima(
     width = -(-columns // tiles)
     prefix = np.zeros((tiles, n + 1, width))
     for tile in range(tiles):
-        held = centred[:, tile * width : (tile + 1) * width]
-        np.cumsum(held, axis=0, out=prefix[tile, 1:, : held.shape[1]])
+        part = centred[:, tile * width : (tile + 1) * width]
+        np.cumsum(part, axis=0, out=prefix[tile, 1:, : part.shape[1]])
     largest = np.tile(floors, (repetitions, 1))
 
     def visit(first: int, last: int) -> None:

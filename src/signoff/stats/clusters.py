@@ -1,7 +1,7 @@
-"""Rows that share a day or overlap in time: how much they say together.
+"""The effective information of rows that share a day or overlap in time.
 
-A thousand symbols on one day are not a thousand observations, and neither are five-session returns seen every session.
-Rows are summed by date, and the dates are taken as a series whose neighbours depend on each other.
+A thousand symbols on one day are not a thousand observations, nor are five-session returns of every session. Rows are
+summed by date, and the dates are a series with dependent neighbours.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from signoff.stats.sample import Floats, vector, whole
 
 MIN_DATES: Final = 8
 UNDATED_DEGREES: Final = 8
-"""Without dates the series is cut coarsely: dependence up to about a tenth of the record is allowed for."""
+"""Without dates the series is cut coarsely, to allow for dependence up to about a tenth of the record."""
 MOST_HORIZON: Final = 60
 _ROWS_LOOKED_AT: Final = 50_000
 _SYMBOLS_LOOKED_AT: Final = 20
@@ -27,9 +27,9 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Clusters:
-    """Which date each of n rows belongs to (0 to `dates` − 1, in time), and how many dates one of its returns covers.
+    """The date of each of n rows (0 to `dates` − 1, in time), and the number of dates that one return covers.
 
-    Without dates each row is one, in the order given.
+    Without dates each row is a date, in order.
     """
 
     codes: Codes
@@ -38,7 +38,7 @@ class Clusters:
     is_dated: bool
 
     def kept(self, rows: NDArray[np.bool_]) -> "Clusters":
-        """Of these rows alone, over the dates that they have."""
+        """These rows alone, over their dates."""
         if rows.all():
             return self
         chosen = self.codes[rows]
@@ -52,17 +52,17 @@ class Clusters:
         )
 
     def sums(self, values: Floats) -> Floats:
-        """(dates,) the values of each date, added up."""
+        """(dates,) the sum of each date's values."""
         return np.asarray(np.bincount(self.codes, weights=values, minlength=self.dates), dtype=np.float64)
 
     def counts(self, kinds: NDArray[np.uint8], many: int) -> Floats:
-        """(dates, many) how many rows of each kind a date has."""
+        """(dates, many) the number of rows of each kind on a date."""
         cells = self.codes * many
         cells += kinds
         return np.bincount(cells, minlength=self.dates * many).reshape(self.dates, many).astype(np.float64)
 
     def variance(self, sums: Floats) -> LongRunVariance | None:
-        """The long-run variance of sums by date; None where the dates are too few for one."""
+        """The long-run variance of sums by date; None with too few dates."""
         if self.dates < MIN_DATES:
             return None
         most = automatic_degrees(self.dates, self.horizon)
@@ -83,7 +83,7 @@ def clusters(n: int, dates: ArrayLike | None = None, *, horizon: int = 1) -> Clu
     ----------
     n : rows.
     dates : (n,) the day of each row, in any order; an instant counts by its UTC day, a number or text as it is. Without
-        them each row is taken as a date of its own.
+        them each row is a date.
     horizon : dates that a realised return covers.
     """
     whole(horizon, "horizon", at_least=1)
@@ -104,7 +104,7 @@ def date_codes(dates: ArrayLike, n: int) -> Codes:
         days = days.astype("datetime64[D]", copy=False)
         if np.isnat(days).any():
             raise InputError(f"dates: row {int(np.argmax(np.isnat(days)))} has none; give every row its date.")
-    if n and (days[1:] >= days[:-1]).all():  # as a table of evidence is; a million dates need no sorting
+    if n and (days[1:] >= days[:-1]).all():  # as in a table of evidence, so that a million dates need no sorting
         places = np.zeros(n, dtype=np.int64)
         np.cumsum(days[1:] != days[:-1], out=places[1:])
         return places
@@ -112,17 +112,16 @@ def date_codes(dates: ArrayLike, n: int) -> Codes:
 
 
 def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike | None = None) -> int:
-    """How many dates one realised return covers, by the autocorrelation that overlapping sums have.
+    """The number of dates that one realised return covers, by the autocorrelation of overlapping sums.
 
     Returns over h periods that are seen every period correlate by 1 − k/h at a lag of k; the h up to 60 whose line is
-    nearest, by least squares, to the autocorrelations within symbols. 1 where there are too few dates to tell.
+    nearest, by least squares, to the autocorrelations within symbols. 1 with too few dates.
 
     Parameters
     ----------
     realized : (n,) realised returns.
     dates : (n,) the day of each, as in `clusters`.
-    symbols : (n,) whose return it is, as an array or as what is indexed like one; without them the means by date are
-        looked at.
+    symbols : (n,) the symbol of each, as an array or similar; without them the means by date are used.
     """
     came = vector(realized, "realized")
     codes = date_codes(dates, came.size)
@@ -135,14 +134,14 @@ def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike |
     if own == 0:
         return 1
     lags = np.arange(1, most + 1)
-    found = np.array([_at_lag(table, is_there, lag) for lag in lags]) / own
+    rho = np.array([_at_lag(table, is_there, lag) for lag in lags]) / own
     lines = np.maximum(0.0, 1 - lags[np.newaxis, :] / lags[:, np.newaxis])
-    known = np.isfinite(found)
-    return 1 + int(np.argmin(((lines - found)[:, known] ** 2).sum(axis=1))) if known.any() else 1
+    finite = np.isfinite(rho)
+    return 1 + int(np.argmin(((lines - rho)[:, finite] ** 2).sum(axis=1))) if finite.any() else 1
 
 
 def _of_rows(symbols: ArrayLike | None, rows: NDArray[np.bool_]) -> NDArray[np.generic] | None:
-    """The symbols of these rows alone: a long column of names is not spread out for a few of them."""
+    """The symbols of these rows alone, without decoding a long column."""
     if symbols is None:
         return None
     column = np.asarray(symbols) if isinstance(symbols, Sequence) else symbols
@@ -150,7 +149,7 @@ def _of_rows(symbols: ArrayLike | None, rows: NDArray[np.bool_]) -> NDArray[np.g
 
 
 def _by_symbol(came: Floats, codes: Codes, symbols: NDArray[np.generic] | None) -> tuple[Floats, NDArray[np.bool_]]:
-    """(dates, symbols) realised returns less the symbol's mean, 0 where there is none, and where there is one."""
+    """(dates, symbols) realised returns less the symbol's mean, 0 if missing, and a mask of those present."""
     if symbols is None:
         counts = np.bincount(codes)
         values = np.bincount(codes, weights=came) / np.maximum(counts, 1)

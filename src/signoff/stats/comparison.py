@@ -1,7 +1,7 @@
-"""Is the new record's Sharpe ratio above the old one's, or is the difference luck?
+"""Whether the new record's Sharpe ratio is above the old one's beyond luck.
 
-Two records of the same periods share markets, tails and quiet spells; the test takes that dependence in. It compares
-ratios, not returns, and a large p-value does not show that they are equal.
+Two records of the same periods share markets, tails and quiet spells, and the test allows for this dependence. It
+compares ratios, not returns, and a large p-value does not show that they are equal.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _CHUNK: Final = 250
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SharpeDifference(Shown):
-    """Sharpe(a) − Sharpe(b), annualised as its standard error is, with the two-sided p-value of no difference.
+    """Sharpe(a) − Sharpe(b) and its standard error, both annualised, with the two-sided p-value for no difference.
 
     `half_width` is that of the 95% interval. `block`, `repetitions` and `seed` are None unless the p-value is
     bootstrapped; `lags` are those of a Bartlett estimate, `degrees` those of Student's distribution, None without.
@@ -93,47 +93,47 @@ def sharpe_difference_test(
     is_bootstrap = method == "bootstrap"
     parts = _influence(sample)
     used = whole(lags, "lags", at_least=0) if lags is not None else automatic_lags(first.size) if is_bootstrap else None
-    known = long_run_variance(parts) if used is None else None
-    error = known.standard_error if known else _bartlett_error(parts, used or 0)
+    variance = long_run_variance(parts) if used is None else None
+    error = variance.standard_error if variance else _bartlett_error(parts, used or 0)
     if error == 0 or np.abs(sample[:, 0] - sample[:, 1]).max() < _INDISTINCT:
         raise InsufficientData("a and b: one is a multiple of the other; there is no difference to test.")
     sharpe_a, sharpe_b = per_period(first), per_period(second)
     statistic = (sharpe_a - sharpe_b) / error
-    held = ((used or 0) + 1 if block is None else block) if is_bootstrap else None
+    length = ((used or 0) + 1 if block is None else block) if is_bootstrap else None
     return SharpeDifference(
         difference=(sharpe_a - sharpe_b) * root,
         standard_error=error * root,
-        half_width=(known.half_width() if known else ndtri(0.975) * error) * root,
+        half_width=(variance.half_width() if variance else ndtri(0.975) * error) * root,
         statistic=statistic,
-        p_value=_two_sided(statistic, known)
-        if held is None
-        else _bootstrapped_p(sample, abs(statistic), held, repetitions, seed),
+        p_value=_two_sided(statistic, variance)
+        if length is None
+        else _bootstrapped_p(sample, abs(statistic), length, repetitions, seed),
         sharpe_a=sharpe_a * root,
         sharpe_b=sharpe_b * root,
         n=first.size,
         lags=used,
-        degrees=known.degrees if known else None,
-        block=held,
+        degrees=variance.degrees if variance else None,
+        block=length,
         repetitions=repetitions if is_bootstrap else None,
         seed=seed if is_bootstrap else None,
         convention="Ledoit and Wolf (2008), two-sided, "
-        + (known.words if known else f"Bartlett HAC with {used} lags and T/(T − 4)")
-        + (f"; studentised circular bootstrap, blocks of {held}, p = (b + 1)/(B + 1)" if is_bootstrap else ""),
+        + (variance.words if variance else f"Bartlett HAC with {used} lags and T/(T − 4)")
+        + (f"; studentised circular bootstrap, blocks of {length}, p = (b + 1)/(B + 1)" if is_bootstrap else ""),
     )
 
 
-def _two_sided(statistic: float, known: LongRunVariance | None) -> float:
-    return 2 * (ndtr(-abs(statistic)) if known is None else stdtr(known.degrees, -abs(statistic)))
+def _two_sided(statistic: float, variance: LongRunVariance | None) -> float:
+    return 2 * (ndtr(-abs(statistic)) if variance is None else stdtr(variance.degrees, -abs(statistic)))
 
 
 def _standardised(returns: Floats) -> Floats:
-    """Divided by the standard deviation, which changes no ratio."""
+    """Divided by the standard deviation, which leaves ratios unchanged."""
     scaled, _ = unit_scaled(returns)
     return np.asarray(scaled / scaled.std(), dtype=np.float64)
 
 
 def _influence(sample: Floats) -> Floats:
-    """(T,) what each period adds to the difference of ratios: ∇′y, gradient times moments, in the paper's words."""
+    """(T,) each period's influence on the difference of ratios: ∇′y, gradient times moments, in the paper's terms."""
     return influence(sample[:, 0]) - influence(sample[:, 1])
 
 
@@ -172,7 +172,7 @@ def _bootstrapped_p(sample: Floats, statistic: float, block: int, repetitions: i
             with np.errstate(divide="ignore", invalid="ignore"):
                 difference, error = _resampled(sums_from.take(starts, axis=1), block, level)
                 is_nearer = np.abs(difference - centre) < statistic * error
-            reached[place] = int((~is_nearer).sum())  # a resample that never varies has no ratio, and excuses nothing
+            reached[place] = int((~is_nearer).sum())  # a resample that never varies has no ratio and does not count
 
     in_pieces(visit, len(seeds))
     return (int(reached.sum()) + 1) / (repetitions + 1)
@@ -181,8 +181,8 @@ def _bootstrapped_p(sample: Floats, statistic: float, block: int, repetitions: i
 def _resampled(sums: Floats, block: int, level: Floats) -> tuple[Floats, Floats]:
     """Difference of ratios and its standard error in each resample, from (4, R, L) block sums of a, b, a², b².
 
-    The sums are of deviations from `level`, the two means, so that no difference of squares loses its digits. Ratios
-    have ddof = 1, as that of the record has; the gradient is in the moments of the deviations.
+    The sums are of deviations from `level`, the two means, so that differences of squares keep their digits. Ratios
+    have ddof = 1, like the record's; the gradient is in the moments of the deviations.
     """
     size = sums.shape[2] * block
     mean = sums.sum(axis=2) / size

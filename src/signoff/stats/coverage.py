@@ -1,7 +1,7 @@
-"""Coverage of value at risk: did the exceptions come as often, and as independently, as the level promised?
+"""Coverage of value at risk: whether exceptions are as frequent and as independent as the level says.
 
-Likelihood-ratio tests with 0·ln 0 = 0. A small p-value rejects the forecasts; a large one proves little when the sample
-is short, so samples without one expected exception are refused.
+Likelihood-ratio tests with 0·ln 0 = 0. A small p-value rejects the forecasts. A large one proves little in a short
+sample, so samples with less than one expected exception are refused.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _ROUNDING: Final = 1e-9
 class LikelihoodRatio(Shown):
     """A likelihood-ratio statistic with its upper-tail p-value under χ² with `degrees` degrees of freedom.
 
-    `n` is what it rests on: periods, or for independence the transitions between them, one less.
+    `n` is the sample size: periods, or for independence the transitions between them, one less.
     """
 
     statistic: float
@@ -37,20 +37,20 @@ class LikelihoodRatio(Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Christoffersen(Shown):
-    """Number of the exceptions, their independence, and both together."""
+    """Tests of the number of exceptions, of their independence, and of both together."""
 
     unconditional: LikelihoodRatio
     independence: LikelihoodRatio
     conditional: LikelihoodRatio
     transitions: tuple[tuple[int, int], tuple[int, int]]
-    """How often a quiet (0) or exceptional (1) period was followed by a quiet or exceptional one."""
+    """Counts of transitions between quiet (0) and exceptional (1) periods."""
 
 
 def kupiec(exceptions: int, n: int, *, level: float = 0.95) -> LikelihoodRatio:
     """Unconditional coverage, LRuc ~ χ²₁ (Kupiec 1995, proportion of failures).
 
     2 ln [x̂^x (1 − x̂)^(n − x)] − 2 ln [p^x (1 − p)^(n − x)] for x exceptions of n, x̂ = x/n and p = 1 − level. Too few
-    exceptions are rejected as too many are.
+    exceptions are rejected as well as too many.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def christoffersen(hits: ArrayLike, *, level: float = 0.95) -> Christoffersen:
     Notes
     -----
     LRuc counts all n periods, LRind the n − 1 transitions. Without any exception there is nothing to cluster, and LRind
-    is 0 by 0·ln 0 = 0; LRuc then speaks alone.
+    is 0 by 0·ln 0 = 0; only LRuc counts then.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Sharpe ratios against luck: how probable is skill, given the sample, its tails and the number of trials?
+"""The probability of skill behind a Sharpe ratio, given the sample, its tails and the number of trials.
 
 All ratios here are per period, never annualised, and kurtosis is 3 for a normal distribution, never excess. Published
 libraries differ on both, and the results with them.
@@ -21,10 +21,10 @@ PER_PERIOD: Final = "sharpe_per_period"
 VARIANCE_PER_PERIOD: Final = "trial_variance_per_period"
 _LARGEST_RATIO: Final = 1e100
 _ANNUAL: Final = 1.0
-"""A ratio of 1 a day is one of 16 a year: a ratio from here on reads as annual unless it is named per period."""
+"""A ratio of 1 a day is 16 a year: a larger one reads as annual unless it is named per period."""
 _DAILY: Final = 252
 _ANNUAL_OF_DAYS: Final = 0.3
-"""The same for records of 252 periods or more, which are mostly of days: 0.3 a day is 4.8 a year."""
+"""The same for records of at least 252 periods, mostly days: 0.3 a day is 4.8 a year."""
 _ANNUAL_VARIANCE_OF_DAYS: Final = 0.02
 """Trials whose ratios have this variance a day deviate by 2.2 a year from each other."""
 
@@ -33,9 +33,9 @@ T = TypeVar("T")
 
 
 def _per_period(function: Callable[P, T]) -> Callable[P, T]:
-    """Refuse a ratio that reads as annual, and take the old name `sharpe` with a warning.
+    """Refuse a ratio that reads as annual, and accept the old name `sharpe` with a warning.
 
-    Whoever writes `sharpe_per_period=` has said what the ratio is, and is believed.
+    An argument `sharpe_per_period=` states the period and is not questioned.
     """
 
     @wraps(function)
@@ -70,10 +70,10 @@ def _not_annual(value: T, name: str, limit: float) -> T:
 
 
 def _variance_per_period(questioned: float | None, believed: float | None, n: float) -> float:
-    """The one variance that is given; the one whose name does not say per period is questioned."""
+    """The one variance that is given; one whose name does not say per period is questioned."""
     if (questioned is None) == (believed is None):
-        found = "neither" if believed is None else "both"
-        raise InputError(f"trial_sharpe_variance: expected it or {VARIANCE_PER_PERIOD}, found {found}; pass one.")
+        passed = "neither" if believed is None else "both"
+        raise InputError(f"trial_sharpe_variance: expected it or {VARIANCE_PER_PERIOD}, found {passed}; pass one.")
     if questioned is None:
         assert believed is not None
         return finite(believed, VARIANCE_PER_PERIOD)
@@ -88,7 +88,7 @@ def _variance_per_period(questioned: float | None, believed: float | None, n: fl
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DeflatedSharpeRatio(Shown):
-    """The probability that the true ratio exceeds `threshold`, what the best of `trials` worthless ones would show."""
+    """The probability that the true ratio exceeds `threshold`, the expected best of `trials` worthless ones."""
 
     probability: float
     threshold: float
@@ -214,7 +214,7 @@ def minimum_track_record_length(
     benchmark: float = 0.0,
     confidence: float = 0.95,
 ) -> float:
-    """Observations after which the ratio would be significantly above `benchmark`, as a plain float (their 2012).
+    """Observations after which the ratio would be significantly above `benchmark`, as a plain float.
 
     1 + (1 − γ₃SR + (γ₄ − 1)SR²/4) (Φ⁻¹(confidence) / (SR − SR₀))² (Bailey and López de Prado 2012). Ratios are per
     period; divide by the periods a year for years.

@@ -1,4 +1,4 @@
-"""How much one period varies against another one, and how well that is known."""
+"""The volatility of one period against another, and its uncertainty."""
 
 from dataclasses import dataclass
 from math import erfc, exp, log, sqrt
@@ -16,7 +16,7 @@ MIN_OBSERVATIONS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class VolatilityRatio(Shown):
-    """The standard deviation of the current sample over that of the reference, between its confidence limits."""
+    """The standard deviation of the current sample over that of the reference, with its confidence limits."""
 
     value: float
     low: float
@@ -80,7 +80,7 @@ def volatility_ratio(
 
 
 def _pooled_kurtosis(first: Floats, second: Floats) -> float:
-    """About trimmed means, which resist the skewness that the fourth power would follow."""
+    """About trimmed means, which are robust to skewness in the fourth power."""
     fourth = sum(float(np.sum((x - _trimmed_mean(x)) ** 4)) for x in (first, second))
     squares = sum(float(np.sum((x - x.mean()) ** 2)) for x in (first, second))
     return (first.size + second.size) * fourth / squares**2

@@ -1,6 +1,6 @@
-"""Downside Sensitivity Ratio: does the model lose harder than it gains?
+"""Downside Sensitivity Ratio: whether losses are larger than gains.
 
-Not the deflated Sharpe ratio, which shares its letters and lives in `deflated`.
+The deflated Sharpe ratio has the same letters and is in `deflated`.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MIN_OBSERVATIONS: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DownsideSensitivityRatio(Shown):
-    """Root mean square below the threshold over root mean square above it; infinite where nothing gained."""
+    """Root mean square below the threshold over root mean square above it; infinite without a gain."""
 
     ratio: float
     downside: float

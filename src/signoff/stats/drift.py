@@ -1,8 +1,8 @@
-"""Drift: has the distribution of a feature or a prediction moved away from its reference?
+"""Drift: whether the distribution of a feature or prediction has moved away from its reference.
 
 Bins are quantiles of the reference, because equal widths collapse on heavy tails. Every distance is biased upwards in
-small samples; the bias is subtracted beside the raw value, and a p-value says what the sample size allows one to claim.
-Significance alone is no alarm on large samples, nor size alone on small ones: ask for both.
+small samples; the bias is subtracted beside the raw value, and a p-value allows for the sample size. Significance alone
+is not an alarm on large samples, nor size alone on small ones: ask for both.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _FEW_EDGES: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PopulationStabilityIndex(Shown):
-    """`value` is raw; `adjusted` has its expectation without drift subtracted, and may fall below zero."""
+    """`value` is raw; `adjusted` is less its expectation without drift, and may be below zero."""
 
     value: float
     adjusted: float
@@ -40,7 +40,7 @@ class PopulationStabilityIndex(Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class KolmogorovSmirnov(Shown):
-    """`value` is the largest distance of the empirical distributions: the effect size, which is what to act on."""
+    """`value` is the largest distance of the empirical distributions, the effect size to act on."""
 
     value: float
     p_value: float
@@ -143,7 +143,7 @@ def jensen_shannon(
 ) -> JensenShannon:
     """Square root of the Jensen-Shannon divergence (Lin 1991) in base 2, over quantile bins of the reference.
 
-    H((p + q)/2) − (H(p) + H(q))/2 with H the entropy in bits; a bin that is empty on one side adds nothing there.
+    H((p + q)/2) − (H(p) + H(q))/2 with H the entropy in bits; a bin that is empty on one side adds 0 there.
     Takes and refuses what `population_stability_index` does. Without drift 8 ln 2 nm/(n + m) × divergence is
     asymptotically χ² with B − 1 degrees of freedom, hence the bias; the p-value is Pearson's.
     """
@@ -171,8 +171,8 @@ def jensen_shannon(
 def reference_edges(reference: Floats, bins: int) -> Floats:
     """Upper edges of all bins but the last: distinct quantiles of the reference, each an observed value.
 
-    Where nearly all of the reference is its maximum, the one edge is the value next to it. A bin holds what is above
-    the edge before it and not above its own; the last is open. No bin is empty of reference.
+    If nearly all of the reference is its maximum, the one edge is the value next to it. A bin is above the edge before
+    it and up to its own; the last is open. Every bin has values of the reference.
     """
     whole(bins, "bins", at_least=2)
     values = varying(reference, "reference")
@@ -183,17 +183,17 @@ def reference_edges(reference: Floats, bins: int) -> Floats:
 
 
 def bins_of(values: Floats, edges: Floats) -> NDArray[np.int64]:
-    """The bin of each value, as `reference_edges` parts them; a few comparisons are faster than a search."""
+    """The bin of each value by `reference_edges`; a few comparisons are faster than a search."""
     if edges.size > _FEW_EDGES:
         return np.searchsorted(edges, values, side="left")
-    found = np.zeros(values.size, dtype=np.int8)
+    bins = np.zeros(values.size, dtype=np.int8)
     for edge in edges.tolist():
-        found += values > edge
-    return found.astype(np.int64)
+        bins += values > edge
+    return bins.astype(np.int64)
 
 
 def _of_ranks(values: Floats, ranks: NDArray[np.intp]) -> Floats:
-    """The values of these ranks. Of the range in parts, only those that hold one of them are sorted."""
+    """The values of these ranks; only the parts of the range that contain one are sorted."""
     low, high = float(values.min()), float(values.max())
     with np.errstate(over="ignore", invalid="ignore"):
         width = (high - low) / _PARTS
@@ -203,10 +203,10 @@ def _of_ranks(values: Floats, ranks: NDArray[np.intp]) -> Floats:
     wanted = np.unique(np.searchsorted(below, ranks, side="right") - 1)
     is_wanted = np.zeros(below.size, dtype=np.bool_)
     is_wanted[wanted] = True
-    kept = np.sort(values[is_wanted[of]])
-    held = np.where(is_wanted[:-1], np.diff(below), 0)
-    skipped = below[:-1] - np.concatenate([[0], np.cumsum(held)[:-1]])
-    return np.asarray(kept[ranks - skipped[np.searchsorted(below, ranks, side="right") - 1]], dtype=np.float64)
+    ordered = np.sort(values[is_wanted[of]])
+    counts = np.where(is_wanted[:-1], np.diff(below), 0)
+    skipped = below[:-1] - np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.asarray(ordered[ranks - skipped[np.searchsorted(below, ranks, side="right") - 1]], dtype=np.float64)
 
 
 def _samples(reference: ArrayLike, current: ArrayLike, minimum: int) -> tuple[Floats, Floats]:
@@ -229,12 +229,12 @@ def _shares(counts: NDArray[np.int64]) -> Floats:
 
 
 def _relative_entropy_bits(share: Floats, middle: Floats) -> float:
-    held = share > 0
-    return float(np.sum(share[held] * np.log2(share[held] / middle[held])))
+    positive = share > 0
+    return float(np.sum(share[positive] * np.log2(share[positive] / middle[positive])))
 
 
 def _homogeneity_p(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
-    """Pearson's χ² of two rows of counts; every bin holds some of the reference."""
+    """Pearson's χ² of two rows of counts; every bin has values of the reference."""
     weight = np.sqrt(second.sum() / first.sum())
     statistic = np.sum((first * weight - second / weight) ** 2 / (first + second))
     return chdtrc(first.size - 1, statistic)

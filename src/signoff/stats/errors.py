@@ -1,13 +1,12 @@
-"""What the statistics refuse: broken input is an error, too little of it is no answer at all.
+"""The errors of the statistics: broken input, and too little of it.
 
-Both are StatisticsErrors, which one `except` catches, and ValueErrors, so that arrays can be judged without anything
-else of Signoff. A gate turns `InsufficientData`
-into *inconclusive*; nothing here ever turns it into a number.
+Both are StatisticsErrors, which one `except` catches, and ValueErrors, so that the statistics can be used without the
+rest of Signoff. A gate turns `InsufficientData` into *inconclusive*; nothing turns it into a number.
 """
 
 
 class StatisticsError(ValueError):
-    """A statistic has no answer: the input is broken, or too little of it is there."""
+    """A statistic has no answer: the input is broken or insufficient."""
 
 
 class InputError(StatisticsError):
@@ -15,4 +14,4 @@ class InputError(StatisticsError):
 
 
 class InsufficientData(StatisticsError):  # noqa: N818 - it is an outcome that gates name, not a fault
-    """The input is sound, and too short, too small or too uniform to answer the question."""
+    """The input is sound but too short, too small or too uniform."""

@@ -1,7 +1,7 @@
-"""Series and tables of pandas and polars as arrays, with the names that they give to rows and columns.
+"""Series and tables of pandas and polars as arrays, with their names of rows and columns.
 
-Neither library is imported: whatever holds columns and turns into an array is read, so that a process without them
-pays nothing. What is not a number (a date, a text, a duration) is refused and never counted in days since 1970.
+Neither library is imported: anything with columns that converts to an array is read. A value that is not a number (a
+date, a text, a duration) is refused and never counted in days since 1970.
 """
 
 import re
@@ -19,9 +19,9 @@ _ISO_DATE: Final = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 
 
 def floats(values: ArrayLike, name: str, *, flags: bool = False) -> NDArray[np.float64]:
-    """`values` as float64, of the dimensions they have.
+    """`values` as float64, in their dimensions.
 
-    A missing entry (None, NA, null, masked) becomes NaN, to be refused. Booleans are refused, unless `flags` are meant.
+    A missing entry (None, NA, null, masked) becomes NaN, which is refused later. Booleans are refused unless `flags`.
     """
     names = column_names(values)
     if names is None:
@@ -41,38 +41,38 @@ def column_names(values: ArrayLike) -> tuple[str, ...] | None:
 
 
 def row_name(values: ArrayLike, row: int) -> str:
-    """How messages call a row: by its place, and by its label where the table has labels of its own."""
+    """A row in messages: its place, and its label if the table has labels."""
     labels = _labels(values)
     return f"row {row}" if labels is None else f"row {row} ({labels[row]})"
 
 
 def column_name(values: ArrayLike, column: int) -> str:
-    """How messages call a column: by its name, or by its place where it has none."""
+    """A column in messages: its name, or its place."""
     names = column_names(values)
     return f"column {column}" if names is None else f"column {names[column]!r}"
 
 
 def named(values: ArrayLike, column: int) -> str | int:
-    """A column of a table by its name; its place where columns have no names."""
+    """The name of a table's column, or its place if columns have no names."""
     names = column_names(values)
     return column if names is None else names[column]
 
 
 def refuse_misaligned(first: ArrayLike, second: ArrayLike, names: tuple[str, str]) -> None:
-    """Refuse two series whose own labels differ: entry by entry, one day would be held against another."""
+    """Refuse two series whose labels differ, since entries of different days would be compared."""
     left, right = _labels(first), _labels(second)
     if left is None or right is None or len(left) != len(right):
         return
-    for row, (mine, theirs) in enumerate(zip(left, right, strict=True)):
-        if mine != theirs:
+    for row, (mine, other) in enumerate(zip(left, right, strict=True)):
+        if mine != other:
             raise InputError(
-                f"{names[0]} and {names[1]}: row {row} is labelled {mine} in one and {theirs} in the other; "
+                f"{names[0]} and {names[1]}: row {row} is labelled {mine} in one and {other} in the other; "
                 "align them first, e.g. with an inner join on the date."
             )
 
 
 def refuse_disorder(values: ArrayLike, name: str) -> None:
-    """Refuse a table or series whose own labels repeat or run backwards: a return belongs to one time, in order."""
+    """Refuse a table or series whose labels repeat or run backwards."""
     labels = _labels(values)
     if labels is None or len(labels) < 2:
         return
@@ -93,7 +93,7 @@ def refuse_disorder(values: ArrayLike, name: str) -> None:
 
 
 def times(values: ArrayLike) -> NDArray[np.datetime64] | None:
-    """The times that a pandas object labels its rows with, as its own zone's clock shows them; None without."""
+    """The times in a pandas index, by the clock of its zone; None without."""
     labels = _labels(values)
     if labels is None or len(labels) == 0:
         return None
@@ -112,12 +112,12 @@ def times(values: ArrayLike) -> NDArray[np.datetime64] | None:
 def _of_texts(labels: Iterable[str]) -> NDArray[np.datetime64] | None:
     try:
         return np.array([np.datetime64(label, "D") for label in labels], dtype="datetime64[D]")
-    except ValueError:  # such as 2020-13-01, which is a name and no date
+    except ValueError:  # such as 2020-13-01, which is a name and not a date
         return None
 
 
 def _has_order(labels: Any) -> bool:  # noqa: ANN401 - an index of pandas, which is not imported
-    """Whether labels are times, numbers or ISO dates, whose order is that of time; names have none."""
+    """Whether labels are times, numbers or ISO dates, whose order is that of time."""
     first = labels[0]
     if isinstance(first, str):
         return all(isinstance(label, str) and _ISO_DATE.match(label) for label in labels)
@@ -125,7 +125,7 @@ def _has_order(labels: Any) -> bool:  # noqa: ANN401 - an index of pandas, which
 
 
 def _labels(values: ArrayLike) -> Any:  # noqa: ANN401 - an index of pandas, which is not imported
-    """The index of a pandas object, unless it only counts the rows."""
+    """The index of a pandas object, unless it is a row count."""
     index = getattr(values, "index", None) if hasattr(values, "iloc") else None
     return None if index is None or (hasattr(index, "step") and hasattr(index, "start")) else index
 
@@ -144,45 +144,45 @@ def _numbers(values: ArrayLike, table: ArrayLike, name: str, column: str, *, fla
     if array.dtype.kind == "O" and array.ndim == 1:
         return _from_objects(array, table, where)
     if array.dtype.kind == "O" and array.ndim == 2 and array.size:
-        columns = (_from_objects(held, table, f"{where}: column {place}") for place, held in enumerate(array.T))
+        columns = (_from_objects(cells, table, f"{where}: column {place}") for place, cells in enumerate(array.T))
         return np.column_stack(tuple(columns))
     if array.dtype.kind not in _NUMBERS:
         kind = _kind(values, array)
         advice = "Leave that column out" if column else "Pass a series of numbers"
         raise InputError(f"{where}: expected numbers, found {kind}. {advice}.")
-    with np.errstate(over="ignore"):  # beyond float64 is infinite, and refused with its row
-        found = np.asarray(array, dtype=np.float64)
-    return np.where(np.ma.getmaskarray(values), np.nan, found) if isinstance(values, np.ma.MaskedArray) else found
+    with np.errstate(over="ignore"):  # a number beyond float64 becomes infinite and is refused with its row
+        numbers = np.asarray(array, dtype=np.float64)
+    return np.where(np.ma.getmaskarray(values), np.nan, numbers) if isinstance(values, np.ma.MaskedArray) else numbers
 
 
 def _kind(values: ArrayLike, array: NDArray[Any]) -> str:
-    """What the values are, where they are no numbers."""
+    """The kind of values that are not numbers."""
     if array.dtype.kind == "O":
         return f"a value of type {type(values).__name__}" if array.ndim == 0 else "objects of other types"
     return "texts" if array.dtype.kind in "UST" else str(array.dtype)
 
 
 def _boolean(values: ArrayLike, array: NDArray[Any]) -> int | None:
-    """The first entry that is a boolean; a list is asked itself, since its array has made numbers of them."""
+    """The first boolean entry; of a list itself, since its array has converted booleans to numbers."""
     if array.dtype.kind == "b" and array.size:
         return 0
-    held = values if isinstance(values, list | tuple) else array.flat if array.dtype.kind == "O" else ()
-    return next((place for place, one in enumerate(held) if isinstance(one, bool | np.bool_)), None)
+    entries = values if isinstance(values, list | tuple) else array.flat if array.dtype.kind == "O" else ()
+    return next((place for place, one in enumerate(entries) if isinstance(one, bool | np.bool_)), None)
 
 
 def _from_objects(array: NDArray[Any], table: ArrayLike, where: str) -> NDArray[np.float64]:
     """Numbers kept as Python objects (Decimal, None among integers), each by itself so that a wrong one is named."""
-    found = np.empty(array.size)
+    numbers = np.empty(array.size)
     for row, value in enumerate(array):
         if value is None or type(value).__name__ in {"NAType", "NaTType"}:
-            found[row] = np.nan
+            numbers[row] = np.nan
             continue
         try:
             if isinstance(value, str | bytes):
                 raise TypeError  # noqa: TRY301 - a text is no number, also where it reads like one
-            found[row] = float(value)
+            numbers[row] = float(value)
         except (TypeError, ValueError, OverflowError) as trouble:
             raise InputError(
                 f"{where}, {row_name(table, row)}: expected numbers, found {str(value)[:40]!r}. Pass numbers."
             ) from trouble
-    return found
+    return numbers

@@ -1,9 +1,9 @@
-"""The long-run covariance of dependent observations, and how well a mean of them is known.
+"""The long-run covariance of dependent observations, and the uncertainty of their mean.
 
-Two estimates. Bartlett weights over a chosen number of lags (Newey and West 1987) are positive semidefinite by
-construction; no pre-whitening is done. Equal-weighted cosines (Müller 2004; Lazarus, Lewis, Stock and Watson 2018) are
-the default of every printed interval: a handful of cosine averages is nearly independent whatever the dependence, so a
-Student distribution with as many degrees of freedom keeps its level where Newey and West's normal one does not.
+There are two estimates. Bartlett weights over a chosen number of lags (Newey and West 1987) are positive semidefinite
+by construction; there is no pre-whitening. Equal-weighted cosines (Müller 2004; Lazarus, Lewis, Stock and Watson 2018)
+are the default of every printed interval: a handful of cosine averages is nearly independent whatever the dependence,
+so a Student distribution with as many degrees of freedom keeps its level where Newey and West's normal one does not.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from signoff.stats.sample import Floats
 
 MIN_DEGREES: Final = 2
 _SESSIONS_PER_DEGREE: Final = 4
-"""A cosine average must be longer than the overlap of the observations, or it sees the overlap as independence."""
+"""A cosine average must be longer than the overlap of observations, which would otherwise look independent."""
 
 
 def automatic_lags(n: int) -> int:
@@ -40,7 +40,7 @@ def long_run_covariance(centred: Floats, lags: int) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongRunVariance:
-    """An estimate with the degrees of freedom of the Student distribution that goes with it."""
+    """An estimate with the degrees of freedom of its Student distribution."""
 
     variance: float
     n: int

@@ -1,4 +1,4 @@
-"""Probability of backtest overfitting: how often does the best configuration in-sample disappoint out of sample?
+"""Probability of backtest overfitting: how often the best configuration in-sample disappoints out of sample.
 
 Combinatorially symmetric cross-validation over *all* configurations that were tried. It judges the selection, not the
 model: a family of pure noise stays below one half 37 to 53 percent of the time, so `deflated` belongs beside it.
@@ -33,7 +33,7 @@ CONVENTION: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ProbabilityOfBacktestOverfitting(Shown):
-    """What CSCV found over `splits` splits, the arrays in lexicographic order of the in-sample blocks.
+    """The result of CSCV over `splits` splits, the arrays in lexicographic order of the in-sample blocks.
 
     `best_trial` has the largest Sharpe ratio over all rows used, by its name or else its place. `is_oos_ratio` is the
     median of OOS*/IS* over the splits with IS* > 0, None where there is none; `slope` is that of
@@ -82,9 +82,9 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         Fewer than two trials, halves of fewer than two rows, or a trial that is constant over the record, or over a
         half at a value other than zero: it has no Sharpe ratio.
     """
-    given = _blocks(trials, partitions)
-    rank, inside, outside, tied = _cross_validated(given)
-    half, columns = given.rows // 2, given.means.size
+    blocks = _blocks(trials, partitions)
+    rank, inside, outside, tied = _cross_validated(blocks)
+    half, columns = blocks.rows // 2, blocks.means.size
     logits = np.log(rank / (columns + 1 - rank))
     in_sample, out_of_sample = _sharpe(inside, half), _sharpe(outside, half)
     return ProbabilityOfBacktestOverfitting(
@@ -96,42 +96,42 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         is_oos_ratio=_median_ratio(in_sample, out_of_sample),
         slope=_slope(in_sample, out_of_sample),
         probability_of_loss=float(np.mean(out_of_sample < 0)),
-        n=given.rows,
+        n=blocks.rows,
         trials=columns,
-        best_trial=named(trials, int(np.argmax(_record_sharpe(given)))),
-        partitions=given.partitions,
+        best_trial=named(trials, int(np.argmax(_record_sharpe(blocks)))),
+        partitions=blocks.partitions,
         splits=tied.size,
-        rows_trimmed=given.trimmed,
+        rows_trimmed=blocks.trimmed,
         ties=int((tied > 1).sum()),
-        flat_halves=given.flat_halves,
+        flat_halves=blocks.flat_halves,
         convention=CONVENTION,
     )
 
 
 def unchoosable(trials: ArrayLike, *, partitions: int = 16, share: float = 0.99) -> Flags:
-    """Which trials nobody would choose, so that they only push the others above the median.
+    """The trials that would never be chosen and only push the others above the median.
 
     The best trial of the record beats such a trial in at least `share` of the halves of CSCV, and its own Sharpe ratio
     over the record is at most a third of the best one's. The second condition spares a grid of honest parameters, whose
-    members differ a little and consistently. The best trial itself is never among them.
+    members differ little and consistently. The best trial itself is never among them.
 
     Other parameters and refusals are those of `probability_of_backtest_overfitting`.
     """
     from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
 
-    given = _blocks(trials, partitions)
-    sharpe = _record_sharpe(given)
+    blocks = _blocks(trials, partitions)
+    sharpe = _record_sharpe(blocks)
     best = int(np.argmax(sharpe))
     lost = np.zeros(sharpe.size, np.int64)
-    _cscv.count_lost(given.table, given.means, best, given.rows // 2, _order(given.partitions // 2), lost)
+    _cscv.count_lost(blocks.table, blocks.means, best, blocks.rows // 2, _order(blocks.partitions // 2), lost)
     is_poor = sharpe <= sharpe[best] * POOR if sharpe[best] > 0 else sharpe < sharpe[best]
-    splits = comb(given.partitions, given.partitions // 2)
+    splits = comb(blocks.partitions, blocks.partitions // 2)
     return np.asarray(is_poor & (lost >= share * splits), dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Blocks:
-    """What the splits are computed from: the rows used, and Σ and Σ² over each block.
+    """The data of the splits: the rows used, and Σ and Σ² over each block.
 
     `returns` times `scale` are what is judged. The scale of a column is a power of two: exact, without effect on its
     Sharpe ratio, and safe to square. `means` are those of the scaled returns. `low` and `high` are the extremes of each
@@ -157,16 +157,16 @@ def _blocks(trials: ArrayLike, partitions: int) -> _Blocks:
     """The trials cut into blocks and summed, or refused."""
     from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
 
-    given = unchecked_matrix(trials, "trials")
+    matrix = unchecked_matrix(trials, "trials")
     refuse_disorder(trials, "trials")
-    rows, columns = given.shape
+    rows, columns = matrix.shape
     partitions = _checked(rows, columns, partitions)
     trimmed = rows % partitions
-    returns = given[trimmed:]
+    returns = matrix[trimmed:]
     low, high, totals = _cscv.survey(returns, partitions)
     is_sound = np.isfinite(totals).all() and _could_be_returns(low, high)  # the extremes of a column pass over its NaN
-    if not (is_sound and _could_be_returns(given[:trimmed], given[:trimmed])):
-        simple_return_columns(trials, "trials")  # which names the entry, where one is no return
+    if not (is_sound and _could_be_returns(matrix[:trimmed], matrix[:trimmed])):
+        simple_return_columns(trials, "trials")  # names the entry that is not a return
     scale, exponents = _scale(low, high, returns, trials)
     if np.abs(exponents).max() > SAFE_EXPONENT:
         returns = np.ascontiguousarray(np.ldexp(returns, -exponents))
@@ -190,13 +190,13 @@ def _blocks(trials: ArrayLike, partitions: int) -> _Blocks:
 
 
 def _could_be_returns(low: Floats, high: Floats) -> bool:
-    """Whether values between these need no second look: finite, above −1, and no gain that must be declared."""
+    """Whether values between these are surely returns: finite, above −1, and without a gain that must be declared."""
     return bool((low > RUIN).all() and (high <= LARGEST).all())
 
 
-def _record_sharpe(given: _Blocks) -> Floats:
+def _record_sharpe(blocks: _Blocks) -> Floats:
     """Of each trial over all rows used, times a constant."""
-    return np.asarray(given.means / np.sqrt(given.sums[1].sum(axis=0)), dtype=np.float64)
+    return np.asarray(blocks.means / np.sqrt(blocks.sums[1].sum(axis=0)), dtype=np.float64)
 
 
 def _checked(rows: int, columns: int, partitions: int) -> int:
@@ -226,9 +226,9 @@ def _checked(rows: int, columns: int, partitions: int) -> int:
 
 
 def _subset_sums(sums: Floats) -> Floats:
-    """(2, 2^(S/2), 2, N): of both halves of the (2, S, N) blocks every subset, Σ and Σ².
+    """(2, 2^(S/2), 2, N): Σ and Σ² of every subset of both halves of the (2, S, N) blocks.
 
-    The highest bit of a subset stands for the first block of its half.
+    The highest bit of a subset is the first block of its half.
     """
     half = sums.shape[1] // 2
     table = np.zeros((2, 1 << half, 2, sums.shape[2]))
@@ -253,7 +253,7 @@ def _scale(low: Floats, high: Floats, returns: Floats, trials: ArrayLike) -> tup
 
 
 def _flat_halves(low: Floats, high: Floats, trials: ArrayLike) -> int:
-    """How many (trial, half) pairs hold only zeros. Any other constant half is refused."""
+    """The number of (trial, half) pairs with only zeros; any other constant half is refused."""
     half = low.shape[0] // 2
     is_still = low == high
     count = 0
@@ -268,35 +268,35 @@ def _flat_halves(low: Floats, high: Floats, trials: ArrayLike) -> int:
     return count
 
 
-def _cross_validated(given: _Blocks) -> Floats:
+def _cross_validated(blocks: _Blocks) -> Floats:
     """(4, splits): rank, keys in and out of sample, and ties of each split's choice."""
     from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
     from signoff.stats._threads import draw  # noqa: PLC0415
 
-    half = given.partitions // 2
+    half = blocks.partitions // 2
     order = _order(half)
-    found = np.empty((4, comb(given.partitions, half)))
+    results = np.empty((4, comb(blocks.partitions, half)))
     firsts = 1 << (half - 1)  # the subsets without the first block: a pair of complements has one of these
-    blocks = np.array([subset.bit_count() for subset in range(firsts)])
-    starts = np.concatenate([[0], np.cumsum(np.array([comb(half, count) for count in range(half + 1)])[half - blocks])])
+    sizes = np.array([subset.bit_count() for subset in range(firsts)])
+    starts = np.concatenate([[0], np.cumsum(np.array([comb(half, count) for count in range(half + 1)])[half - sizes])])
 
     def validate(first: int, last: int) -> None:
         _cscv.cross_validate(
-            given.returns,
-            given.scale,
-            given.means,
-            given.traded,
-            given.table,
-            given.partitions,
+            blocks.returns,
+            blocks.scale,
+            blocks.means,
+            blocks.traded,
+            blocks.table,
+            blocks.partitions,
             order,
             starts,
             first,
             last,
-            found,
+            results,
         )
 
     draw(validate, starts)
-    return found
+    return results
 
 
 def _order(half: int) -> tuple[Places, Places]:
@@ -323,7 +323,7 @@ def _median_ratio(in_sample: Floats, out_of_sample: Floats) -> float | None:
 
 
 def _slope(in_sample: Floats, out_of_sample: Floats) -> float | None:
-    """Summed without the linear algebra library, whose own threads wait for those of the kernel to end."""
+    """Summed without the linear algebra library, whose threads would wait for the kernel's."""
     if is_constant(in_sample):
         return None
     centred = in_sample - in_sample.mean()

@@ -1,4 +1,4 @@
-"""The figures that a desk reads first: return, Sharpe ratio, drawdown, hit rate, and the curves behind them.
+"""The main figures of a record: return, Sharpe ratio, drawdown, hit rate, and their curves.
 
 They describe a record and judge nothing. Each takes (T,) simple returns per period as fractions, oldest
 first, and gives a plain float (the curves give arrays); NaN and infinities raise `InputError` with the row, too little
@@ -74,7 +74,7 @@ def max_drawdown(returns: ArrayLike) -> float:
 
 
 def hit_rate(returns: ArrayLike) -> float:
-    """Share of the nonzero ones of (T,) returns that are above zero; periods without any return are left out.
+    """Share of the nonzero (T,) returns that are above zero; zero returns are left out.
 
     Refuses NaN and infinities with their row, and as insufficient a record without a nonzero return.
     """
@@ -88,8 +88,7 @@ def hit_rate(returns: ArrayLike) -> float:
 def win_loss_ratio(returns: ArrayLike) -> float:
     """Mean gain over the mean loss's size, of (T,) returns; zeros are neither.
 
-    Without a gain or without a loss it does not exist, and is refused as insufficient; NaN and infinities are refused
-    with their row.
+    A record without a gain or without a loss is refused as insufficient; NaN and infinities are refused with their row.
     """
     array, _ = unit_scaled(simple_returns(returns))
     gains, losses = array[array > 0], array[array < 0]
@@ -137,11 +136,11 @@ def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float | None = N
     windows = np.lib.stride_tricks.sliding_window_view(array, window)
     sharpes = np.full(windows.shape[0], np.nan)
     for first in range(0, sharpes.size, _WINDOWS_AT_ONCE):
-        held = windows[first : first + _WINDOWS_AT_ONCE]
-        varies = np.ones(held.shape[0], dtype=np.bool_)
-        varies[constant_columns(held.T)] = False
-        own = held[varies]
-        own = np.ldexp(own, -np.frexp(np.abs(own).max(axis=1))[1][:, np.newaxis])  # each on its own scale, exactly
+        part = windows[first : first + _WINDOWS_AT_ONCE]
+        varies = np.ones(part.shape[0], dtype=np.bool_)
+        varies[constant_columns(part.T)] = False
+        own = part[varies]
+        own = np.ldexp(own, -np.frexp(np.abs(own).max(axis=1))[1][:, np.newaxis])  # by exact powers of two
         sharpes[first : first + varies.size][varies] = root * own.mean(axis=1) / own.std(axis=1, ddof=1)
     return sharpes
 

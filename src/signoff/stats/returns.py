@@ -1,8 +1,8 @@
-"""One idea of a simple return, for every table, importer, gate and function.
+"""The one definition of a simple return, for every table, importer, gate and function.
 
-A return is the change of a worth over the worth before it, as a fraction: 0.012 is 1.2%. Nothing loses more than all of
-it. A loss of 100% ends a life, and no return follows it. A gain above 100% in one period is nearly always a wrong unit,
-so it is refused until somebody declares it.
+A return is the change of a value over the value before it, as a fraction: 0.012 is 1.2%. No loss exceeds 100%, and no
+return follows a loss of 100%. A gain above 100% in one period is nearly always a wrong unit, so it is refused unless it
+is declared.
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from signoff.stats.frames import column_name, refuse_disorder, row_name
 from signoff.stats.sample import Floats, finite, is_constant, matrix, unit_scaled, vector
 
 LARGEST: Final = 1.0
-"""The largest gain of one period that needs no declaration: a worth that doubles."""
+"""The largest gain of one period without a declaration: a doubling."""
 RUIN: Final = -1.0
 STEADY: Final = 1e-3
 """A deviation below this share of the mean is rounding: no strategy has a Sharpe ratio of 1,000 in each period."""
 MIN_OF_PATH: Final = 3
 WORTHS: Final = 0.5
-"""The median of a series without one loss: above it the series holds worths, as nothing gains half each period."""
+"""A series without a loss and with a larger median is an equity curve, since nothing gains half each period."""
 MIN_OF_SUMS: Final = 60
 SUMS: Final = 0.02
 """Squared changes over squared deviations: 2 for independent returns, near 0 for a sum of returns so far."""
@@ -34,11 +34,11 @@ PERCENT_SIZE: Final = 0.2
 """The median size of returns above which they read as percentages."""
 MIN_OF_UNIT: Final = 20
 QUIETEST: Final = 0.01
-"""The annual volatility below which percentages read as fractions: no risky strategy is as quiet as that."""
+"""The annual volatility below which percentages read as fractions: no risky strategy is that quiet."""
 WILDEST: Final = 3.0
 """The annual volatility above which large fractions read as percentages, whatever is declared."""
 SIGMA_OF_MEDIAN: Final = 1.4826
-"""The deviation of a normal sample over the median of its sizes; unlike the deviation, one wild row cannot move it."""
+"""The deviation of a normal sample over its median absolute value, which one outlier cannot move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ _LIMITS: Final = ContextVar("limits of a return", default=_USUAL)
 def returns_up_to(largest: float) -> Iterator[None]:
     """Declare the largest true gain of one period: `with returns_up_to(1.5)` admits a day of +120%.
 
-    Refuses a limit that is no finite fraction of at least 1.
+    Refuses a limit that is not a finite fraction of at least 1.
     """
     if not finite(largest, "largest") >= LARGEST:
         raise InputError(
@@ -71,7 +71,7 @@ def returns_up_to(largest: float) -> Iterator[None]:
 
 @contextmanager
 def as_lived() -> Iterator[None]:
-    """Take returns as a journal has them: monitoring judges damage by itself, and a figure must not stop a watch."""
+    """Accept returns as journaled: monitoring judges damage itself, and a bad figure must not stop it."""
     token = _LIMITS.set(_Limits(smallest=float("-inf"), largest=float("inf"), ends_a_life=False))
     try:
         yield
@@ -80,7 +80,7 @@ def as_lived() -> Iterator[None]:
 
 
 def simple_returns(values: ArrayLike, name: str = "returns", *, at_least: int = 1) -> Floats:
-    """A vector of simple returns in the order of time, or a refusal that names the row."""
+    """A vector of simple returns in order of time, or a refusal that names the row."""
     array = vector(values, name, at_least=at_least)
     refuse_disorder(values, name)
     if (fault := impossible(array)) is not None:
@@ -91,7 +91,7 @@ def simple_returns(values: ArrayLike, name: str = "returns", *, at_least: int = 
 
 
 def simple_return_columns(values: ArrayLike, name: str) -> Floats:
-    """A T×N matrix of simple returns. A column that lost everything holds zeros after it, since a table has no end."""
+    """A T×N matrix of simple returns. A column may have zeros after a loss of 100%."""
     array = matrix(values, name)
     refuse_disorder(values, name)
     if (fault := impossible_columns(array)) is not None:
@@ -106,9 +106,9 @@ def simple_return_columns(values: ArrayLike, name: str) -> Floats:
 def impossible(
     array: Floats, admitted: NDArray[np.bool_] | None = None, *, may_rest: bool = False
 ) -> tuple[int, str] | None:
-    """The first row that is no return, and what is wrong with it; None where all could be.
+    """The first row that is not a return, and what is wrong; None if all could be.
 
-    `admitted` marks gains that somebody declared. `may_rest` allows zeros after a loss of everything.
+    `admitted` marks declared gains. `may_rest` allows zeros after a loss of 100%.
     """
     limits = _LIMITS.get()
     wrong = np.flatnonzero(array < limits.smallest)
@@ -129,7 +129,7 @@ def impossible(
 
 
 def impossible_columns(array: Floats) -> tuple[int, int, str] | None:
-    """The first column of (T, N) with a row that is no return: row, column and what is wrong."""
+    """The first column of (T, N) with a row that is not a return: row, column and what is wrong."""
     limits = _LIMITS.get()
     suspect = (array.min(axis=0) <= RUIN) | (array.max(axis=0) > limits.largest) if array.size else np.zeros(0)
     for column in np.flatnonzero(suspect):
@@ -139,7 +139,7 @@ def impossible_columns(array: Floats) -> tuple[int, int, str] | None:
 
 
 def compoundable(array: Floats, name: str = "returns") -> Floats:
-    """Lived returns that can be compounded: below −1 a worth changes its sign, and no figure means anything."""
+    """Lived returns, refused below −1, where compounding is meaningless."""
     if (array < RUIN).any():
         row = int(np.argmax(array < RUIN))
         raise InputError(f"{name}: row {row} is {array[row]:g}; a simple return is at least −1. Are these percentages?")
@@ -147,13 +147,13 @@ def compoundable(array: Floats, name: str = "returns") -> Floats:
 
 
 def refuse_worths(array: Floats, name: str) -> None:
-    """Refuse a curve of worths, or a sum of returns so far, that was given as returns."""
+    """Refuse an equity curve, or a cumulative sum of returns, given as returns."""
     if (problem := worths(array)) is not None:
         raise InputError(f"{name}: {problem}")
 
 
 def worths(array: Floats) -> str | None:
-    """Why a series is a curve and holds no returns; None where it could be returns."""
+    """Why a series is an equity curve; None if it could be returns."""
     if not _LIMITS.get().ends_a_life or array.size < MIN_OF_PATH:
         return None
     if (array > 0).all() and float(np.median(array)) > WORTHS and not _is_declared(array):
@@ -174,13 +174,13 @@ def worths(array: Floats) -> str | None:
 
 
 def is_percent(array: Floats) -> bool:
-    """Whether returns read as percentages: at least half of those that moved are 20% or more in size."""
+    """Whether returns read as percentages: at least half of the nonzero ones are 20% or more in size."""
     moved = np.abs(array[array != 0])
     return moved.size >= MIN_OF_UNIT and float(np.median(moved)) > PERCENT_SIZE
 
 
 def typical_volatility(array: Floats, rows_a_year: float) -> float | None:
-    """The annual volatility by the median size of the returns that moved; None where fewer than 20 did."""
+    """The annual volatility by the median size of the nonzero returns; None with fewer than 20."""
     moved = np.abs(array[array != 0])
     if moved.size < MIN_OF_UNIT:
         return None
@@ -188,7 +188,7 @@ def typical_volatility(array: Floats, rows_a_year: float) -> float | None:
 
 
 def is_steady(array: Floats) -> bool:
-    """Whether returns are equal to rounding: their deviation is no risk, and a ratio to it no Sharpe ratio."""
+    """Whether returns are equal up to rounding, so that they have no Sharpe ratio."""
     if is_constant(array):
         return True
     scaled, _ = unit_scaled(array)
@@ -196,7 +196,7 @@ def is_steady(array: Floats) -> bool:
 
 
 def unsteady(array: Floats, name: str) -> Floats:
-    """`array` unless it is constant to rounding."""
+    """`array`, refused if it is constant up to rounding."""
     if is_steady(array):
         low, high = float(array.min()), float(array.max())
         if low == high:

@@ -1,7 +1,7 @@
-"""Rows a year, read from the dates that a series carries.
+"""Rows a year, read from the dates of a series.
 
-An annual figure is the figure of a row times a power of the rows a year, so a wrong number of them is a wrong figure.
-A series without dates has 252 unless its caller says otherwise. A series with dates has what its dates say.
+Annual figures depend on the rows a year. A series without dates has 252 unless its caller says otherwise. A series with
+dates has the number that they show.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ UNDATED: Final = 252.0
 AGREES: Final = 1.05
 """The largest ratio of declared to found rows a year that is a matter of convention (250, 252 and 260 days)."""
 AGREES_ROUGHLY: Final = 3.0
-"""The same where the dates are too irregular to be read."""
+"""The same for irregular dates."""
 WITHIN_DAYS: Final = 0.2
 
 Days = NDArray[np.int64]
@@ -28,7 +28,7 @@ Days = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows a year, what they are in words, whether the dates leave no doubt, and how far a declared number may be."""
+    """Rows a year, their description, whether the dates are unambiguous, and how far a declared number may differ."""
 
     a_year: float
     words: str
@@ -37,40 +37,40 @@ class Rows:
 
 
 def rows_a_year(periods: float | None, *series: ArrayLike) -> float:
-    """`periods` where it is given and agrees with the dates, what the dates say where it is not, else 252.
+    """`periods` if given and consistent with the dates, else the dates' number, else 252.
 
     The first of the series that has dates counts. A figure per row (`periods=1`) needs no dates.
 
     Raises
     ------
     InputError
-        `periods` that is no number above 0 or is not what the dates say; dates within days, or without regularity, and
-        no `periods`.
+        `periods` that is not a number above 0 or not consistent with the dates; without it, dates within days or
+        irregular ones.
     """
     if periods is not None:
         positive(periods, "periods")
-    found = next((read for one in series if (read := _read(one)) is not None), None)
-    if found is None:
+    dated = next((read for one in series if (read := _read(one)) is not None), None)
+    if dated is None:
         return UNDATED if periods is None else periods
     if periods is None:
-        if not found.is_clear:
+        if not dated.is_clear:
             raise InputError(
-                f"periods: expected it to be given, found {found.words}, about {found.a_year:,.0f} a year. Pass "
+                f"periods: expected it to be given, found {dated.words}, about {dated.a_year:,.0f} a year. Pass "
                 f"periods=… (rows a year), or returns by day, week or month."
             )
-        return found.a_year
-    apart = max(periods / found.a_year, found.a_year / periods)
-    if periods != 1 and apart > found.agrees:
+        return dated.a_year
+    apart = max(periods / dated.a_year, dated.a_year / periods)
+    if periods != 1 and apart > dated.agrees:
         raise InputError(
-            f"periods: expected about {found.a_year:,.0f} rows a year, since the index has {found.words}, found "
+            f"periods: expected about {dated.a_year:,.0f} rows a year, since the index has {dated.words}, found "
             f"{periods:g}. Leave periods out, or pass rows with the dates that they belong to."
         )
     return periods
 
 
 def _read(series: ArrayLike) -> Rows | None:
-    found = times(series)
-    return None if found is None or found.size < 2 else read_rows(found)
+    moments = times(series)
+    return None if moments is None or moments.size < 2 else read_rows(moments)
 
 
 def read_rows(dates: NDArray[np.datetime64]) -> Rows:
@@ -84,12 +84,12 @@ def read_rows(dates: NDArray[np.datetime64]) -> Rows:
 
 
 def _spaced(days: Days) -> Rows:
-    found = spacing(days)
-    if found.unclear:
-        return Rows(found.a_year, _rows(found.unclear), is_clear=False, agrees=AGREES_ROUGHLY)
-    words = "rows on every day of the week" if found.a_year == EVERY_DAY else f"{found.frequency} dates"
-    return Rows(found.a_year, words)
+    rhythm = spacing(days)
+    if rhythm.unclear:
+        return Rows(rhythm.a_year, _rows(rhythm.unclear), is_clear=False, agrees=AGREES_ROUGHLY)
+    words = "rows on every day of the week" if rhythm.a_year == EVERY_DAY else f"{rhythm.frequency} dates"
+    return Rows(rhythm.a_year, words)
 
 
-def _rows(found: str) -> str:
-    return found if found.startswith("row") else f"rows of {found}"
+def _rows(words: str) -> str:
+    return words if words.startswith("row") else f"rows of {words}"

@@ -1,4 +1,4 @@
-"""What may enter a statistic: finite float64 arrays of the right shape, or a refusal that names the row and column."""
+"""Validated input of statistics: finite float64 arrays of the right shape, or a refusal that names row and column."""
 
 from collections.abc import Collection, Sized
 from math import isfinite
@@ -20,7 +20,7 @@ _FEW: Final = 3
 
 
 def vector(values: ArrayLike, name: str, *, at_least: int = 1, flags: bool = False) -> Floats:
-    """`values` as a finite vector of `at_least` entries; `name` is what messages call it."""
+    """`values` as a finite vector of `at_least` entries; `name` is for messages."""
     array = floats(values, name, flags=flags)
     if array.ndim != 1:
         raise InputError(f"{name}: expected one dimension, found shape {array.shape}; pass one series.")
@@ -31,7 +31,7 @@ def vector(values: ArrayLike, name: str, *, at_least: int = 1, flags: bool = Fal
         raise InputError(
             f"{name}: {row_name(values, row)} is {array[row]}; expected a finite number. Repair or remove that row."
         )
-    return np.ascontiguousarray(array)  # a sum over scattered memory adds in another order, and ends on another bit
+    return np.ascontiguousarray(array)  # the order of memory decides the last bit of a sum
 
 
 def matrix(values: ArrayLike, name: str, *, flags: bool = False) -> Floats:
@@ -47,7 +47,7 @@ def matrix(values: ArrayLike, name: str, *, flags: bool = False) -> Floats:
 
 
 def unchecked_matrix(values: ArrayLike, name: str, *, flags: bool = False) -> Floats:
-    """`values` as a T×N matrix, rows contiguous, for callers that see every entry anyway and refuse it by `matrix`."""
+    """`values` as a T×N matrix, rows contiguous, for callers that check every entry and refuse by `matrix`."""
     array = floats(values, name, flags=flags)
     if array.ndim != 2:
         raise InputError(f"{name}: expected two dimensions (rows by columns), found shape {array.shape}.")
@@ -64,7 +64,7 @@ def pair(first: ArrayLike, second: ArrayLike, names: tuple[str, str], *, at_leas
 
 
 def varying(array: Floats, name: str) -> Floats:
-    """`array` unless it is constant to rounding: a series that never moves has no risk to divide by."""
+    """`array`, refused if it is constant up to rounding, since it has no risk to divide by."""
     if is_constant(array):
         raise InsufficientData(f"{name}: all {array.size} values are equal ({array.flat[0]:g}); nothing varies.")
     return array
@@ -79,22 +79,21 @@ def is_constant(array: Floats) -> bool:
 def constant_columns(array: Floats) -> NDArray[np.int64]:
     """The columns of (T, N) whose values differ by no more than rounding."""
     low, high = array.min(axis=0), array.max(axis=0)
-    with np.errstate(over="ignore"):  # an infinite spread is none that is small
+    with np.errstate(over="ignore"):  # an infinite spread is not small
         return np.flatnonzero(high - low <= _RELATIVE_SPREAD * np.maximum(np.abs(low), np.abs(high)))
 
 
 def unit_scaled(array: Floats) -> tuple[Floats, int]:
     """`array` × 2^−e with its largest entry between one half and one, and e.
 
-    A power of two changes no digit, and what is scaled so can be squared: the squares of 1e-170 and 1e170 are no
-    numbers any more.
+    A power of two changes no digit and makes squaring safe: the squares of 1e-170 and 1e170 are out of range.
     """
     exponent = int(np.frexp(np.abs(array).max())[1])
     return np.asarray(np.ldexp(array, -exponent), dtype=np.float64), exponent
 
 
 def difference(first: Floats, second: Floats, name: str) -> Floats:
-    """`first` − `second` of validated vectors, unless an entry leaves the range of numbers."""
+    """`first` − `second` of validated vectors, refused if an entry overflows."""
     with np.errstate(over="ignore"):
         array = np.asarray(first - second, dtype=np.float64)
     if not (is_finite := np.isfinite(array)).all():
@@ -103,18 +102,18 @@ def difference(first: Floats, second: Floats, name: str) -> Floats:
 
 
 def described(value: object) -> str:
-    """What was given in place of a parameter, in a few words: a series by its type and size, never by its entries."""
+    """A wrong argument in a few words: a series by its type and size, never by its entries."""
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"{type(value).__name__} of {' by '.join(map(str, shape))} entries"
     if shape != () and isinstance(value, Sized) and not isinstance(value, str | bytes) and len(value) > _FEW:
         return f"{type(value).__name__} of {len(value)} entries"
-    said = repr(value)
-    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def finite(value: float, name: str) -> float:
-    """`value` unless it is not a finite number."""
+    """`value`, refused unless it is a finite number."""
     try:
         is_finite = np.ndim(value) == 0 and isfinite(value)
     except (TypeError, OverflowError):
@@ -125,21 +124,21 @@ def finite(value: float, name: str) -> float:
 
 
 def positive(value: float, name: str) -> float:
-    """`value` unless it is not a finite number above zero."""
+    """`value`, refused unless it is a finite number above zero."""
     if not finite(value, name) > 0:
         raise InputError(f"{name}: expected a number above 0, found {value}; pass one.")
     return value
 
 
 def share(value: float, name: str) -> float:
-    """`value` unless it does not lie strictly between 0 and 1."""
+    """`value`, refused unless it is strictly between 0 and 1."""
     if not 0 < finite(value, name) < 1:
         raise InputError(f"{name}: expected a number between 0 and 1, found {value}; pass 0.95 for 95 percent.")
     return value
 
 
 def confidence_level(value: float, name: str) -> float:
-    """`value` unless it is no confidence of at least one half: 0.05 is the tail of 0.95, and means the opposite."""
+    """`value`, refused below one half: 0.05 is the tail of 0.95 and means the opposite."""
     if share(value, name) < 0.5:
         raise InputError(
             f"{name}: expected a confidence from 0.5 to 1, such as 0.95 for the worst 5 percent, found {value:g}; "
@@ -149,7 +148,7 @@ def confidence_level(value: float, name: str) -> float:
 
 
 def whole(value: int, name: str, *, at_least: int, advice: str = "pass one") -> int:
-    """`value` as an int unless it is not a whole number of `at_least` or more."""
+    """`value` as an int, refused unless it is a whole number of `at_least` or more."""
     try:
         number = None if isinstance(value, bool) else index(value)
     except TypeError:
@@ -159,8 +158,8 @@ def whole(value: int, name: str, *, at_least: int, advice: str = "pass one") -> 
     return number
 
 
-def one_of(value: object, name: str, known: Collection[str]) -> str:
-    """`value` unless nothing goes by that name."""
-    if not isinstance(value, str) or value not in known:
-        raise InputError(f"{name}: expected one of {', '.join(sorted(known))}, found {described(value)}.")
+def one_of(value: object, name: str, names: Collection[str]) -> str:
+    """`value`, refused unless it is one of these names."""
+    if not isinstance(value, str) or value not in names:
+        raise InputError(f"{name}: expected one of {', '.join(sorted(names))}, found {described(value)}.")
     return value

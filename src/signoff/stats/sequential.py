@@ -1,9 +1,8 @@
-"""Candidate against champion, looked at every day: an interval that may be watched as often as one likes.
+"""Candidate against champion by an interval that is valid however often it is read.
 
-An ordinary confidence interval that is read daily until it excludes zero will do so by luck sooner or later. A
-confidence sequence covers the true mean on *all* days at once, so that stopping on any of them is honest. The one here
-is asymptotic: it says nothing before a minimum of observations. It is widened by the serial dependence that the
-differences show until then, as of a first-order autoregression.
+An ordinary confidence interval that is read daily excludes zero by luck sooner or later. A confidence sequence covers
+the true mean on *all* days at once, so that one may stop on any of them. It is asymptotic and begins after a minimum of
+observations. It is widened for serial dependence as of a first-order autoregression.
 """
 
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ _LARGEST: Final = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class MeanDifferenceSequence(Shown):
-    """The mean of a − b per period with bounds that hold at every time.
+    """The mean of a − b per period with bounds that are valid at every time.
 
     The paths start at observation `minimum` and end at `n`; `estimate`, `lower` and `upper` are their last entries.
     `first_above` and `first_below` are the numbers of observations after which the sequence first excluded zero from
@@ -129,7 +128,7 @@ def mean_difference_sequence(
 def _running_moments(values: Floats) -> tuple[Floats, Floats]:
     """Mean and standard deviation of the first t values for every t.
 
-    Centring on the final mean changes neither, and keeps their digits.
+    Centring on the final mean preserves their digits.
     """
     scaled, exponent = unit_scaled(values)
     centre = scaled.mean()

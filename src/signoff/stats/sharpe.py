@@ -1,9 +1,8 @@
-"""The Sharpe ratio and how far it can be trusted.
+"""The Sharpe ratio and its uncertainty.
 
-The ratio is the mean return over its standard deviation (ddof = 1), annualised by √periods. Its standard error takes
-the tails, the skew and the serial dependence of the sample in (HAC); Lo's for independent normal returns stands beside
-it. `annual_sharpe` is the figure that a memo prints: scaled as Lo does where returns are autocorrelated, with its 95%
-interval.
+The ratio is the mean return over its standard deviation (ddof = 1), annualised by √periods. Its standard error
+allows for tails, skew and serial dependence (HAC); Lo's is for independent normal returns. `annual_sharpe` is the
+figure that a memo prints, with Lo's scale if returns are autocorrelated, and its 95% interval.
 """
 
 from dataclasses import dataclass
@@ -28,8 +27,8 @@ METHODS: Final = frozenset({"iid", "hac"})
 class SharpeStandardError(Shown):
     """A Sharpe ratio and its standard error, per period and annualised (both by √periods).
 
-    `degrees` are those of the Student distribution of the interval, None where it is normal; `lags` are those of a
-    Bartlett estimate, None where there is none.
+    `degrees` are those of the interval's Student distribution, None if it is normal; `lags` are those of a Bartlett
+    estimate, else None.
     """
 
     sharpe: float
@@ -97,11 +96,11 @@ def per_period(returns: Floats) -> float:
 
 
 def influence(returns: Floats) -> Floats:
-    """(T,) what each of the validated, varying returns adds to the estimated ratio: z − SR (z² − 1)/2, z standardised.
+    """(T,) the influence of each validated, varying return on the ratio: z − SR (z² − 1)/2, z standardised.
 
-    It is the delta method over both moments at once, the gradient of μ / √(m₂ − μ²) times their deviations, without
-    the difference of two squares in which returns around a large mean lose their digits. Its mean is zero, and its
-    long-run variance over T is that of the ratio. Both moments have ddof = 0.
+    It is the delta method over both moments, the gradient of μ / √(m₂ − μ²) times their deviations, without a
+    difference of two squares, which loses digits. Its mean is zero, and its long-run variance over T is that of the
+    ratio. Both moments have ddof = 0.
     """
     scaled, _ = unit_scaled(returns)
     centred = scaled - scaled.mean()
@@ -145,10 +144,10 @@ def annual_sharpe(
     periods = rows_a_year(periods, returns)
     scale = annual_scale(array, periods=periods, significance=significance, material=material)
     ratio = per_period(array)
-    known = _interval_variance(array)
-    error = known.standard_error if known else lo_standard_error(ratio, array.size)
-    wide = known.half_width(confidence) if known else ndtri((1 + confidence) / 2) * error
-    blur = ratio * scale.relative_error  # what the scale is not known by
+    variance = _interval_variance(array)
+    error = variance.standard_error if variance else lo_standard_error(ratio, array.size)
+    wide = variance.half_width(confidence) if variance else ndtri((1 + confidence) / 2) * error
+    blur = ratio * scale.relative_error  # the scale's own uncertainty
     return AnnualSharpe(
         value=ratio * scale.value,
         half_width=hypot(wide, blur * wide / error) * scale.value,
@@ -157,22 +156,22 @@ def annual_sharpe(
         unscaled=ratio * float(np.sqrt(periods)),
         scale=scale,
         n=array.size,
-        degrees=known.degrees if known else None,
+        degrees=variance.degrees if variance else None,
         convention=f"{scale.convention}; {100 * confidence:g}% interval, "
-        + (known.words if known else "Lo (2002), independent normal returns"),
+        + (variance.words if variance else "Lo (2002), independent normal returns"),
     )
 
 
 def _interval_variance(returns: Floats) -> LongRunVariance | None:
-    """Of the ratio; None where returns are too few for their dependence to be seen, or repeat without any error."""
+    """The variance of the ratio; None if returns are too few to show dependence, or have zero variance."""
     if returns.size < 2 * MIN_DEGREES:
         return None
-    found = long_run_variance(influence(returns))
-    return found if found.variance > 0 else None
+    variance = long_run_variance(influence(returns))
+    return variance if variance.variance > 0 else None
 
 
 def sharpe_standard_error(returns: ArrayLike, *, periods: float | None = None, method: str = "hac") -> float:
-    """Annualised standard error of `sharpe_ratio`, as a plain float; `sharpe_error` tells the whole story.
+    """Annualised standard error of `sharpe_ratio`, as a plain float; `sharpe_error` gives all fields.
 
     Takes and refuses what `sharpe_error` does: (T,) simple returns, NaN and infinities refused with their row.
     """
@@ -210,8 +209,8 @@ def sharpe_error(
     if method == "iid":
         error, convention = lo_standard_error(sharpe, array.size), "Lo (2002), independent returns"
     elif lags is None:
-        known = long_run_variance(influence(array))
-        error, degrees, convention = known.standard_error, known.degrees, f"delta method, {known.words}"
+        variance = long_run_variance(influence(array))
+        error, degrees, convention = variance.standard_error, variance.degrees, f"delta method, {variance.words}"
     else:
         used = whole(lags, "lags", at_least=0)
         error, convention = _bartlett_error(array, used), f"delta method, Bartlett HAC, {used} lags"

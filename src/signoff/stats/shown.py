@@ -1,4 +1,4 @@
-"""How a result looks in a session: every field, no line over 100 characters, arrays by their size and range."""
+"""The `repr` of results: every field, no line over 100 characters, arrays by their size and range."""
 
 from dataclasses import fields
 from textwrap import wrap
@@ -16,8 +16,8 @@ class Shown:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        held: Any = self
-        items = ", ".join(f"{field.name}={_said(getattr(held, field.name))}" for field in fields(held))
+        record: Any = self
+        items = ", ".join(f"{field.name}={_text(getattr(record, field.name))}" for field in fields(record))
         name = type(self).__name__
         if len(name) + len(items) + 2 <= WIDTH:
             return f"{name}({items})"
@@ -25,7 +25,7 @@ class Shown:
         return f"{name}(\n" + "\n".join(f"    {line}" for line in lines) + "\n)"
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, np.ndarray):
         return _array(value)
     if isinstance(value, float):

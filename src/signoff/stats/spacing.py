@@ -1,6 +1,6 @@
-"""How often dates recur: daily, weekly, monthly, …, or that they allow no single reading.
+"""The frequency of dates: daily, weekly, monthly, …, or ambiguous.
 
-Gates and functions of Python annualise by this one rule. It works on whole days since 1970, in order, each once.
+Gates and Python functions annualise by this one rule. It takes ordered, unique days since 1970.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ CONVENTIONS: Final = {
     "half-yearly": 2.0,
     "yearly": 1.0,
 }
-"""Rows of a year; a daily table has 365 where every day trades."""
+"""Rows of a year; a daily table has 365 if every day trades."""
 UNITS: Final = {
     DAILY: "session",
     WEEKLY: "week",
@@ -33,12 +33,12 @@ UNITS: Final = {
     "yearly": "year",
 }
 PLACED: Final = 0.9
-"""The share of rows of a week, month or quarter that lie on its usual day; holidays move the others."""
+"""The least share of rows on the usual day of a week, month or quarter; holidays move the others."""
 REGULAR: Final = 0.8
 TRADED: Final = 0.5
 KEPT: Final = 0.7
 REST: Final = 7
-"""Days of a gap beyond which a table rests: such a stretch says nothing of the days on which it has rows."""
+"""Longer gaps in days are rests, which say nothing about the usual days."""
 SHORT: Final = 5
 SUNDAY_LAST: Final = 3
 """1970-01-01 was a Thursday: days since then plus 3 count from a Monday."""
@@ -62,9 +62,9 @@ _NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturd
 
 @dataclass(frozen=True, slots=True)
 class Spacing:
-    """The frequency of dates and their rows a year. `unclear` says what was found where they allow no one reading.
+    """The frequency of dates and their rows a year. `unclear` says what was found if they are ambiguous.
 
-    `remedy` is what to do where no declaration helps.
+    `remedy` is what to do if no declaration helps.
     """
 
     frequency: str
@@ -74,7 +74,7 @@ class Spacing:
 
 
 def spacing(days: Days, *, moves_at_weekends: bool = True) -> Spacing:
-    """The frequency of ordered, unique days; where nothing moves at weekends these are no sessions."""
+    """The frequency of ordered, unique days; weekends without moves are not sessions."""
     gaps = np.diff(days)
     if gaps.size == 0:
         return Spacing(DAILY, WEEKDAYS)
@@ -87,15 +87,16 @@ def spacing(days: Days, *, moves_at_weekends: bool = True) -> Spacing:
             twice = days.size - np.unique(period_numbers(days, frequency)).size
             if regular >= REGULAR and twice <= (1 - REGULAR) * gaps.size and not _is_four_weekly(frequency, gaps):
                 return wandering(days, frequency) or Spacing(frequency, CONVENTIONS[frequency])
-    found = f"rows that are mostly {typical:g} days apart, from {gaps.min()} to {gaps.max()}"
-    return Spacing("", _YEAR / typical, found)
+    text = f"rows that are mostly {typical:g} days apart, from {gaps.min()} to {gaps.max()}"
+    return Spacing("", _YEAR / typical, text)
 
 
 def wandering(days: Days, frequency: str) -> Spacing | None:
-    """Why rows stand for no whole weeks (months, …): whoever picks a day of each week leaves the other days out.
+    """Why rows do not cover whole weeks (months, …), as rows of selected days do not.
 
-    Weeks lie on one weekday, and months within three days of one day of the month, counted from its beginning or its
-    end; a holiday may move one row in ten. Months and quarters of whole weeks lie on one weekday at regular distances.
+    Weekly rows are on one weekday, and monthly ones within three days of one day of the month, counted from its
+    beginning or its end; holidays may move one row in ten. Months and quarters of whole weeks are on one weekday,
+    evenly spaced.
     """
     if frequency == DAILY or days.size < 3:
         return None
@@ -131,7 +132,7 @@ def weekday(days: Days) -> Days:
 
 
 def period_numbers(days: Days, frequency: str) -> Days:
-    """The number of the day, week (from Monday), month, quarter, half-year or year that each day lies in."""
+    """The number of each day's day, week (from Monday), month, quarter, half-year or year."""
     if frequency == DAILY:
         return days
     if frequency == WEEKLY:
@@ -156,7 +157,7 @@ def _most(rows: int, of: int) -> bool:
 
 
 def _of_one_day(days: Days) -> int:
-    """The most rows that lie within three days of one day of the month, from its beginning or from its end."""
+    """The most rows within three days of one day of the month, from its beginning or its end."""
     month = days.astype("datetime64[D]").astype("datetime64[M]")
     day = days - month.astype("datetime64[D]").astype(np.int64) + 1
     length = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
@@ -171,24 +172,24 @@ def _is_four_weekly(frequency: str, gaps: Days) -> bool:
 
 
 def _daily(days: Days, gaps: Days, *, moves_at_weekends: bool) -> Spacing:
-    """252 a year, or 365 where every day of the week has rows. A long rest (a year left out) changes neither."""
+    """252 a year, or 365 if every day of the week has rows. A long gap (a missing year) does not matter."""
     every = np.arange(days[0], days[-1] + 1)
     if (rests := np.flatnonzero(gaps > REST)).size:
         rested = np.concatenate([np.arange(days[at] + 1, days[at + 1]) for at in rests.tolist()])
         every = np.setdiff1d(every, rested, assume_unique=True)
     possible = np.bincount(weekday(every), minlength=7)
-    held = np.bincount(weekday(days), minlength=7)
+    counts = np.bincount(weekday(days), minlength=7)
     if not moves_at_weekends:
-        held[5:] = 0
-    trades = held > TRADED * np.maximum(possible, 1)
+        counts[5:] = 0
+    trades = counts > TRADED * np.maximum(possible, 1)
     named = int(trades.sum())
     if named == np.count_nonzero(possible) and trades[5:].all():
         return Spacing(DAILY, EVERY_DAY)
-    share = held[trades].sum() / max(1, possible[trades].sum()) if named else 0.0
+    share = counts[trades].sum() / max(1, possible[trades].sum()) if named else 0.0
     if every.size < 14 and not trades[5:].any():
         return Spacing(DAILY, WEEKDAYS)
     if named <= 5 and share >= KEPT and possible[trades].sum() >= KEPT * 5 / 7 * every.size:
         return Spacing(DAILY, WEEKDAYS)
     rate = _YEAR * (days.size - 1) / max(1, every.size - 1)
-    found = f"about {rate:.0f} rows a year, on {named} days of the week"
-    return Spacing("", rate, found)
+    text = f"about {rate:.0f} rows a year, on {named} days of the week"
+    return Spacing("", rate, text)

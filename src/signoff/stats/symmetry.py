@@ -1,10 +1,10 @@
-"""Symmetric Prediction Accuracy: does the model predict equally well in both directions?
+"""Symmetric Prediction Accuracy: whether the model predicts equally well in both directions.
 
 The score is the weaker side's accuracy less its sampling error. It tests symmetry, not skill: a coin tossed often
-enough scores close to one half. Pesaran and Timmermann's test, which does ask for skill, stands beside it.
+enough scores close to one half. Pesaran and Timmermann's test, printed beside it, tests skill.
 
-Rows of one date and overlapping returns are not independent. Both figures therefore rest on sums by date: the bounds on
-an effective number of rows, and the test on a variance that is clustered by date.
+Rows of one date and overlapping returns are not independent. So both figures use sums by date: the bounds an effective
+number of rows, and the test a variance clustered by date.
 """
 
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from signoff.stats._special import stdtr, stdtrit
 from signoff.stats.clusters import Clusters, clusters, inferred_horizon
-from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.errors import InsufficientData
 from signoff.stats.long_run import LongRunVariance
-from signoff.stats.sample import Flags, Floats, finite, pair, whole
+from signoff.stats.sample import Flags, Floats, finite, pair
 from signoff.stats.shown import Shown
 
 WILSON_Z: Final = 1.6448536269514722
@@ -27,15 +27,15 @@ WILSON_Z: Final = 1.6448536269514722
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SymmetricPredictionAccuracy(Shown):
-    """Accuracy by the sign of the prediction; every figure rests on the `n` rows that were not excluded.
+    """Accuracy by the sign of the prediction; every figure is over the `n` rows that were not excluded.
 
     An empty side has accuracy, bound and score 0. `balanced_accuracy` is the mean over the *realised* directions that
     occurred of the share predicted. The Pesaran-Timmermann statistic is None where one direction was never predicted
     or never came, or where there are fewer than eight dates; its p-value is one-sided, for accuracy above what
     independent directions would give.
 
-    `long_effective_n` and `short_effective_n` are the independent rows that are worth as much as those of the side;
-    `horizon` is the dates that a realised return covers, and `degrees` those of the test's Student distribution.
+    `long_effective_n` and `short_effective_n` are the effective numbers of independent rows; `horizon` is the number of
+    dates that a realised return covers, and `degrees` those of the test's Student distribution.
     """
 
     score: float
@@ -104,23 +104,23 @@ def symmetric_prediction_accuracy(
     InputError
         NaN, infinite or misaligned input, with the row.
     InsufficientData
-        No row is left after the exclusions. One empty side is no such case: it scores 0.
+        No row is left after the exclusions. One empty side scores 0.
     """
     finite(neutral, "neutral")
-    said, came = pair(prediction, realized, ("prediction", "realized"))
-    is_flat, is_zero = said == neutral, (said != neutral) & (came == 0)
+    predicted, came = pair(prediction, realized, ("prediction", "realized"))
+    is_flat, is_zero = predicted == neutral, (predicted != neutral) & (came == 0)
     counted = ~(is_flat | is_zero)
     if not counted.any():
         raise InsufficientData(
-            f"predictions: of {said.size} rows {int(is_flat.sum())} are flat and {int(is_zero.sum())} have a zero "
+            f"predictions: of {predicted.size} rows {int(is_flat.sum())} are flat and {int(is_zero.sum())} have a zero "
             "return; none is left to judge."
         )
     if horizon is None:
         horizon = 1 if dates is None else inferred_horizon(came, dates, symbols)
-    held = clusters(said.size, dates, horizon=horizon).kept(counted)
-    is_long, is_up = said[counted] > neutral, came[counted] > 0
-    long, short = _side(is_up[is_long], held.kept(is_long)), _side(~is_up[~is_long], held.kept(~is_long))
-    tested = _clustered_test(is_long, is_up, held)
+    days = clusters(predicted.size, dates, horizon=horizon).kept(counted)
+    is_long, is_up = predicted[counted] > neutral, came[counted] > 0
+    long, short = _side(is_up[is_long], days.kept(is_long)), _side(~is_up[~is_long], days.kept(~is_long))
+    tested = _clustered_test(is_long, is_up, days)
     return SymmetricPredictionAccuracy(
         score=min(long.bound, short.bound),
         long_accuracy=long.accuracy,
@@ -132,8 +132,8 @@ def symmetric_prediction_accuracy(
         long_effective_n=long.effective_n,
         short_effective_n=short.effective_n,
         n=long.n + short.n,
-        dates=held.dates,
-        horizon=held.horizon,
+        dates=days.dates,
+        horizon=days.horizon,
         degrees=None if tested is None else tested.degrees,
         flat_excluded=int(is_flat.sum()),
         zero_excluded=int(is_zero.sum()),
@@ -145,7 +145,7 @@ def symmetric_prediction_accuracy(
         pesaran_timmermann_p_value=None if tested is None else tested.p_value,
         neutral=neutral,
         convention="smaller of the one-sided 95% Wilson lower bounds of long and short accuracy, on effective numbers "
-        f"of rows, {held.words}; flat predictions and zero realised returns excluded",
+        f"of rows, {days.words}; flat predictions and zero realised returns excluded",
     )
 
 
@@ -157,31 +157,31 @@ class _Side:
     effective_n: float
 
 
-def _side(is_hit: Flags, held: Clusters) -> _Side:
+def _side(is_hit: Flags, days: Clusters) -> _Side:
     if is_hit.size == 0:
         return _Side(accuracy=0.0, bound=0.0, n=0, effective_n=0.0)
     accuracy = float(is_hit.mean())
-    effective = _effective_n(is_hit, accuracy, held)
+    effective = _effective_n(is_hit, accuracy, days)
     return _Side(accuracy=accuracy, bound=wilson_bound(accuracy, effective), n=is_hit.size, effective_n=effective)
 
 
-def _effective_n(is_hit: Flags, accuracy: float, held: Clusters) -> float:
+def _effective_n(is_hit: Flags, accuracy: float, days: Clusters) -> float:
     """The independent rows whose accuracy is as uncertain (Korn and Graubard 1998)."""
-    fewest = held.dates / held.horizon
-    sums = held.sums(np.asarray(is_hit - accuracy, dtype=np.float64))
-    known = held.variance(sums) if 0 < accuracy < 1 else None
-    if known is None:
+    fewest = days.dates / days.horizon
+    sums = days.sums(np.asarray(is_hit - accuracy, dtype=np.float64))
+    long_run = days.variance(sums) if 0 < accuracy < 1 else None
+    if long_run is None:
         return fewest
-    by_date = float(sums @ sums) / held.dates
+    by_date = float(sums @ sums) / days.dates
     candidates = (
-        _rows_worth(accuracy, held, is_hit.size, known.variance, known.degrees),
-        _rows_worth(accuracy, held, is_hit.size, by_date, held.dates - 1),
+        _rows_worth(accuracy, days, is_hit.size, long_run.variance, long_run.degrees),
+        _rows_worth(accuracy, days, is_hit.size, by_date, days.dates - 1),
     )
     return min(candidates)
 
 
-def _rows_worth(accuracy: float, held: Clusters, n: int, long_run: float, degrees: int) -> float:
-    variance = held.dates**2 / (held.dates - 1) * long_run / n**2
+def _rows_worth(accuracy: float, days: Clusters, n: int, long_run: float, degrees: int) -> float:
+    variance = days.dates**2 / (days.dates - 1) * long_run / n**2
     rows = accuracy * (1 - accuracy) / max(variance, np.finfo(np.float64).tiny)
     return float(min(rows, n) * (WILSON_Z / stdtrit(degrees, 0.95)) ** 2)
 
@@ -193,7 +193,7 @@ class _Tested:
     degrees: int
 
 
-def _clustered_test(is_long: Flags, is_up: Flags, held: Clusters) -> _Tested | None:
+def _clustered_test(is_long: Flags, is_up: Flags, days: Clusters) -> _Tested | None:
     """Pesaran and Timmermann's excess of hits over its standard error by sums over dates.
 
     The shares of longs and of rises are estimated too, and where both persist their errors multiply to a part of the
@@ -201,39 +201,29 @@ def _clustered_test(is_long: Flags, is_up: Flags, held: Clusters) -> _Tested | N
     """
     if is_long.all() or not is_long.any() or is_up.all() or not is_up.any():
         return None
-    cells = held.counts(2 * is_long.astype(np.uint8) + is_up, 4)
+    cells = days.counts(2 * is_long.astype(np.uint8) + is_up, 4)
     p_long, p_up = is_long.mean(), is_up.mean()
-    said = np.array([-p_long, -p_long, 1 - p_long, 1 - p_long])
+    long = np.array([-p_long, -p_long, 1 - p_long, 1 - p_long])
     came = np.array([-p_up, 1 - p_up, -p_up, 1 - p_up])
-    parts: Floats = 2 * said * came
+    parts: Floats = 2 * long * came
     excess = float(cells.sum(axis=0) @ parts) / is_long.size
-    known = _of_mean(cells @ (parts - excess), is_long.size, held)
-    if known is None or known.variance <= 0:
+    mean = _of_mean(cells @ (parts - excess), is_long.size, days)
+    if mean is None or mean.variance <= 0:
         return None
-    longs, rises = (_of_mean(cells @ values, is_long.size, held) for values in (said, came))
+    longs, rises = (_of_mean(cells @ values, is_long.size, days) for values in (long, came))
     beside = 0.0 if longs is None or rises is None else 4 * (longs.standard_error * rises.standard_error) ** 2
-    error = sqrt(known.standard_error**2 + beside)
-    return _Tested(statistic=excess / error, p_value=stdtr(known.degrees, -excess / error), degrees=known.degrees)
+    error = sqrt(mean.standard_error**2 + beside)
+    return _Tested(statistic=excess / error, p_value=stdtr(mean.degrees, -excess / error), degrees=mean.degrees)
 
 
-def _of_mean(sums: Floats, rows: int, held: Clusters) -> LongRunVariance | None:
-    """Of the mean of rows, from their sums by date."""
-    known = held.variance(sums)
-    return None if known is None else replace(known, variance=known.variance * (held.dates / rows) ** 2)
-
-
-def wilson_lower_bound(hits: int, n: int) -> float:
-    """The one-sided 95% lower bound of the share hits/n (Wilson 1927); 0 for an empty sample.
-
-    Refuses counts that are not whole, negative, or more hits than n.
-    """
-    if whole(hits, "hits", at_least=0) > whole(n, "n", at_least=0):
-        raise InputError(f"hits: expected 0 to {n}, found {hits}.")
-    return wilson_bound(hits / n, n) if n else 0.0
+def _of_mean(sums: Floats, rows: int, days: Clusters) -> LongRunVariance | None:
+    """The variance of a mean of rows, from their sums by date."""
+    variance = days.variance(sums)
+    return None if variance is None else replace(variance, variance=variance.variance * (days.dates / rows) ** 2)
 
 
 def wilson_bound(accuracy: float, n: float) -> float:
-    """The same of a share over an effective number of rows."""
+    """The one-sided 95% lower bound of a share over an effective number of rows (Wilson 1927)."""
     if accuracy == 0:
         return 0.0
     z, a = WILSON_Z, accuracy
@@ -243,19 +233,19 @@ def wilson_bound(accuracy: float, n: float) -> float:
 def pesaran_timmermann(is_long: Flags, is_up: Flags) -> float | None:
     """Their (1992) S_n, standard normal when predicted and realised directions, both (n,), are independent.
 
-    It takes rows as independent too, and so holds for one symbol whose returns do not overlap. For a panel
+    It takes rows as independent and so is valid for one symbol without overlapping returns. For a panel
     `symmetric_prediction_accuracy` clusters by date.
 
     S = (P − P*) / √(V(P) − V(P*)) with P the share of hits, P* = p_y p_x + (1 − p_y)(1 − p_x), V(P) = P*(1 − P*)/n and
     V(P*) = (2p_y − 1)² p_x(1 − p_x)/n + (2p_x − 1)² p_y(1 − p_y)/n + 4 p_y p_x (1 − p_y)(1 − p_x)/n².
-    None where a direction is missing on either side, or the variance vanishes.
+    None if a direction is missing on either side, or the variance vanishes.
     """
     n = is_long.size
-    said, came = float(is_long.mean()), float(is_up.mean())
-    by_chance = said * came + (1 - said) * (1 - came)
-    said_spread, came_spread = said * (1 - said), came * (1 - came)
+    long, came = float(is_long.mean()), float(is_up.mean())
+    by_chance = long * came + (1 - long) * (1 - came)
+    said_spread, came_spread = long * (1 - long), came * (1 - came)
     chance_variance = (
-        (2 * came - 1) ** 2 * said_spread + (2 * said - 1) ** 2 * came_spread + 4 * said_spread * came_spread / n
+        (2 * came - 1) ** 2 * said_spread + (2 * long - 1) ** 2 * came_spread + 4 * said_spread * came_spread / n
     ) / n
     variance = by_chance * (1 - by_chance) / n - chance_variance
     if said_spread == 0 or came_spread == 0 or variance <= 0:

@@ -1,4 +1,4 @@
-"""Value at risk and what lies beyond it, as returns: −0.02 says that two percent or more is lost one time in twenty.
+"""Value at risk and expected shortfall, as returns: −0.02 says that 2% or more is lost one time in twenty.
 
 Three estimates of the same quantile, and the forecasts out of sample that `coverage` tests. A higher (less negative)
 figure is less risk.
@@ -38,7 +38,7 @@ SHORTFALLS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ValueAtRisk(Shown):
-    """`value` is a return per period, below zero where there is a loss to fear."""
+    """`value` is a return per period, below zero for a loss."""
 
     value: float
     n: int
@@ -51,7 +51,7 @@ class ValueAtRisk(Shown):
 class ConditionalValueAtRisk(Shown):
     """`value` is the mean of the method's distribution at or below `value_at_risk`.
 
-    `exceedances` counts what lies there: returns, or filtered returns where the method filters.
+    `exceedances` counts the returns there, or the filtered returns if the method filters.
     """
 
     value: float
@@ -78,7 +78,7 @@ class RollingValueAtRisk(Shown):
 
 
 def value_at_risk(returns: ArrayLike, *, level: float = 0.95, method: str = "historical") -> ValueAtRisk:
-    """The (1 − level) quantile of the return distribution, a return per period and not a positive amount of loss.
+    """The (1 − level) quantile of the return distribution: a return per period, not a positive loss.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def conditional_value_at_risk(
 
 
 def _shortfall(sample: Floats, level: float, method: str) -> tuple[float, int]:
-    """The shortfall of a validated sample, and how many of it lie at or below the quantile."""
+    """The shortfall of a validated sample, and the number of its values at or below the quantile."""
     if method == "historical":
         beyond = sample[sample <= _estimate(sample, level, method)]
         return _mean(beyond), beyond.size
@@ -146,8 +146,8 @@ def _shortfall(sample: Floats, level: float, method: str) -> tuple[float, int]:
         beyond = shocks[0][shocks[0] <= _quantile(shocks, 1 - level)[0]]
         value, exceedances = beyond.mean() * volatility[0], beyond.size
     with np.errstate(over="ignore"):
-        found = np.ldexp(np.asarray([value]), exponent)
-    return float(_finite(found)[0]), exceedances
+        unscaled = np.ldexp(np.asarray([value]), exponent)
+    return float(_finite(unscaled)[0]), exceedances
 
 
 def rolling_value_at_risk(
@@ -155,13 +155,12 @@ def rolling_value_at_risk(
 ) -> RollingValueAtRisk:
     """One-step-ahead forecasts, each from the `window` returns before it alone, and which of them were exceeded.
 
-    An exception is a return strictly below its forecast; one that is equal to it is none. Takes and refuses what
-    `value_at_risk` does, per window.
+    An exception is a return strictly below its forecast. Takes and refuses what `value_at_risk` does, per window.
 
     Parameters
     ----------
     returns : (T,) simple returns per period, oldest first; the first `window` of them are not forecast.
-    window : periods that each forecast rests on.
+    window : periods for each forecast.
     level, method : as in `value_at_risk`.
 
     Raises
@@ -238,7 +237,7 @@ def _estimate(sample: Floats, level: float, method: str) -> float:
 
 
 def _finite(estimates: Floats) -> Floats:
-    """What no number holds is not provided as one."""
+    """Refuse an estimate that overflowed."""
     if not np.isfinite(estimates).all():
         raise InputError("returns: the value at risk is beyond any number; pass returns as fractions, 0.01 for 1%.")
     return estimates
@@ -277,7 +276,7 @@ def _filter(samples: Floats) -> tuple[Floats, Floats]:
 
 
 def _ewma_volatility(samples: Floats) -> Floats:
-    """σ²_{t+1} = λσ²_t + (1 − λ)r²_t by row, one column more than `samples`: σ_t does not know the return at t."""
+    """σ²_{t+1} = λσ²_t + (1 − λ)r²_t by row, one column more than `samples`: σ_t is before the return at t."""
     variance = np.empty((samples.shape[1] + 1, samples.shape[0]))
     variance[0] = np.mean(samples**2, axis=1)
     for row, squares in enumerate(samples.T**2):
@@ -286,9 +285,9 @@ def _ewma_volatility(samples: Floats) -> Floats:
 
 
 def _quantile(samples: Floats, probability: float) -> Floats:
-    """Type 7 of each row. A position that is whole but for rounding (100 × (1 − 0.9)) is the order statistic there.
+    """Type 7 of each row. A position that is whole up to rounding (100 × (1 − 0.9)) is that order statistic.
 
-    Otherwise the quantile would miss it by a hair, and the tail at or below the quantile by one return.
+    Otherwise the tail at or below the quantile could lack one return.
     """
     position = round((samples.shape[1] - 1) * probability, 9)
     low = int(position)

@@ -1,6 +1,6 @@
-"""Walk-forward consistency: how often a stretch of the out-of-sample record made money.
+"""Walk-forward consistency: the share of out-of-sample windows that made money.
 
-It takes windows that are already out of sample, purged and embargoed; it cannot tell whether they are.
+It takes windows that are out of sample, purged and embargoed, and cannot check that they are.
 """
 
 from collections.abc import Iterable
@@ -23,9 +23,9 @@ _SPANS_AT_ONCE: Final = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class FirstWindows(Shown):
-    """The consistency for every session that the first window may begin on, the handed-in one first.
+    """The consistency for every possible first session, that of the file first.
 
-    `lowest` and `highest` are its range; `at_least` says how many of the beginnings reach a threshold.
+    `lowest` and `highest` are its range; `at_least` counts the beginnings that reach a threshold.
     """
 
     shares: Floats
@@ -49,7 +49,7 @@ class FirstWindows(Shown):
 class WalkForwardConsistency(Shown):
     """The share of windows that gained. `mean_sharpe` is annualised, over the windows that have a Sharpe ratio.
 
-    `constant` windows have none, because their returns do not vary; all of them still count in `n`.
+    `constant` windows have none, because their returns do not vary; they still count in `n`.
     """
 
     consistency: float
@@ -86,29 +86,29 @@ def walk_forward_consistency(
     InsufficientData
         No window, or not one whose returns vary. A gate asks for ten windows.
     """
-    given = list(window_returns)
-    held = [simple_returns(window, f"window {place}") for place, window in enumerate(given)]
-    longest = sorted(given, key=np.size, reverse=True)  # whose dates say most
+    listed = list(window_returns)
+    checked = [simple_returns(window, f"window {place}") for place, window in enumerate(listed)]
+    longest = sorted(listed, key=np.size, reverse=True)  # with the most dates
     root = float(np.sqrt(rows_a_year(periods, *longest)))
-    if len(held) < MIN_WINDOWS:
-        raise InsufficientData(f"windows: {len(held)} complete out-of-sample windows; {MIN_WINDOWS} is needed.")
-    _refuse_after_ruin(held)
-    totals = np.array([_compounded(window) for window in held])
+    if len(checked) < MIN_WINDOWS:
+        raise InsufficientData(f"windows: {len(checked)} complete out-of-sample windows; {MIN_WINDOWS} is needed.")
+    _refuse_after_ruin(checked)
+    totals = np.array([_compounded(window) for window in checked])
     if not np.isfinite(totals).all():
         place = int(np.argmin(np.isfinite(totals)))
         raise InputError(f"window {place}: its returns compound beyond any number; are these percentages?")
     free = finite(rate, "rate")
-    sharpes = [per_period(window - free if free else window) * root for window in held if not is_steady(window)]
+    sharpes = [per_period(window - free if free else window) * root for window in checked if not is_steady(window)]
     if not sharpes:
-        raise InsufficientData(f"windows: in none of the {len(held)} do the returns vary.")
+        raise InsufficientData(f"windows: in none of the {len(checked)} do the returns vary.")
     gained = int((totals > 0).sum())
     return WalkForwardConsistency(
-        consistency=gained / len(held),
+        consistency=gained / len(checked),
         mean_sharpe=float(np.mean(sharpes)),
-        n=len(held),
+        n=len(checked),
         positive=gained,
         zero=int((totals == 0).sum()),
-        constant=len(held) - len(sharpes),
+        constant=len(checked) - len(sharpes),
         window_returns=totals,
         convention="compounded return above zero; a zero window is not positive; mean of the windows' annualised "
         "Sharpe ratios (ddof = 1), constant windows left out",
@@ -125,18 +125,18 @@ def windows(dates_count: int, window: int) -> tuple[slice, ...]:
     return tuple(slice(start, start + window) for start in range(0, dates_count - window + 1, window))
 
 
-def _refuse_after_ruin(held: list[Floats]) -> None:
-    """A loss of 100% at the end of a window ends the record, and not the window alone."""
-    for place, window in enumerate(held[:-1]):
+def _refuse_after_ruin(series: list[Floats]) -> None:
+    """Refuse windows after a loss of 100%, which ends the record."""
+    for place, window in enumerate(series[:-1]):
         if window.size and window[-1] == RUIN:
             raise InputError(
-                f"window {place}: its last return is −1; a loss of 100% ends the record, and {len(held) - place - 1} "
+                f"window {place}: its last return is −1; a loss of 100% ends the record, and {len(series) - place - 1} "
                 "windows follow it. End the record there, or correct the return."
             )
 
 
 def first_windows(returns: ArrayLike, window: int) -> FirstWindows:
-    """How the consistency of contiguous windows moves with the session that the first of them begins on.
+    """The consistency of contiguous windows for each session that the first may begin on.
 
     Parameters
     ----------

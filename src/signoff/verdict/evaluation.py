@@ -1,6 +1,6 @@
-"""From returns, trials and a benchmark to a verdict: read, understand, and judge by the gates of `signoff check`."""
+"""From returns, trials and a benchmark to a verdict, by the gates of `signoff check`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from signoff.domain.evidence import Days, Evidence, Returns, Source
 from signoff.domain.finding import Finding as Judged
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.gates import assess
-from signoff.domain.gates.assess import DEFINITIONS, OWN, silent
+from signoff.domain.gates.assess import DEFINITIONS, OWN, Progress, silent
 from signoff.domain.gates.definition import GateDefinition
 from signoff.domain.gates.metrics import sharpe_comparison
 from signoff.domain.gates.sessions import differences
@@ -37,8 +37,7 @@ from signoff.verdict.understanding import BENCHMARK, Understood, in_days, joined
 
 HERE: Final = Path()
 MOST_LOST: Final = 0.5
-"""The share of a table that may be cut off so that two tables have the same days."""
-Progress = Callable[[str, int, int], None]
+"""The least share of a table that must remain when two tables are cut to the same days."""
 
 
 def evaluate(
@@ -160,12 +159,12 @@ def evaluate(
         )
         return judge(asked, options, progress, Face.FUNCTION)
     except SignoffError as error:
-        raise said_as(error, Face.FUNCTION) from None  # the cause says the same in other words
+        raise said_as(error, Face.FUNCTION) from None  # the cause says the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Asked:
-    """The data, the policy, and the gates that are asked for."""
+    """The data, the policy, and the requested gates."""
 
     returns: Any
     trials: Any = None
@@ -176,29 +175,29 @@ class Asked:
 
 
 def said_as(error: SignoffError, face: Face) -> SignoffError:
-    """The same refusal, naming what to say here."""
+    """The same refusal in the terms of this command or function."""
     words = spoken(str(error), face)
-    found = type(error).__new__(type(error), words)
-    found.args = (words,)
-    return found
+    refusal = type(error).__new__(type(error), words)
+    refusal.args = (words,)
+    return refusal
 
 
 def judge(asked: Asked, options: Options, progress: Progress, face: Face) -> Verdict:
     """Read everything, then judge it."""
     chosen = None if asked.gates is None else gate_keys(asked.gates, tuple(DEFINITIONS))
     policy = policy_of(asked.policy)
-    found = read(asked, options, policy, progress)
-    has_trials = found.trials is not None
+    data = read(asked, options, policy, progress)
+    has_trials = data.trials is not None
     judged = tuple(gate for definition, gate in OWN if _is_judged(definition, chosen, has_trials=has_trials))
     progress("judging", 2, 4)
-    assessment = assess(found.evidence, found.dossier, policy, progress, gates=judged)
+    assessment = assess(data.evidence, data.dossier, policy, progress, gates=judged)
     progress("judged", 4, 4)
-    return _verdict(assessment, found, policy, chosen, face)
+    return _verdict(assessment, data, policy, chosen, face)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadData:
-    """The returns and the trials as understood, and the evidence that the gates take them for."""
+    """The returns and the trials as understood, and their evidence for the gates."""
 
     own: Understood
     trials: Understood | None
@@ -208,7 +207,7 @@ class ReadData:
 
 
 def read(asked: Asked, options: Options, policy: Policy, progress: Progress = silent) -> ReadData:
-    """Read everything that was given. What is ambiguous by a factor raises BadInputError, naming what decides."""
+    """Read all inputs. Data that are ambiguous by a factor raise BadInputError, which names the deciding option."""
     progress("reading the returns", 0, 4)
     own, trials, benchmark = _understood(asked, options)
     declared = options.declared
@@ -223,15 +222,15 @@ def read(asked: Asked, options: Options, policy: Policy, progress: Progress = si
     return ReadData(own=own, trials=trials, benchmark=benchmark, evidence=evidence, dossier=dossier)
 
 
-def policy_of(given: Policy | str | Path | None) -> Policy:
-    """The policy that was named, else the built-in one."""
-    if given is None:
+def policy_of(policy: Policy | str | Path | None) -> Policy:
+    """The named policy, else the built-in one."""
+    if policy is None:
         return BUILT_IN
-    if isinstance(given, Policy):
-        return given
-    if not isinstance(given, str | Path):
-        raise BadInputError(f"Expected a Policy or the path of a policy file, found {type(given).__name__}.")
-    return load_policy(Path(given)).value
+    if isinstance(policy, Policy):
+        return policy
+    if not isinstance(policy, str | Path):
+        raise BadInputError(f"Expected a Policy or the path of a policy file, found {type(policy).__name__}.")
+    return load_policy(Path(policy)).value
 
 
 def _is_judged(gate: GateDefinition, chosen: Sequence[str] | None, *, has_trials: bool) -> bool:
@@ -240,7 +239,7 @@ def _is_judged(gate: GateDefinition, chosen: Sequence[str] | None, *, has_trials
     return chosen is None or gate.key in chosen
 
 
-def _given(data: Any, name: str, asked: Asked, options: Options) -> Given:  # noqa: ANN401 - any table
+def _source(data: Any, name: str, asked: Asked, options: Options) -> Given:  # noqa: ANN401 - any table
     if isinstance(data, str | Path):
         return given_file(Path(data), options)
     return given_values(data, name, options, asked.dates)
@@ -250,21 +249,21 @@ def _understood(asked: Asked, options: Options) -> tuple[Understood, Understood 
     """The returns with their benchmark, the trials on the same days, and where the benchmark came from."""
     if asked.returns is None:
         raise BadInputError("Expected returns to judge, found none.")
-    own = one_column(_given(asked.returns, "returns", asked, options), options)
+    own = one_column(_source(asked.returns, "returns", asked, options), options)
     source = "its own column" if BENCHMARK in own.frame.columns else ""
     if asked.benchmark is not None:
-        other = of_benchmark(_given(asked.benchmark, "benchmark", asked, options), options)
+        other = of_benchmark(_source(asked.benchmark, "benchmark", asked, options), options)
         own, _ = _on_same_days(own, other, "the benchmark", options.zone)
-        own, source = joined(own, other, other.said, options.zone), other.said
+        own, source = joined(own, other, other.source, options.zone), other.source
     if asked.trials is None:
         return own, None, source
-    trials = many_columns(_given(asked.trials, "trials", _with_dates(asked, own), options), options)
+    trials = many_columns(_source(asked.trials, "trials", _with_dates(asked, own), options), options)
     own, trials = _on_same_days(own, trials, "the trials", options.zone)
     return own, trials, source
 
 
 def _with_dates(asked: Asked, own: Understood) -> Asked:
-    """Trials as a bare array have the dates of the returns where they have as many rows."""
+    """Trials as a bare array get the dates of the returns if they have as many rows."""
     trials = asked.trials
     if asked.dates is not None or not isinstance(trials, np.ndarray) or len(trials) != own.rows_given:
         return asked
@@ -277,58 +276,58 @@ def _with_dates(asked: Asked, own: Understood) -> Asked:
 
 
 def _on_same_days(own: Understood, other: Understood, name: str, zone: str | None) -> tuple[Understood, Understood]:
-    """Both tables cut to the days from the later beginning to the earlier end, where that leaves most of both."""
-    mine, theirs = (_days(one, zone) for one in (own, other))
-    first, last = max(mine[0], theirs[0]), min(mine[-1], theirs[-1])
-    kept = [(days >= first) & (days <= last) for days in (mine, theirs)]
-    if any(one.sum() < MOST_LOST * one.size for one in kept):
+    """Both tables cut to their shared period, if that leaves most of both."""
+    mine, others = (_days(one, zone) for one in (own, other))
+    first, last = max(mine[0], others[0]), min(mine[-1], others[-1])
+    rows = [(days >= first) & (days <= last) for days in (mine, others)]
+    if any(one.sum() < MOST_LOST * one.size for one in rows):
         return own, other
-    return _cut(own, kept[0], "the returns", name), _cut(other, kept[1], name, "the returns")
+    return _cut(own, rows[0], "the returns", name), _cut(other, rows[1], name, "the returns")
 
 
-def _cut(one: Understood, kept: np.ndarray, name: str, beside: str) -> Understood:
-    gone = int((~kept).sum())
+def _cut(one: Understood, rows: np.ndarray, name: str, beside: str) -> Understood:
+    gone = int((~rows).sum())
     if not gone:
         return one
-    said = f"{gone:,} row{'s' * (gone > 1)} of {name} before or after {beside}"
-    return replace(one, frame=one.frame.filter(pl.Series(kept)), dropped=(*one.dropped, said))
+    note = f"{gone:,} row{'s' * (gone > 1)} of {name} before or after {beside}"
+    return replace(one, frame=one.frame.filter(pl.Series(rows)), dropped=(*one.dropped, note))
 
 
 def _days(one: Understood, zone: str | None) -> Days:
-    """The day of every row, as its zone says."""
-    days: Days = in_days(one.frame, one.said, zone)[DAY].to_numpy().astype("datetime64[D]")
+    """The day of every row in its zone."""
+    days: Days = in_days(one.frame, one.source, zone)[DAY].to_numpy().astype("datetime64[D]")
     return days
 
 
 def _table(one: Understood, options: Options) -> EvidenceTable:
-    """What was understood as a table of evidence, which the reader of dossiers checks and folds to days."""
-    return EvidenceTable(one.said, one.said, one.content, one.frame, options.declared)
+    """The understood table as evidence, which the reader of dossiers checks and folds to days."""
+    return EvidenceTable(one.source, one.source, one.content, one.frame, options.declared)
 
 
 def _verdict(
     assessment: Assessment,
-    found: ReadData,
+    data: ReadData,
     policy: Policy,
     chosen: Sequence[str] | None,
     face: Face,
 ) -> Verdict:
-    evidence = found.evidence
+    evidence = data.evidence
     findings = {one.key: _finding(one, face, is_asked=chosen is not None) for one in assessment.findings}
     metrics = tuple(_metrics(assessment, evidence))
-    missing = tuple(_missing(findings, (evidence, found.dossier, policy), chosen, face))
+    missing = tuple(_missing(findings, (evidence, data.dossier, policy), chosen, face))
     return Verdict(
         outcome=_outcome(findings.values(), missing),
         findings=frozen(findings),
         metrics=frozen({one.key: one for one in metrics}),
         missing=missing,
-        understood=understanding(found, face),
+        understood=understanding(data, face),
         policy=f"{policy.name} v{policy.version}",
         time=spoken(assessment.time.words, face),
         sessions=differences(evidence),
         notes=tuple(spoken(note.removeprefix("New "), face) for row in assessment.metrics for note in row.notes),
         dates=evidence.backtest.dates,
         returns=evidence.backtest.returns,
-        pictures=tuple(_pictures(assessment, evidence, metrics, found.own.said)),
+        pictures=tuple(_pictures(assessment, evidence, metrics, data.own.source)),
     )
 
 
@@ -344,7 +343,7 @@ def _outcome(findings: Any, missing: tuple[Missing, ...]) -> str:  # noqa: ANN40
 
 
 def _finding(one: Judged, face: Face, *, is_asked: bool) -> VerdictFinding:
-    """A gate's finding; one that somebody asked for by name counts, whether or not the policy lets it block."""
+    """A gate's finding; a gate requested by name counts even if the policy makes it advisory."""
     return VerdictFinding(
         key=one.key,
         title=one.title,
@@ -372,15 +371,15 @@ def _metrics(assessment: Assessment, evidence: Evidence) -> Iterator[VerdictMetr
     if backtest.benchmark is not None:
         own = Source(name=BENCHMARK, sha256="", size=0, rows=backtest.dates.size)
         other = Returns(source=own, dates=backtest.dates, returns=backtest.benchmark, sampling=backtest.time)
-        found = sharpe_comparison(backtest, other)
-        yield _metric("sharpe_over_benchmark", "Sharpe less benchmark's", found.difference)
-        yield _metric("sharpe_over_benchmark_p", "p of no difference", found.p_value)
+        versions = sharpe_comparison(backtest, other)
+        yield _metric("sharpe_over_benchmark", "Sharpe less benchmark's", versions.difference)
+        yield _metric("sharpe_over_benchmark_p", "p of no difference", versions.p_value)
 
 
-def _metric(key: str, title: str, found: Quantity) -> VerdictMetric:
-    low, high = found.bounds or (None, None)
+def _metric(key: str, title: str, figure: Quantity) -> VerdictMetric:
+    low, high = figure.bounds or (None, None)
     return VerdictMetric(
-        key=key, title=title, value=found.value, low=low, high=high, text=found.text, n=found.n, quantity=found
+        key=key, title=title, value=figure.value, low=low, high=high, text=figure.text, n=figure.n, quantity=figure
     )
 
 
@@ -390,26 +389,26 @@ def _missing(
     chosen: Sequence[str] | None,
     face: Face,
 ) -> Iterator[Missing]:
-    """The gates that were not judged, as each says itself what it lacks."""
+    """The gates that were not judged, each with what it lacks."""
     for definition, gate in OWN:
         key = definition.key
         if key in findings or (chosen is not None and key not in chosen):
             continue
-        found = gate(*inputs)
+        finding = gate(*inputs)
         yield Missing(
             key=key,
-            title=found.title,
+            title=finding.title,
             needs=spoken(definition.lacks, face),
-            why=spoken(found.reason, face),
-            is_blocking=found.is_blocking or chosen is not None,
+            why=spoken(finding.reason, face),
+            is_blocking=finding.is_blocking or chosen is not None,
             is_of_dossier=definition.is_of_dossier and chosen is None,
         )
 
 
-def understanding(found: ReadData, face: Face) -> Understanding:
+def understanding(data: ReadData, face: Face) -> Understanding:
     """What was read, guessed and dropped, in words and in parts."""
-    own, trials, source = found.own, found.trials, found.benchmark
-    backtest, time = found.evidence.backtest, found.evidence.backtest.time
+    own, trials, source = data.own, data.trials, data.benchmark
+    backtest, time = data.evidence.backtest, data.evidence.backtest.time
     start, end = backtest.period
     parts = [own] if trials is None else [own, trials]
     dropped = tuple(dict.fromkeys([*(note for one in parts for note in one.dropped), *backtest.left_out]))
@@ -423,12 +422,12 @@ def understanding(found: ReadData, face: Face) -> Understanding:
         )
     kind = "equity" if own.is_equity else "returns"
     what = f"{own.tool}, column {own.columns[0]}" if own.tool else f"column {own.columns[0]}"
-    tried = f"; {trials.said}: {len(trials.names):,} trials" if trials is not None else ""
+    tried = f"; {trials.source}: {len(trials.names):,} trials" if trials is not None else ""
     beside = f"; benchmark: {source}" if source else ""
     unit = time.frequency.value
     where = time.zone or own.zone or "none, whole days"
     lines = (
-        f"{own.said}: {backtest.dates.size:,} {unit} returns from {start} to {end} ({what}), read as {own.unit}"
+        f"{own.source}: {backtest.dates.size:,} {unit} returns from {start} to {end} ({what}), read as {own.unit}"
         f"{tried}{beside}.",
         f"{time.rows_a_year:g} rows a year; calendar: {calendar}; zone: {where}; "
         f"dropped: {'; '.join(dropped) or 'nothing'}." + (f" Guessed: {'; '.join(guessed)}." if guessed else ""),
@@ -452,10 +451,10 @@ def understanding(found: ReadData, face: Face) -> Understanding:
 
 
 def _pictures(
-    assessment: Assessment, evidence: Evidence, metrics: tuple[VerdictMetric, ...], said: str
+    assessment: Assessment, evidence: Evidence, metrics: tuple[VerdictMetric, ...], source: str
 ) -> Iterator[Chart]:
     backtest = evidence.backtest
-    lines = [ChartLine(Path(said).stem[:24], backtest.dates, backtest.returns, is_new=True)]
+    lines = [ChartLine(Path(source).stem[:24], backtest.dates, backtest.returns, is_new=True)]
     if backtest.benchmark is not None:
         lines.append(ChartLine(BENCHMARK, backtest.dates, backtest.benchmark, is_new=False))
     start, end = backtest.period

@@ -1,4 +1,4 @@
-"""Writing what a verdict shows: a file whole or not at all."""
+"""Writing files atomically."""
 
 from pathlib import Path
 

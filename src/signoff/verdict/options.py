@@ -1,4 +1,4 @@
-"""What somebody may say of their data, and what each word may be; one record for the command and the function."""
+"""The options of a verdict and their allowed values, for the command and the function."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MOST_TRIALS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the data do not say of themselves; what is left out is read from them, or asked for."""
+    """Facts that the data do not show; an option left out is inferred, or asked for."""
 
     column: str | None = None
     equity: bool | None = None
@@ -43,9 +43,9 @@ class Options:
     fills: Path | None = None
 
     def __post_init__(self) -> None:
-        for name, value, known in (("unit", self.unit, UNITS), ("frequency", self.frequency, FREQUENCIES)):
-            if value is not None and value not in known:
-                raise BadInputError(f"Expected --{name} to be one of {', '.join(known)}, found {value!r}.")
+        for name, value, allowed in (("unit", self.unit, UNITS), ("frequency", self.frequency, FREQUENCIES)):
+            if value is not None and value not in allowed:
+                raise BadInputError(f"Expected --{name} to be one of {', '.join(allowed)}, found {value!r}.")
         _within("rows-a-year", self.rows_a_year, 1, 366)
         _within("risk-free-pct", self.risk_free_pct, -2, 50)
         _within("benchmark-lag", self.benchmark_lag, -5, 5)
@@ -53,12 +53,12 @@ class Options:
 
     @property
     def hints(self) -> Hints:
-        """What a file does not say of its own form."""
+        """Hints on the form of a file."""
         return hints_of(decimal=self.decimal, dates=self.dates, sheet=self.sheet, drop_head=True)
 
     @property
     def declared(self) -> EvidenceDeclaration:
-        """What the gates take as declared."""
+        """The declarations for the gates."""
         return EvidenceDeclaration(
             return_unit=ReturnUnit.FRACTION if self.unit == ReturnUnit.FRACTION.value else None,
             extreme_returns=tuple(
@@ -79,9 +79,9 @@ def _within(name: str, value: float | None, least: float, most: float) -> None:
         raise BadInputError(f"Expected --{name} from {least:,} to {most:,}, found {value}.")
 
 
-def gate_keys(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+def gate_keys(names: Sequence[str], all_keys: Sequence[str]) -> tuple[str, ...]:
     """The keys of gates by either of their names; an unknown one is refused."""
     keys = tuple(key_of(name.strip()) for name in names)
-    if strange := [key for key in keys if key not in known]:
-        raise BadInputError(f"Expected a gate ({', '.join(name_of(key) for key in known)}), found {strange[0]!r}.")
+    if strange := [key for key in keys if key not in all_keys]:
+        raise BadInputError(f"Expected a gate ({', '.join(name_of(key) for key in all_keys)}), found {strange[0]!r}.")
     return keys

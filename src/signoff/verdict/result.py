@@ -1,7 +1,6 @@
-"""A verdict: what was understood of the data, every gate that they allow, the metrics, and what is missing.
+"""A verdict: the understanding of the data, every possible gate, the metrics, and the missing gates.
 
-It is frozen, holds the figures of the same gates as `signoff check`, and shows itself: as a screen of text, as HTML
-with pictures, as JSON, as a frame of pandas.
+It is frozen, has the figures of `signoff check`, and prints as text, HTML with pictures, JSON, or a pandas frame.
 """
 
 import json
@@ -29,10 +28,10 @@ SCREEN: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictFinding:
-    """One gate: its outcome, the value it was judged by, why, and what would change it.
+    """One gate: outcome, value, reason, and what would change it.
 
-    `outcome` is pass, fail, inconclusive or error; `status` says NEAR MISS where a pass is narrow. `value` is None
-    where nothing could be measured. `blocks` says whether it counts: by the policy, or since it was asked for by name.
+    `outcome` is pass, fail, inconclusive or error; `status` is NEAR MISS for a narrow pass. `value` is None if nothing
+    could be measured. `blocks` says whether it counts, by the policy or because it was requested by name.
     """
 
     key: str
@@ -58,7 +57,7 @@ class VerdictFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictMetric:
-    """One figure of the record with its 95% interval; `low` and `high` are None where no interval is known."""
+    """One figure of the record with its 95% interval; `low` and `high` are None without an interval."""
 
     key: str
     title: str
@@ -71,7 +70,7 @@ class VerdictMetric:
 
     @property
     def document(self) -> dict[str, Any]:
-        """As numbers, and as people read them."""
+        """As numbers and as texts."""
         return {
             "key": self.key,
             "title": self.title,
@@ -84,7 +83,7 @@ class VerdictMetric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A gate that the data do not allow, and what would enable it."""
+    """A gate that the data do not allow, and what it needs."""
 
     key: str
     title: str
@@ -108,7 +107,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Understanding:
-    """What was read: `lines` say it in words, the rest as values."""
+    """The understanding of the data: `lines` in words, the rest as values."""
 
     lines: tuple[str, ...]
     start: str
@@ -152,10 +151,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Verdict:
-    """What the gates say of returns, trials and a benchmark.
+    """The verdict on returns, trials and a benchmark.
 
-    `outcome` is `fail` where a gate that blocks fails, `inconclusive` where one could not be judged or is missing, and
-    `pass` only where every gate that blocks passes. Gates that need a dossier are missing always, and do not count.
+    `outcome` is `fail` if a blocking gate fails, `inconclusive` if one could not be judged or is missing, and `pass`
+    only if every blocking gate passes. Gates that need a dossier are always missing and do not count.
     """
 
     outcome: str
@@ -178,7 +177,7 @@ class Verdict:
 
     @property
     def blocking(self) -> tuple[str, ...]:
-        """The keys of the gates that keep this from passing; missing ones are among them."""
+        """The keys of the gates that prevent a pass, including missing ones."""
         failed = (one.key for one in self.findings.values() if one.blocks and one.outcome != "pass")
         return (*failed, *(one.key for one in self.missing if one.is_blocking and not one.is_of_dossier))
 
@@ -192,8 +191,8 @@ class Verdict:
     @property
     def document(self) -> dict[str, Any]:
         """Everything as one document; gates and figures are those of `signoff check --json`."""
-        found = {"outcome": self.outcome, "passed": self.passed, "says": self.headline, **self._judged}
-        return {key: _finite(part) for key, part in found.items()}
+        parts = {"outcome": self.outcome, "passed": self.passed, "says": self.headline, **self._judged}
+        return {key: _finite(part) for key, part in parts.items()}
 
     @property
     def _judged(self) -> dict[str, Any]:
@@ -220,7 +219,7 @@ class Verdict:
         return json.dumps(self.document, indent=1, default=str, allow_nan=False)
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """One self-contained page with pictures, which is also written where a path is given."""
+        """One self-contained page with pictures, also written to `path` if given."""
         from signoff.rendering.verdict import verdict_page  # noqa: PLC0415 - pictures load slowly
 
         page = verdict_page(self.document, self.pictures)
@@ -234,11 +233,11 @@ class Verdict:
         """One picture by its name; `[one.name for one in verdict.pictures]` are all of them."""
         from signoff.rendering.pictures import svg  # noqa: PLC0415 - pictures load slowly
 
-        found = next((one for one in self.pictures if one.name == name), None)
-        if found is None:
+        chart = next((one for one in self.pictures if one.name == name), None)
+        if chart is None:
             raise KeyError(f"Expected one of {', '.join(one.name for one in self.pictures)}, found {name!r}.")
-        text = svg(found).decode()
-        return Picture(found.name, found.caption, text[text.index("<svg") :])
+        text = svg(chart).decode()
+        return Picture(chart.name, chart.caption, text[text.index("<svg") :])
 
     def to_frame(self) -> "pd.DataFrame":
         """The gates as a DataFrame of pandas, which is imported here and nowhere else."""
@@ -275,7 +274,7 @@ class Verdict:
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any part of a document
-    """The same with None for infinities and for what is no number: JSON has neither."""
+    """The same with None for infinities and NaN, which JSON lacks."""
     if isinstance(value, float):
         return value if isfinite(value) else None
     if isinstance(value, dict):
@@ -283,6 +282,6 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any part of a document
     return [_finite(part) for part in value] if isinstance(value, list) else value
 
 
-def frozen(found: dict[str, Any]) -> Mapping[str, Any]:
-    """A mapping that nobody changes."""
-    return MappingProxyType(found)
+def frozen(entries: dict[str, Any]) -> Mapping[str, Any]:
+    """A read-only mapping."""
+    return MappingProxyType(entries)

@@ -1,4 +1,4 @@
-"""Files and values in memory as labelled tables: which tool wrote a file is told from its content.
+"""Files and values in memory as labelled tables; the content of a file shows which tool wrote it.
 
 pandas is never imported: a Series or a frame is read through its own methods.
 """
@@ -29,12 +29,12 @@ NAUTILUS: Final = frozenset({"account_id", "total", "free", "locked"})
 VALUES: Final = "values"
 JSON: Final = ".json"
 _DATA: Final = re.compile(r"\s*(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|[-+−]?\d*[.,]?\d+(?:[eE][-+]?\d+)?%?)\s*")
-"""A name that is a date or a number: the first line of data in place of a header."""
+"""A column name that is a date or a number, so that the first line is data and not a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A table as it was given: its bytes where it is a file, and what wrote it where its content says so."""
+    """An input table, with the bytes of a file and the tool that wrote it, if known."""
 
     table: Labelled
     content: bytes = b""
@@ -70,15 +70,15 @@ def given_values(values: Any, name: str, options: Options, dates: Any = None) ->
     return Given(table=labelled_table(frame, name, options))
 
 
-def labelled_table(frame: pl.DataFrame, said: str, options: Options, notes: tuple[str, ...] = ()) -> Labelled:
-    """The table with its dates in front, wherever they stand in it."""
+def labelled_table(frame: pl.DataFrame, where: str, options: Options, notes: tuple[str, ...] = ()) -> Labelled:
+    """The table with its column of dates first."""
     if not frame.width or not frame.height:
-        raise BadInputError(f"{said}: expected rows of dates and returns, found none.")
-    return labelled_by_months(_dates_first(frame), said, notes, options.hints.dates)
+        raise BadInputError(f"{where}: expected rows of dates and returns, found none.")
+    return labelled_by_months(_dates_first(frame), where, notes, options.hints.dates)
 
 
 def _converted(path: Path, content: bytes, tool: str, options: Options) -> Given:
-    """What another tool wrote, as `signoff import` reads it."""
+    """Another tool's file, as `signoff import` reads it."""
     is_held = tool in {"nautilus", "trades"}
     request = ConversionRequest(
         format=tool,
@@ -93,32 +93,32 @@ def _converted(path: Path, content: bytes, tool: str, options: Options) -> Given
         capital=options.capital if tool == "trades" else None,
         calendar=options.calendar if tool == "trades" else None,
     )
-    found = convert(request)
-    return Given(table=Labelled(found.frame, str(path), found.notes), content=content, tool=tool)
+    table = convert(request)
+    return Given(table=Labelled(table.frame, str(path), table.notes), content=content, tool=tool)
 
 
 def _kind(path: Path, content: bytes) -> str:
-    """The suffix of what a file holds: of its content where that shows it, else its own, and a text's is a CSV's."""
+    """The suffix for a file's content: by content if that shows it, else its own; a text is CSV."""
     if (kind := suffix_by_content(content)) or content.lstrip()[:1] in {b"{", b"["}:
         return kind or JSON
     if path.suffix.lower() in TEXTS:
         return path.suffix.lower()
-    if (found := kind_of(content)) is not None:
-        raise BadInputError(f"{path}: expected a table of returns, found {found[0]}. {found[1]}.")
+    if (other := kind_of(content)) is not None:
+        raise BadInputError(f"{path}: expected a table of returns, found {other[0]}. {other[1]}.")
     if not is_text(content):
         raise BadInputError(f"{path}: expected a table of returns, found other content. Write it as CSV or Parquet.")
     return ".csv"
 
 
-def _with_header(content: bytes, width: int, said: str) -> bytes:
-    """A CSV without a header with one above it, in its own separator."""
-    text = csv_text(content, said)
+def _with_header(content: bytes, width: int, where: str) -> bytes:
+    """A CSV with an added header, in its own separator."""
+    text = csv_text(content, where)
     names = ["date", VALUES] if width == 2 else ["date", *(f"column {n}" for n in range(2, width + 1))]
     return text.separator.join(names).encode() + b"\n" + text.content
 
 
 def _dates_first(frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns with that of dates in front: named as such, else the first that holds dates."""
+    """The columns with dates first: the one named so, else the first with dates."""
     lowered = {name.strip().lower(): name for name in reversed(frame.columns)}
     label = next((lowered[name] for name in LABELS if name in lowered), None)
     if label is None and not _holds_dates(frame[:, 0]):
@@ -154,8 +154,8 @@ def _frame(values: Any, name: str, dates: Any) -> pl.DataFrame:  # noqa: ANN401 
 def _of_array(values: Any, name: str, dates: Any) -> pl.DataFrame:  # noqa: ANN401 - anything that numpy takes
     """An array of one column or of several; a masked value is no value."""
     try:
-        given = np.ma.asarray(values)
-        array = np.ma.filled(given.astype(np.float64), np.nan) if given.dtype.kind in "biufO" else np.zeros(())
+        masked = np.ma.asarray(values)
+        array = np.ma.filled(masked.astype(np.float64), np.nan) if masked.dtype.kind in "biufO" else np.zeros(())
     except (TypeError, ValueError):
         array = np.zeros(())
     if array.ndim not in {1, 2}:
@@ -174,8 +174,8 @@ def _of_mapping(values: Mapping[Any, Any], name: str, dates: Any) -> pl.DataFram
         raise BadInputError(f"{name}: expected rows of dates and returns, found none.")
     parts = list(values.values())
     if all(np.ndim(one) == 0 for one in parts):
-        found = pl.DataFrame({VALUES: pl.Series(parts, dtype=pl.Float64, strict=False)})
-        return _dated(found, list(values), name)
+        single = pl.DataFrame({VALUES: pl.Series(parts, dtype=pl.Float64, strict=False)})
+        return _dated(single, list(values), name)
     indexes = [_index(one, name) for one in parts if hasattr(one, "index") and not isinstance(one, Sequence)]
     if dates is None and len(indexes) == len(parts):
         if odd := [key for key, index in zip(values, indexes, strict=True) if not index.equals(indexes[0])]:
@@ -218,7 +218,7 @@ def _index(values: Any, name: str) -> pl.Series:  # noqa: ANN401 - whatever has 
 
 
 def _column(values: Any) -> pl.Series:  # noqa: ANN401 - a Series, an index, an array or a list
-    """One column as polars has it; times keep their zone."""
+    """One column for polars; times keep their zone."""
     if isinstance(values, pl.Series):
         return values
     zone = getattr(getattr(values, "dtype", None), "tz", None)

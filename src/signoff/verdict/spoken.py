@@ -1,7 +1,7 @@
-"""Messages that name what to say: as options of a command, or as arguments of a function.
+"""Messages in terms of a command's options or a function's arguments.
 
-Readers of evidence name keys of a dossier, and importers options of `signoff import`. Where no dossier and no import is
-at hand, each message names the option that settles it here.
+Readers of evidence name keys of a dossier, and importers name options of `signoff import`. Without a dossier or import,
+each message names the option of the verdict instead.
 """
 
 import re
@@ -11,15 +11,15 @@ from typing import Final
 
 
 class Face(Enum):
-    """Who is spoken to."""
+    """The reader of a message."""
 
     COMMAND = "command"
     FUNCTION = "function"
 
 
 _AS_OPTIONS: Final = tuple(
-    (re.compile(pattern), said)
-    for pattern, said in (
+    (re.compile(pattern), words)
+    for pattern, words in (
         (r" Nothing was written\.?", ""),
         (r"(\S*/)?dossier\.yaml: evidence\.", "evidence."),
         (r"Declare evidence\.frequency, evidence\.calendar and evidence\.rows_a_year in dossier\.yaml",
@@ -32,7 +32,7 @@ _AS_OPTIONS: Final = tuple(
         (r"write benchmark_lag: (-?\d+) under evidence of dossier\.yaml", r"say --benchmark-lag \1"),
         (r"evidence\.return_unit: (\w+)", r"--unit \1"),
         (r"evidence\.return_unit", "--unit"),
-        (r"evidence\.(\w+)", lambda found: f"--{found[1].replace('_', '-')}"),
+        (r"evidence\.(\w+)", lambda match: f"--{match[1].replace('_', '-')}"),
         (r" in the dossier as (--[\w-]+)", r" with \1"),
         (r" (?:in|of) (?:the )?dossier(?:\.yaml)?\b", ""),
         (r"the first 1 rows \((\S+) to \1\) lack a number", r"the first row (\1), which has no number"),
@@ -58,15 +58,15 @@ _FLAGS: Final = {
     "extreme": "extremes=",
 }
 _AS_ARGUMENTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
-    (_EXTREME, lambda found: f'extremes=["{found[1]}={found[2]}"]'),
-    (_SETTING, lambda found: f'{_argument(found[1])}="{found[2]}"'),
-    (_NUMBER, lambda found: f"{_argument(found[1])}={found[2]}"),
-    (_NAME, lambda found: _FLAGS.get(found[1], f"{_argument(found[1])}=")),
+    (_EXTREME, lambda match: f'extremes=["{match[1]}={match[2]}"]'),
+    (_SETTING, lambda match: f'{_argument(match[1])}="{match[2]}"'),
+    (_NUMBER, lambda match: f"{_argument(match[1])}={match[2]}"),
+    (_NAME, lambda match: _FLAGS.get(match[1], f"{_argument(match[1])}=")),
 )
 
 
 def spoken(text: str, face: Face) -> str:
-    """The message with the option, or the argument, that settles it."""
+    """The message with the option or argument of this interface."""
     for pattern, option in _AS_OPTIONS:
         text = pattern.sub(option, text)
     text = text.strip()

@@ -1,6 +1,6 @@
-"""From the files that people have to the tables of a dossier: read as `verdict` reads them, each with a note.
+"""From people's files to the tables of a dossier, read as `verdict` reads them, each with a note.
 
-What was said of the data is handed on as the dossier's declarations, so that `check` judges the same figures.
+The options become the dossier's declarations, so that `check` judges the same figures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ SAY: Final = f"Say which each is: --from {BACKTEST}=FILE, --from {TRIALS}=FILE, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The files to write beside a dossier, what was understood of them, and what the dossier declares of them."""
+    """The files to write beside a dossier, their understanding, and their declarations."""
 
     files: Mapping[str, bytes]
     understood: Understanding
@@ -44,40 +44,40 @@ class Start:
     notes: tuple[str, ...]
 
 
-def started(given: Sequence[str], options: Options) -> Start:
-    """Read the files as `verdict` reads them. What has to be asked raises BadInputError; nothing is written."""
+def started(texts: Sequence[str], options: Options) -> Start:
+    """Read the files as `verdict` reads them. Ambiguous data raise BadInputError; nothing is written."""
     try:
-        paths = recognised(given, options)
+        paths = recognised(texts, options)
         asked = Asked(returns=paths[BACKTEST], trials=paths.get(TRIALS), benchmark=paths.get(BENCHMARK))
-        found = read(asked, options, BUILT_IN)
+        data = read(asked, options, BUILT_IN)
     except SignoffError as error:
         raise said_as(error, Face.COMMAND) from error
-    own, left = _with_amounts(found.own, options)
-    files = _written(BACKTEST, own, paths, found)
-    if found.trials is not None:
-        files |= _written(TRIALS, found.trials.frame, paths, found)
-    said = understanding(found, Face.COMMAND)
-    return Start(files=files, understood=said, declared=_declared(options.declared), notes=(*said.notes, *left))
+    own, left = _with_amounts(data.own, options)
+    files = _written(BACKTEST, own, paths, data)
+    if data.trials is not None:
+        files |= _written(TRIALS, data.trials.frame, paths, data)
+    words = understanding(data, Face.COMMAND)
+    return Start(files=files, understood=words, declared=_declared(options.declared), notes=(*words.notes, *left))
 
 
-def recognised(given: Sequence[str], options: Options) -> dict[str, Path]:
-    """Which file is what: as somebody says (`trials=FILE`), else by its columns."""
-    found: dict[str, Path] = {}
-    for text in given:
+def recognised(texts: Sequence[str], options: Options) -> dict[str, Path]:
+    """The kind of each file: as named (`trials=FILE`), else by its columns."""
+    paths: dict[str, Path] = {}
+    for text in texts:
         name, _, rest = text.partition("=")
         path = Path(rest) if name in NAMES and rest else Path(text)
         if name not in NAMES or not rest:
             name = TRIALS if reads_as_trials(given_file(path, options)) else BACKTEST
-        if name in found:
-            raise BadInputError(f"Expected one file of the {name}, found {found[name]} and {path}. {SAY}.")
-        found[name] = path
-    if BACKTEST not in found:
-        kind, one = next(iter(found.items()))
+        if name in paths:
+            raise BadInputError(f"Expected one file of the {name}, found {paths[name]} and {path}. {SAY}.")
+        paths[name] = path
+    if BACKTEST not in paths:
+        kind, one = next(iter(paths.items()))
         raise BadInputError(
             f"Expected the returns to judge, found {one} alone, which reads as {kind}. Give the returns too; where "
             f"they are one of its columns say --from {BACKTEST}={one} --from {TRIALS}={one} --column NAME."
         )
-    return found
+    return paths
 
 
 def refuse_present(folder: Path, start: Start) -> None:
@@ -91,8 +91,8 @@ def refuse_present(folder: Path, start: Start) -> None:
 
 
 def _with_amounts(own: Understood, options: Options) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The returns with turnover and cost, where the file has them on the same days; else that they were left unread."""
-    table = given_file(Path(own.said), options).table
+    """The returns with turnover and cost if the file has them on the same days; else a note that they were not read."""
+    table = given_file(Path(own.source), options).table
     named = {plain(name): name for name in table.columns if plain(name) in AMOUNTS}
     if not named:
         return own.frame, ()
@@ -108,34 +108,34 @@ def _with_amounts(own: Understood, options: Options) -> tuple[pl.DataFrame, tupl
     return (joined, ()) if whole else (own.frame, (unread,))
 
 
-def _written(name: str, frame: pl.DataFrame, paths: Mapping[str, Path], found: ReadData) -> dict[str, bytes]:
-    """The table, and the note of where it came from."""
-    one = found.own if name == BACKTEST else found.trials
+def _written(name: str, frame: pl.DataFrame, paths: Mapping[str, Path], data: ReadData) -> dict[str, bytes]:
+    """The table, and the note of its source."""
+    one = data.own if name == BACKTEST else data.trials
     assert one is not None
     of_table = (BACKTEST, BENCHMARK) if name == BACKTEST else (TRIALS,)
     sources = {path: read_bytes(path) for key in of_table if (path := paths.get(key)) is not None}
-    said = {
+    note = {
         "format": "trades" if one.tool == "a list of trades" else "table",
         "tool": one.tool,
         "zone": one.zone,
         "unit": one.unit,
         "notes": [*one.notes, *one.dropped, *one.guessed],
     }
-    return with_note(name, frame, sources, said)
+    return with_note(name, frame, sources, note)
 
 
-def _declared(said: EvidenceDeclaration) -> dict[str, str]:
-    """What was said of the data, as values of the dossier's section `evidence`."""
+def _declared(answers: EvidenceDeclaration) -> dict[str, str]:
+    """The declarations as values of the dossier's section `evidence`."""
     values: dict[str, object] = {
-        "return_unit": None if said.return_unit is None else said.return_unit.value,
-        "frequency": None if said.frequency is None else said.frequency.value,
-        "rows_a_year": said.rows_a_year,
-        "calendar": said.calendar,
-        "zone": said.zone,
-        "risk_free_pct": said.risk_free_pct or None,
-        "benchmark_lag": said.benchmark_lag,
-        "never_traded": None if said.never_traded is None else {"trials": said.never_traded.trials},
-        "extreme_returns": [{"date": one.date, "value": one.value} for one in said.extreme_returns] or None,
+        "return_unit": None if answers.return_unit is None else answers.return_unit.value,
+        "frequency": None if answers.frequency is None else answers.frequency.value,
+        "rows_a_year": answers.rows_a_year,
+        "calendar": answers.calendar,
+        "zone": answers.zone,
+        "risk_free_pct": answers.risk_free_pct or None,
+        "benchmark_lag": answers.benchmark_lag,
+        "never_traded": None if answers.never_traded is None else {"trials": answers.never_traded.trials},
+        "extreme_returns": [{"date": one.date, "value": one.value} for one in answers.extreme_returns] or None,
     }
     return {key: _flow(value) for key, value in values.items() if value is not None}
 

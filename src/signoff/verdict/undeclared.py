@@ -1,6 +1,6 @@
-"""The dossier of somebody who has declared nothing: what the gates ask of one, and an empty text for everything else.
+"""A dossier without declarations: the fields that gates need, and empty values for everything else.
 
-Gates read a few declarations beside the evidence. Here these come from options, and no author answers for them.
+Gates read a few declarations beside the evidence. Here these come from options, without an author.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _EMPTY: Final[tuple[tuple[type, object], ...]] = (
 
 
 def undeclared(evidence: EvidenceDeclaration) -> Dossier:
-    """A dossier that declares what was said of the evidence, and nothing else."""
+    """A dossier with declarations on the evidence and nothing else."""
     empty: Dossier = _empty(Dossier)
     header = replace(empty.header, model=NAME, version="", previous_version=None)
     return replace(empty, header=header, evidence=evidence)
@@ -44,4 +44,4 @@ def _empty(kind: Any) -> Any:  # noqa: ANN401 - any type that a dossier has
     plain = get_origin(kind) or kind
     if issubclass(plain, Enum):
         return next(iter(plain))
-    return next(value for known, value in _EMPTY if issubclass(plain, known))
+    return next(value for base, value in _EMPTY if issubclass(plain, base))

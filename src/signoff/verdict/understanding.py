@@ -1,7 +1,7 @@
-"""From a labelled table to returns as fractions, and what was understood of it.
+"""From a labelled table to returns as fractions, with notes on what was understood.
 
-Most files show what they hold. Where a guess can only be wrong in a detail it is made, and said with the option that
-decides. Where it could be wrong by a factor (percent or fraction, returns or equity) the table is asked about.
+Most files show their content. A guess that can only be wrong in a detail is made and printed with the deciding option.
+If it could be wrong by a factor (percent or fraction, returns or equity), Signoff asks.
 """
 
 import re
@@ -46,7 +46,7 @@ _EQUITY: Final = re.compile(
 )
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 UNCLEAR_VOLATILITY: Final = 1.0
-"""The annual volatility of fractions from which percentages are as likely: those of 1% a year have it."""
+"""The annual volatility of fractions above which percentages are as likely, as of a record with 1% a year."""
 NO_PATH: Final = 1.0
 """Squared changes over squared deviations: 2 for independent values, far below 1 for a path."""
 A_PATH: Final = 0.2
@@ -58,13 +58,13 @@ MOST_NAMED: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Understood:
-    """Returns as fractions in columns beside `date`, and what was read, dropped and guessed on the way.
+    """Returns as fractions in columns beside `date`, with notes on what was read, dropped and guessed.
 
-    `columns` are those that were read; a benchmark that stands beside them is the column `benchmark`.
+    `columns` are those that were read; a benchmark in the same file is the column `benchmark`.
     """
 
     frame: pl.DataFrame
-    said: str
+    source: str
     content: bytes
     tool: str
     columns: tuple[str, ...]
@@ -82,69 +82,69 @@ class Understood:
         return tuple(name for name in self.frame.columns if name not in {DAY, BENCHMARK})
 
 
-def one_column(given: Given, options: Options) -> Understood:
+def one_column(source: Given, options: Options) -> Understood:
     """The returns of one strategy or of a benchmark."""
-    table, turned = _in_order(given.table)
-    if given.tool:
-        return _of_a_tool(given, table)
-    kept = _of_numbers(table)
-    name, beside = _chosen(table, kept, options)
+    table, turned = _in_order(source.table)
+    if source.tool:
+        return _of_a_tool(source, table)
+    names = _of_numbers(table)
+    name, beside = _chosen(table, names, options)
     has_benchmark = next(
-        (one for one in kept if one != name and _plain(one) in _BESIDE and "bench" in one.lower()), None
+        (one for one in names if one != name and _plain(one) in _BESIDE and "bench" in one.lower()), None
     )
-    found = _read(table, (name,), options, given)
-    found = replace(found, frame=found.frame.rename({name: RETURN}))
+    own = _read(table, (name,), options, source)
+    own = replace(own, frame=own.frame.rename({name: RETURN}))
     if has_benchmark is not None:
-        found = _with_benchmark(found, table, has_benchmark, options, given)
-    guessed = (f"the column {name}, of {len(kept)} (--column decides)",) if beside and options.column is None else ()
+        own = _with_benchmark(own, table, has_benchmark, options, source)
+    guessed = (f"the column {name}, of {len(names)} (--column decides)",) if beside and options.column is None else ()
     return replace(
-        found, guessed=(*guessed, *found.guessed), notes=(*turned, *found.notes), rows_given=given.table.frame.height
+        own, guessed=(*guessed, *own.guessed), notes=(*turned, *own.notes), rows_given=source.table.frame.height
     )
 
 
-def of_benchmark(given: Given, options: Options) -> Understood:
+def of_benchmark(source: Given, options: Options) -> Understood:
     """The returns of a benchmark, or those of its prices."""
-    table, _ = _in_order(given.table)
-    if given.tool:
-        return _of_a_tool(given, table)
+    table, _ = _in_order(source.table)
+    if source.tool:
+        return _of_a_tool(source, table)
     name, _ = _chosen(table, _of_numbers(table), replace(options, column=None), "Leave one of them in the file")
-    return _read(table, (name,), options, given, is_own=False)
+    return _read(table, (name,), options, source, is_own=False)
 
 
-def reads_as_trials(given: Given) -> bool:
-    """Whether a table holds a family of trials: columns of which none is named as the returns to judge."""
-    if given.tool:
+def reads_as_trials(source: Given) -> bool:
+    """Whether a table has a family of trials: several columns without one named as the returns."""
+    if source.tool:
         return False
-    table, _ = _in_order(_spread(given.table))
-    if table.frame is not given.table.frame and table.frame.width != given.table.frame.width:
+    table, _ = _in_order(_spread(source.table))
+    if table.frame is not source.table.frame and table.frame.width != source.table.frame.width:
         return True
-    kept = [name for name in _of_numbers(table) if _plain(name) not in _BESIDE and _plain(name) not in _FLOWS]
-    return len(kept) > 1 and not any(
-        sum(1 for name in kept if pattern.search(_plain(name))) == 1 for pattern in (_RETURNS, _EQUITY)
+    names = [name for name in _of_numbers(table) if _plain(name) not in _BESIDE and _plain(name) not in _FLOWS]
+    return len(names) > 1 and not any(
+        sum(1 for name in names if pattern.search(_plain(name))) == 1 for pattern in (_RETURNS, _EQUITY)
     )
 
 
-def many_columns(given: Given, options: Options) -> Understood:
-    """The returns of every trial, a column each; a long table of date, trial and return is spread out."""
-    table, turned = _in_order(_spread(given.table))
-    kept = tuple(name for name in _of_numbers(table) if _plain(name) not in _BESIDE)
-    if not kept:
+def many_columns(source: Given, options: Options) -> Understood:
+    """The returns of every trial, a column each; a long table of date, trial and return is pivoted."""
+    table, turned = _in_order(_spread(source.table))
+    names = tuple(name for name in _of_numbers(table) if _plain(name) not in _BESIDE)
+    if not names:
         raise table.refuse(f"expected one column of returns for each trial, found {_listed(table.columns)}.")
-    found = _read(table, kept, options, given, is_own=False)
-    return replace(found, notes=(*turned, *found.notes), rows_given=given.table.frame.height)
+    trials = _read(table, names, options, source, is_own=False)
+    return replace(trials, notes=(*turned, *trials.notes), rows_given=source.table.frame.height)
 
 
-def _of_a_tool(given: Given, table: Labelled) -> Understood:
-    """What an importer has read already, in the columns of a dossier's backtest."""
-    kept = [name for name in (RETURN, BENCHMARK) if name in table.columns]
+def _of_a_tool(source: Given, table: Labelled) -> Understood:
+    """An importer's table, in the columns of a dossier's backtest."""
+    columns = [name for name in (RETURN, BENCHMARK) if name in table.columns]
     names = {"lean": "LEAN's result", "zipline": "Zipline's result", "nautilus": "NautilusTrader's report"}
     return Understood(
-        frame=table.frame.select(DAY, *kept),
-        said=table.said,
-        content=given.content,
-        tool=names.get(given.tool, "a list of trades"),
+        frame=table.frame.select(DAY, *columns),
+        source=table.said,
+        content=source.content,
+        tool=names.get(source.tool, "a list of trades"),
         columns=(RETURN,),
-        is_equity=given.tool != "zipline",
+        is_equity=source.tool != "zipline",
         unit="fractions",
         rows_given=table.frame.height,
         dropped=tuple(note for note in table.notes if _is_of_dropped(note)),
@@ -153,7 +153,7 @@ def _of_a_tool(given: Given, table: Labelled) -> Understood:
 
 
 def _in_order(table: Labelled) -> tuple[Labelled, tuple[str, ...]]:
-    """The rows from the oldest on; a table that is newest first throughout is turned round."""
+    """The rows from the oldest on; a table that is newest first is reversed."""
     days = table.frame[DAY]
     if days.len() < 2 or not bool((days[1:] < days[:-1]).all()):
         return table, ()
@@ -163,7 +163,7 @@ def _in_order(table: Labelled) -> tuple[Labelled, tuple[str, ...]]:
 
 
 def _of_numbers(table: Labelled) -> tuple[str, ...]:
-    """The columns that hold numbers, or would but for a few cells."""
+    """The numeric columns, except for a few cells."""
     return tuple(name for name in table.columns if _is_of_numbers(table.frame[name]))
 
 
@@ -176,37 +176,37 @@ def _is_of_numbers(column: pl.Series) -> bool:
     return bool(filled.len()) and 2 * filled.cast(pl.Float64, strict=False).null_count() < filled.len()
 
 
-def _chosen(table: Labelled, kept: tuple[str, ...], options: Options, remedy: str = "") -> tuple[str, bool]:
-    """The column of returns or worths, and whether others could have been meant."""
+def _chosen(table: Labelled, numeric: tuple[str, ...], options: Options, remedy: str = "") -> tuple[str, bool]:
+    """The column of returns or equity, and whether others are possible."""
     if (asked := options.column) is not None:
         named = [name for name in table.columns if asked in {name, name.strip()}]
         named = named or [name for name in table.columns if _plain(name) == _plain(asked)]
         if len(named) != 1:
             raise table.refuse(f"expected the column {asked}, as --column says, found {_listed(table.columns)}.")
         return named[0], False
-    meant = [name for name in kept if _plain(name) not in _BESIDE and _plain(name) not in _FLOWS]
-    meant = meant or list(kept)
-    if not kept:
+    likely = [name for name in numeric if _plain(name) not in _BESIDE and _plain(name) not in _FLOWS]
+    likely = likely or list(numeric)
+    if not numeric:
         raise table.refuse(
             f"expected a column of returns or of an equity curve, found no column of numbers beside the dates "
             f"({_listed(table.columns)})."
         )
-    if len(meant) == 1:
-        return meant[0], False
+    if len(likely) == 1:
+        return likely[0], False
     for pattern in (_RETURNS, _EQUITY):
-        found = [name for name in meant if pattern.search(_plain(name))]
-        if len(found) == 1 and len(meant) <= MOST_NAMED:
-            return found[0], True
+        matching = [name for name in likely if pattern.search(_plain(name))]
+        if len(matching) == 1 and len(likely) <= MOST_NAMED:
+            return matching[0], True
     asks = remedy or (
         "Name the one to judge with --column; if all of them were tried, give the same file as --trials too"
     )
     raise table.refuse(
-        f"expected one column of returns, found {len(meant)}: {_listed(tuple(meant))}. {asks}.{_best(table, meant)}"
+        f"expected one column of returns, found {len(likely)}: {_listed(tuple(likely))}. {asks}.{_best(table, likely)}"
     )
 
 
 def _best(table: Labelled, names: list[str]) -> str:
-    """Which column would have been chosen for its ratio of mean to deviation."""
+    """A note on which column has the best ratio of mean to deviation."""
     ratios = {}
     for name in names:
         values = _filled(table.frame[name])
@@ -218,28 +218,28 @@ def _best(table: Labelled, names: list[str]) -> str:
 
 
 def _read(
-    table: Labelled, names: tuple[str, ...], options: Options, given: Given, *, is_own: bool = True
+    table: Labelled, names: tuple[str, ...], options: Options, source: Given, *, is_own: bool = True
 ) -> Understood:
-    """The columns as returns. What was said of the kind of the judged returns settles that of others where asked."""
+    """The columns as returns. The declared kind of the judged returns also settles that of others."""
     is_equity, guess = _kind(table, names, options, is_own=is_own)
     flows = [name for name in table.columns if name not in names and _plain(name) in _FLOWS] if is_equity else []
     part = Labelled(table.frame.select(DAY, *names, *flows), table.said, (), table.written)
     filled = without_head(part, *names) if _head(part, names) else part
-    found = _worths(filled, names, options) if is_equity else _returns(filled, names, options)
-    _refuse_still(found, names)
+    read = _worths(filled, names, options) if is_equity else _returns(filled, names, options)
+    _refuse_still(read, names)
     return Understood(
-        frame=found.frame,
-        said=table.said,
-        content=given.content,
+        frame=read.frame,
+        source=table.said,
+        content=source.content,
         tool="",
         columns=names,
         is_equity=is_equity,
         unit="changes of an equity curve" if is_equity else _unit_words(options),
         rows_given=table.frame.height,
         zone=_zone(table, options),
-        dropped=tuple(note for note in found.notes if _is_of_dropped(note)),
+        dropped=tuple(note for note in read.notes if _is_of_dropped(note)),
         guessed=guess,
-        notes=(*table.notes, *(note for note in found.notes if not _is_of_dropped(note))),
+        notes=(*table.notes, *(note for note in read.notes if not _is_of_dropped(note))),
     )
 
 
@@ -263,7 +263,7 @@ def _returns(table: Labelled, names: tuple[str, ...], options: Options) -> Label
     frame = table.frame.select(DAY, pl.col(names).cast(pl.Float64))
     whole = Labelled(frame, table.said, table.notes, table.written)
     refuse_repeats(whole, options.zone)
-    to_days(whole, options.zone)  # it refuses rows that are not in order
+    to_days(whole, options.zone)  # refuses rows out of order
     if options.unit == PERCENT:
         frame = frame.with_columns(pl.col(names) / 100)
         whole = Labelled(frame, whole.said, whole.notes, whole.written)
@@ -276,7 +276,7 @@ def _returns(table: Labelled, names: tuple[str, ...], options: Options) -> Label
 
 
 def _refuse_still(table: Labelled, names: tuple[str, ...]) -> None:
-    """Refuse one record in which nothing happens: there is nothing to judge."""
+    """Refuse a record that never moves."""
     if len(names) > 1:
         return
     values = table.frame[names[0]].to_numpy()
@@ -290,9 +290,9 @@ def _refuse_still(table: Labelled, names: tuple[str, ...]) -> None:
 
 
 def _head(table: Labelled, names: tuple[str, ...]) -> int:
-    """The rows before the first that has every number; refuses a cell below it that has none."""
-    found = table.frame.select(pl.col(names).cast(pl.Float64, strict=False).is_finite().fill_null(value=False))
-    filled = found.to_numpy()
+    """The number of rows before the first complete one; refuses a missing number after it."""
+    is_finite = table.frame.select(pl.col(names).cast(pl.Float64, strict=False).is_finite().fill_null(value=False))
+    filled = is_finite.to_numpy()
     whole = filled.all(axis=1)
     head = int(np.argmax(whole)) if whole.any() else 0
     wrong = np.argwhere(~filled[head:])
@@ -309,7 +309,7 @@ def _head(table: Labelled, names: tuple[str, ...]) -> int:
 def _kind(
     table: Labelled, names: tuple[str, ...], options: Options, *, is_own: bool = True
 ) -> tuple[bool, tuple[str, ...]]:
-    """Whether the columns hold worths, and the guess that this is."""
+    """Whether the columns are equity curves, and the guess behind that."""
     if is_own and options.equity is not None:
         return options.equity, ()
     kinds = {name: _looks_like(_filled(table.frame[name])) for name in names}
@@ -324,7 +324,7 @@ def _kind(
 
 
 def _question(kinds: Mapping[str, str]) -> str:
-    """What to ask about columns that look like this; empty where they are clear."""
+    """The question about ambiguous columns; empty if they are clear."""
     if odd := next((name for name, kind in kinds.items() if kind not in {"returns", "equity"}), None):
         return f"column {odd}: {_QUESTIONS[kinds[odd]]}"
     of_kind = {kind: name for name, kind in reversed(list(kinds.items()))}
@@ -372,12 +372,12 @@ def _path(values: Floats) -> float:
 
 def _filled(column: pl.Series) -> Floats:
     values = column.cast(pl.Float64, strict=False).drop_nulls().to_numpy()
-    found: Floats = values[np.isfinite(values)]
-    return found
+    finite: Floats = values[np.isfinite(values)]
+    return finite
 
 
 def _ask_for_unit(table: Labelled, names: tuple[str, ...]) -> None:
-    """Ask what 1 means where a name says percent, or the sizes do not say that it is all of the capital."""
+    """Ask for the unit if a name says percent, or sizes do not show that 1 is all of the capital."""
     for name in names:
         if (word := UNIT_WORD.search(name)) is not None:
             raise table.refuse(
@@ -394,22 +394,22 @@ def _ask_for_unit(table: Labelled, names: tuple[str, ...]) -> None:
     if annual < UNCLEAR_VOLATILITY and not below.any():
         return
     row, column = (int(place) for place in np.argwhere(below)[0]) if below.any() else _largest(values)
-    found = f"found {values[row, column]:g}"
+    example = f"found {values[row, column]:g}"
     where = f"{table.frame[DAY][row]}, column {names[column]}"
     if annual >= 100 * UNCLEAR_VOLATILITY:
         raise table.refuse(
-            f"{where}: expected returns such as 0.012, {found}. As percentages too these would have a volatility of "
+            f"{where}: expected returns such as 0.012, {example}. As percentages too these would have a volatility of "
             f"{annual:,.0f}% a year. Divide basis points by 10,000, and a profit in money by the capital that it was "
             "made with. If they are percentages all the same, say --unit percent."
         )
     raise table.refuse(
-        f"{where}: expected to know what 1 means, {found}. As fractions these returns have a volatility of about "
+        f"{where}: expected to know what 1 means, {example}. As fractions these returns have a volatility of about "
         f"{100 * annual:,.0f}% a year, as percentages of {annual:.2g}%. Say --unit fraction or --unit percent."
     )
 
 
 def _largest(values: Floats) -> tuple[int, int]:
-    """Where the largest value stands."""
+    """The place of the largest value."""
     row, column = divmod(int(np.argmax(np.abs(values))), values.shape[1])
     return row, column
 
@@ -424,55 +424,55 @@ def _unit_words(options: Options) -> str:
     return "percentages, divided by 100" if options.unit == PERCENT else FRACTIONS
 
 
-def _with_benchmark(found: Understood, table: Labelled, name: str, options: Options, given: Given) -> Understood:
-    """The returns with the benchmark that stands beside them in the same file."""
-    other = _read(table, (name,), options, given, is_own=False)
-    return joined(found, other, f"column {name}", options.zone)
+def _with_benchmark(returns: Understood, table: Labelled, name: str, options: Options, source: Given) -> Understood:
+    """The returns with the benchmark in the same file."""
+    other = _read(table, (name,), options, source, is_own=False)
+    return joined(returns, other, f"column {name}", options.zone)
 
 
-def joined(found: Understood, other: Understood, what: str, zone: str | None) -> Understood:
-    """The returns with those of a benchmark on the same days; one row at either end may have none."""
+def joined(returns: Understood, other: Understood, what: str, zone: str | None) -> Understood:
+    """The returns with a benchmark's on the same days; one row at either end may lack it."""
     benchmark = other.frame.select(DAY, pl.col(other.columns[0]).alias(BENCHMARK))
-    if benchmark[DAY].dtype != found.frame[DAY].dtype:
-        own, theirs = (_one_a_day(one, found.said, zone) for one in (found.frame, benchmark))
-        found, benchmark = replace(found, frame=own), theirs
-    frame = found.frame.drop(BENCHMARK, strict=False).join(benchmark, on=DAY, how="left", maintain_order="left")
+    if benchmark[DAY].dtype != returns.frame[DAY].dtype:
+        own, by_day = (_one_a_day(one, returns.source, zone) for one in (returns.frame, benchmark))
+        returns, benchmark = replace(returns, frame=own), by_day
+    frame = returns.frame.drop(BENCHMARK, strict=False).join(benchmark, on=DAY, how="left", maintain_order="left")
     lacks = frame[BENCHMARK].is_null()
     edge = frame[int(lacks[0]) : frame.height - int(lacks[-1] and frame.height > 1)]
     if edge[BENCHMARK].null_count():
         days = frame.filter(lacks)[DAY].cast(pl.Date)
         raise BadInputError(
-            f"{other.said}: expected a return of the benchmark on every day of {found.said}, found none on "
+            f"{other.source}: expected a return of the benchmark on every day of {returns.source}, found none on "
             f"{days.len():,} of {frame.height:,} days (first {days[0]}) in {what}. Give a benchmark of the same "
             "market, or leave it out."
         )
     gone = frame.height - edge.height
     dropped = (f"{gone} row{'s' * (gone > 1)} at the ends, for which {what} has no return",) if gone else ()
-    return replace(found, frame=edge, dropped=(*found.dropped, *dropped))
+    return replace(returns, frame=edge, dropped=(*returns.dropped, *dropped))
 
 
-def in_days(frame: pl.DataFrame, said: str, zone: str | None) -> pl.DataFrame:
-    """A table with the day of each row, as its own zone or the named one says."""
-    return to_days(Labelled(frame, said), zone).frame
+def in_days(frame: pl.DataFrame, where: str, zone: str | None) -> pl.DataFrame:
+    """A table with the day of each row, in its own zone or the named one."""
+    return to_days(Labelled(frame, where), zone).frame
 
 
-def _one_a_day(frame: pl.DataFrame, said: str, zone: str | None) -> pl.DataFrame:
-    """A table of whole days; one of times within days stands beside no table of days."""
-    days = in_days(frame, said, zone)
+def _one_a_day(frame: pl.DataFrame, where: str, zone: str | None) -> pl.DataFrame:
+    """A table of whole days; several rows a day are refused."""
+    days = in_days(frame, where, zone)
     if days[DAY].is_duplicated().any():
-        raise BadInputError(f"{said}: expected one return a day beside a benchmark of days, found several.")
+        raise BadInputError(f"{where}: expected one return a day beside a benchmark of days, found several.")
     return days
 
 
 def _spread(table: Labelled) -> Labelled:
     """A long table (date, name of the trial, return) as a wide one."""
     texts = [name for name in table.columns if not _is_of_numbers(table.frame[name])]
-    kept = _of_numbers(table)
-    if len(texts) != 1 or len(kept) != 1 or not table.frame[DAY].is_duplicated().any():
+    numeric = _of_numbers(table)
+    if len(texts) != 1 or len(numeric) != 1 or not table.frame[DAY].is_duplicated().any():
         return table
     if table.frame.select(DAY, texts[0]).is_duplicated().any():
         raise table.refuse(f"expected one return for each day and {texts[0]}, found several.")
-    wide = table.frame.pivot(texts[0], index=DAY, values=kept[0]).sort(DAY)
+    wide = table.frame.pivot(texts[0], index=DAY, values=numeric[0]).sort(DAY)
     return Labelled(wide, table.said, (*table.notes, f"a long table: each {texts[0]} is a trial"))
 
 
@@ -482,7 +482,7 @@ def _is_of_dropped(note: str) -> bool:
 
 
 def _zone(table: Labelled, options: Options) -> str:
-    """The zone of its times, where they have one or one was named."""
+    """The zone of its times, their own or the named one."""
     column = table.frame[DAY].dtype
     if options.zone is not None:
         return options.zone

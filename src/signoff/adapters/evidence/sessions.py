@@ -178,7 +178,7 @@ def _unclear(where: Path, unclear: Unclear) -> BadInputError:
         "for every session, with the return 0 where nothing was held."
     )
     return BadInputError(
-        f"{where}: expected dates that are daily, weekly, monthly, quarterly or yearly, found {unclear.found}. "
+        f"{where}: expected dates that are daily, weekly, monthly, quarterly or yearly, found {unclear.fault}. "
         f"{remedy} Nothing was written."
     )
 

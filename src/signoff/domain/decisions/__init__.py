@@ -1,7 +1,7 @@
-"""What may happen next: pure guards from records and a request to the events that follow, one module a subject.
+"""Decisions: pure functions from records and a request to the events that follow, one module a subject.
 
-Every refusal names its guard, what it found and what to do. Nothing here can refuse a kill or the rollback of a live
-release. A use case reads the records, asks here, and commits what follows.
+Every refusal names its guard, what was found and what to do. Nothing here can refuse a kill or the rollback of a live
+release. A use case reads the records, decides here, and commits the events.
 """
 
 from signoff.domain.decisions import (

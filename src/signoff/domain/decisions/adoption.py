@@ -1,4 +1,4 @@
-"""Recording a version that was live before Signoff came: what may be adopted, by whom."""
+"""Recording a version that was live before Signoff: which ones may be adopted, and by whom."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Adoption:
 
 
 def adopt(adoption: Adoption, released: Iterable[Deployment], roles: Iterable[Role]) -> None:
-    """Refuse a version whose name is none or whose model is on record, and a signature in a role that may not adopt."""
+    """Refuse an invalid name, a model that is on record, and a signature in a role that may not adopt."""
     for name in (adoption.model, adoption.version):
         if (objection := name_objection(name)) is not None:
             raise BadInputError(f"{name[:40]!r} cannot be adopted under this name: {objection}.")
@@ -37,7 +37,7 @@ def adopt(adoption: Adoption, released: Iterable[Deployment], roles: Iterable[Ro
 
 
 def by_enough(adoption: Adoption, people: Collection[str]) -> None:
-    """Refuse fewer people than an override takes; `people` are as they were given, one each signature."""
+    """Refuse fewer people than an override takes; `people` has one name for each signature."""
     needed = adoption.policy.approvals.override_persons
     if len(set(people)) < needed:
         raise RefusedError(f"Adopting a live version takes {needed} different people, found {len(people)}.")

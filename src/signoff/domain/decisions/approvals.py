@@ -1,4 +1,4 @@
-"""Who may sign what of a release: the override, the approval, the rejection, and that a condition is met."""
+"""Who may sign what for a release: override, approval, rejection, and the clearing of a condition."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,7 +17,7 @@ from signoff.domain.rollback_drill import Rehearsal, objections
 
 
 def sign_override(state: Deployment, signature: Signature, now: datetime) -> tuple[AnyEvent, ...]:
-    """A person takes responsibility for the blocking gates; the signature is over the validated package."""
+    """A person overrides the blocking gates by a signature over the validated package."""
     in_state(state, State.VALIDATED, action="override")
     if not state.blocking:
         raise GuardError("nothing_to_override", "no gate blocks this release; ask for approval instead.")
@@ -30,7 +30,7 @@ def sign_override(state: Deployment, signature: Signature, now: datetime) -> tup
 
 
 def rehearsal_objections(state: Deployment, rehearsal: Rehearsal | None, now: datetime) -> tuple[str, ...]:
-    """What keeps the last rehearsal from standing for this release at this time."""
+    """Why the last rehearsal does not count for this release at this time."""
     return objections(rehearsal, state.policy, state.previous_version, now.date())
 
 
@@ -39,7 +39,7 @@ def request_approval(
 ) -> tuple[AnyEvent, ...]:
     """Issue the memo for signature; blocked gates need their override first, and the rollback its rehearsal.
 
-    The memo prints the rehearsal's times, so that people sign them; hence it is asked for before the first signature.
+    The memo prints the rehearsal's times and people sign them, so the rehearsal comes before the first signature.
     """
     in_state(state, State.VALIDATED, action="submit for approval")
     if not state.is_free_at(now):
@@ -79,7 +79,7 @@ def approve(
 
 
 def reject(state: Deployment, signature: Signature) -> tuple[AnyEvent, ...]:
-    """One rejection by a role that is asked ends the release; it sticks."""
+    """One rejection by a required role ends the release."""
     if state.state not in {State.VALIDATED, State.AWAITING_APPROVAL, State.APPROVED}:
         raise GuardError("state", f"the release is {state.state.value}; only one before its rollout can be rejected.")
     if signature.role not in state.policy.approvals.required:
@@ -90,15 +90,15 @@ def reject(state: Deployment, signature: Signature) -> tuple[AnyEvent, ...]:
 
 
 def meet_condition(state: Deployment, role: Role, condition: str, person: str, note: str) -> tuple[AnyEvent, ...]:
-    """The person who set a condition says that it is met."""
+    """The person who set a condition clears it."""
     if state.state not in SIGNED | LIVE:
         raise GuardError(
             "state", f"the release is {state.state.value}; conditions are met of one that is signed, or live."
         )
     setter = next((s for s in state.approvals if s.role is role and condition in s.conditions), None)
     if setter is None or all(c.text != condition or c.role is not role for c in state.open_conditions):
-        found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions) or "none"
-        raise GuardError("conditions", f"no open condition {condition!r} of {role.value}; open are: {found}.")
+        open_ones = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions) or "none"
+        raise GuardError("conditions", f"no open condition {condition!r} of {role.value}; open are: {open_ones}.")
     if setter.person != person:
         raise GuardError("conditions", f"only {setter.person}, who set this condition, can say that it is met.")
     return (e.ConditionMet(role=role, condition=condition, person=person, note=note),)
@@ -114,19 +114,19 @@ def overriding_role(state: Deployment, role: Role) -> None:
 
 
 def independent(state: Deployment, person: Person) -> None:
-    """Refuse whoever the release is barred to under any of their names, those declared since included."""
+    """Refuse a person who is barred under any of their names, including names declared since."""
     if (against := objection(person.known_as, state.barred, state.grounds)) is not None:
         raise GuardError("independence", f"{person.name} {against}, and may not sign for this release.")
 
 
 def stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
-    """Whether this person said exactly this before, over the same bytes, and it has not expired by now."""
-    said = attrgetter("person", "role", "verdict", "subject", "conditions", "reason")
-    return any(known.expires_at > signature.signed_at and said(known) == said(signature) for known in earlier)
+    """Whether this person signed exactly this before, over the same bytes, and it has not expired."""
+    words = attrgetter("person", "role", "verdict", "subject", "conditions", "reason")
+    return any(other.expires_at > signature.signed_at and words(other) == words(signature) for other in earlier)
 
 
 def too_weak(policy: Policy, signature: Signature) -> str | None:
-    """Why a signature does not count for the way in which it was made; None when it does."""
+    """Why the tier of a signature is too weak; None if it is not."""
     needed = policy.approvals.tier_for(signature.role)
     if signature.tier.reaches(needed):
         return None
@@ -137,11 +137,11 @@ def too_weak(policy: Policy, signature: Signature) -> str | None:
 
 
 def _rehearsed(state: Deployment, rehearsal: Rehearsal | None, now: datetime) -> None:
-    if found := rehearsal_objections(state, rehearsal, now):
+    if faults := rehearsal_objections(state, rehearsal, now):
         raise GuardError(
             "rehearsal",
-            f"no rollback rehearsal stands for this release: {'; '.join(found)}. Run `signoff rehearse {state.model}`, "
-            "then submit again.",
+            f"no rollback rehearsal counts for this release: {'; '.join(faults)}. Run "
+            f"`signoff rehearse {state.model}`, then submit again.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What several decisions ask: the state of the release, its signed files, and whether approvals still stand."""
+"""Guards that several decisions share: the state of the release, its signed files, and valid approvals."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +12,14 @@ OTHER_BYTES: Final = "artifacts"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What the signed files look like now: the manifest's digest and which paths differ from it."""
+    """The present signed files: the manifest's digest and the paths that differ from it."""
 
     manifest: str
     changed: tuple[str, ...]
 
 
 def refuse_changed(package: Package) -> NoReturn:
-    """Refuse a request whose files are not the ones that were signed."""
+    """Refuse a request whose files are not the signed ones."""
     changed = ", ".join(package.changed) or "manifest.json"
     raise GuardError(
         "bytes", f"the files changed since they were submitted ({changed}); every approval is void. Submit again."
@@ -42,13 +42,13 @@ def expired(state: Deployment, now: datetime) -> str | None:
     return next((s.person for s in state.approvals if not approval_is_valid(s, state.manifest, now)), None)
 
 
-def as_approved(state: Deployment, found: str | None, *, has_registry: bool) -> None:
-    """Refuse to go on with a release whose registered version is not, byte for byte, the one that was approved."""
+def as_approved(state: Deployment, difference: str | None, *, has_registry: bool) -> None:
+    """Refuse a release whose registered version is not, byte for byte, the approved one."""
     if state.bound is not None and not has_registry:
         raise GuardError(
             OTHER_BYTES,
             f"v{state.version} was approved as {state.bound.words}, and no model registry is connected to compare its "
             "bytes with. Give --registry.",
         )
-    if found is not None:
-        raise GuardError(OTHER_BYTES, found)
+    if difference is not None:
+        raise GuardError(OTHER_BYTES, difference)

@@ -1,4 +1,4 @@
-"""Who arms a killed model again, and when. Nothing here is asked before a kill."""
+"""Who re-arms a killed model, and when. A kill asks nothing of this module."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,7 +15,7 @@ from signoff.domain.policy import Role
 
 
 def standing(latch: KillSwitchState, people: People, now: datetime) -> tuple[Signature, ...]:
-    """The signatures for arming that still count: not expired, by people who hold their role and key today."""
+    """The signatures for arming that still count: not expired, by people who still have their role and key."""
     return tuple(
         s
         for s in latch.rearm_signatures
@@ -29,7 +29,7 @@ def standing(latch: KillSwitchState, people: People, now: datetime) -> tuple[Sig
 def rearm(
     model: str, latch: KillSwitchState | None, *, person: str, people: People, now: datetime, is_ordered: bool
 ) -> KillSwitchState:
-    """The latch that this person signs to lift; `is_ordered` where a kill is not in the ledger yet."""
+    """The kill switch that this person signs to re-arm; `is_ordered` if a kill is not in the ledger yet."""
     if is_ordered:
         raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
     if latch is None or not latch.is_latched:
@@ -44,26 +44,26 @@ def rearm(
 
 
 def reentering(model: str, released: Iterable[Deployment]) -> tuple[Deployment, ...]:
-    """What re-enters at shadow. What a rollback would bring back after the arming never would, so it ends first."""
-    known = tuple(released)
-    if (leaving := next((d for d in known if d.state in RETREATING), None)) is not None:
+    """Live releases that re-enter shadow. A running rollback must finish first."""
+    releases = tuple(released)
+    if (leaving := next((d for d in releases if d.state in RETREATING), None)) is not None:
         raise RefusedError(
             f"{leaving.id} is {leaving.state.value}; what it brings back would trade and never re-enter at shadow. "
             f"Finish it with `signoff rollout rollback {leaving.id}`, then arm {model} again."
         )
-    return tuple(d for d in known if d.state in LIVE)
+    return tuple(d for d in releases if d.state in LIVE)
 
 
-def refuse_unknown_desk(desk: str, known: Iterable[str]) -> NoReturn:
-    """Say that a kill of a desk stopped nobody, for no release names the desk."""
+def refuse_unknown_desk(desk: str, desks: Iterable[str]) -> NoReturn:
+    """Report that a kill of a desk stopped no model, since no release names the desk."""
     raise NotFoundError(
         f"Expected a desk that a release names in its dossier, found {desk!r}; nothing was stopped. Known are "
-        f"{', '.join(sorted(known)) or 'none yet'}. `signoff kill --all` stops every model."
+        f"{', '.join(sorted(desks)) or 'none yet'}. `signoff kill --all` stops every model."
     )
 
 
 def signed_in_a_role_that_arms(role: Role) -> None:
-    """Refuse a signature in a role whose duty does not arm: a person may hold that duty beside it."""
+    """Refuse a signature in a role whose access role does not arm, even if the person has such an access role."""
     if Permission.REARM not in MATRIX[DUTY_OF[role]]:
-        armed = ", ".join(known.value for known in DUTY_OF if Permission.REARM in MATRIX[DUTY_OF[known]])
+        armed = ", ".join(able.value for able in DUTY_OF if Permission.REARM in MATRIX[DUTY_OF[able]])
         raise RefusedError(f"To arm a model again takes a signature as one of {armed}; found {role.value}.")

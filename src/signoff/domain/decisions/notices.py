@@ -1,4 +1,4 @@
-"""The notices of section 9: when they are due, what they keep from starting, and who says what is done."""
+"""The notices of section 9: when they are due, how they delay the start, and who marks items done."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -10,7 +10,7 @@ from signoff.domain.policy import CertifiedSentence
 
 
 def notices_due(state: Deployment) -> datetime | None:
-    """When the notices of T-24h are due: so many hours before the deployment date begins, UTC; None without a date."""
+    """When the notices of T-24h are due: so many hours before the deployment date, UTC; None without a date."""
     if state.deployment_date is None:
         return None
     begins = datetime.combine(state.deployment_date, time(), UTC)
@@ -18,17 +18,17 @@ def notices_due(state: Deployment) -> datetime | None:
 
 
 def notice_objections(state: Deployment, now: datetime) -> tuple[str, ...]:
-    """What keeps the notices of T-24h from letting the start through; empty where the policy accepts their lack."""
+    """Why the notices of T-24h delay the start; empty if the policy accepts their lack."""
     sign_off, undertakings = state.policy.sign_off, state.undertakings
     if undertakings is None or CertifiedSentence.STAKEHOLDERS in sign_off.accepted_not_evidenced:
         return ()
-    told = {one.item: one.at for one in state.told}
-    if missing := [item for item in undertakings.communication.before if item not in told]:
+    taken_at = {one.item: one.at for one in state.told}
+    if missing := [item for item in undertakings.communication.before if item not in taken_at]:
         return (
-            f"nobody took these notices of T-24h: {', '.join(missing)}. A worker sends them to the webhook; a person "
-            f"who told people says so with `signoff done {state.id} ITEM`",
+            f"these notices of T-24h have no receipt: {', '.join(missing)}. A worker sends them to the webhook; a "
+            f"person who told people says so with `signoff done {state.id} ITEM`",
         )
-    last = max(told[item] for item in undertakings.communication.before)
+    last = max(taken_at[item] for item in undertakings.communication.before)
     free = last + timedelta(hours=sign_off.notice_hours)
     if now >= free:
         return ()
@@ -39,7 +39,7 @@ def notice_objections(state: Deployment, now: datetime) -> tuple[str, ...]:
 
 
 def retry(identity: str, *, is_queued: bool) -> None:
-    """Refuse to try a notice again that is not there, or was sent."""
+    """Refuse to retry a notice that is unknown or was sent."""
     if not is_queued:
         raise NotFoundError(
             f"Expected the id of a notice that was not sent yet, found {identity!r}; nothing was changed. "
@@ -48,19 +48,13 @@ def retry(identity: str, *, is_queued: bool) -> None:
 
 
 def mark_done(state: Deployment, item: str, person: str, note: str) -> tuple[AnyEvent, ...]:
-    """A person says that they did what section 9 announces; once for each item and person."""
+    """A person marks an item of section 9 as done, once for each item and person."""
     if state.undertakings is None:
         raise GuardError("item", f"{state.id} was adopted, and announces nothing.")
     declared = state.undertakings.communication
-    known = (
-        *declared.before,
-        *declared.at_deployment,
-        *declared.after,
-        *declared.documents,
-        *declared.training,
-    )
-    if item not in known:
-        raise GuardError("item", f"expected an item of section 9, found {item!r}; there are: {'; '.join(known)}.")
-    if known.count(item) > 1:
-        raise GuardError("item", f"{item!r} names {known.count(item)} items of section 9; give each a name of its own.")
+    items = (*declared.before, *declared.at_deployment, *declared.after, *declared.documents, *declared.training)
+    if item not in items:
+        raise GuardError("item", f"expected an item of section 9, found {item!r}; there are: {'; '.join(items)}.")
+    if items.count(item) > 1:
+        raise GuardError("item", f"{item!r} names {items.count(item)} items of section 9; give each a name of its own.")
     return (e.ItemDone(item=item, person=person, note=note),)

@@ -1,4 +1,4 @@
-"""Sessions of a live release: what is recorded of one, and which one was not held."""
+"""Sessions of a live release: what is recorded, and which were not held."""
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -15,10 +15,10 @@ AUTOMATIC: Final = (PauseReason.INCONCLUSIVE, PauseReason.NO_DATA)
 
 
 def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
-    """A day of monitoring; inconclusive days pause the clock until a conclusive one follows, and then cut capital.
+    """A day of monitoring; inconclusive days pause the phase clock until a conclusive one, and in the end cut capital.
 
-    A day is recorded once. One that was looked at before its data came is recorded again when they make it conclusive,
-    or when a trigger holds; one that was declared as not held, as soon as it has data.
+    A day is recorded once. A day observed before its data came is recorded again if they make it conclusive or a
+    trigger holds; a day declared not held is recorded once it has data.
     """
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one is observed.")
@@ -43,7 +43,7 @@ def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
 def declare_not_held(
     state: Deployment, session: date, reason: str, *, has_data: bool, today: date
 ) -> tuple[AnyEvent, ...]:
-    """One person says that the venue did not hold a session; data that come all the same are judged."""
+    """A person declares that the venue did not hold a session; data that come nevertheless are judged."""
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; sessions are declared for a live one alone.")
     if not reason.strip():
@@ -58,22 +58,22 @@ def declare_not_held(
         return ()
     last = state.last_session
     if last is not None and session <= last and session not in state.unjudged:
-        found = ", ".join(map(str, state.unjudged)) or "none"
+        unjudged = ", ".join(map(str, state.unjudged)) or "none"
         raise GuardError(
-            "session", f"{session} is no session without conclusive data up to {last}; those are: {found}."
+            "session", f"{session} is no session without conclusive data up to {last}; those are: {unjudged}."
         )
     return (e.SessionNotHeld(session=session, reason=reason),)
 
 
 def _better_informed(state: Deployment, observed: e.Observed) -> None:
-    """Refuse a second look at a session that was judged, or that still shows nothing to act on."""
+    """Refuse to observe a session again that was judged, or that is still inconclusive."""
     day = observed.session
     if day not in state.unjudged and day not in state.not_held:
         raise GuardError("session", f"session {day} was observed already; last is {state.last_session}.")
-    was_held = day in state.not_held and observed.counts  # data tell otherwise, whatever they are worth
+    was_held = day in state.not_held and observed.counts  # data contradict the declaration, however poor they are
     if not observed.is_heard and not observed.fired and not was_held:
-        found = "; ".join(observed.concerns or ())
-        raise GuardError("session", f"session {day} was looked at already and is still inconclusive: {found}.")
+        concerns = "; ".join(observed.concerns or ())
+        raise GuardError("session", f"session {day} was looked at already and is still inconclusive: {concerns}.")
 
 
 def live_since(state: Deployment) -> date:
@@ -86,9 +86,9 @@ def live_since(state: Deployment) -> date:
 
 
 def closed(state: Deployment, session: date, *, first: date | None, close: datetime | None, now: datetime) -> None:
-    """Refuse to record a session that is not over: what comes after would never be seen.
+    """Refuse to record a session that is not over, since later data would be missed.
 
-    `first` is the first day to be observed where none was yet. `close` is None on a day without a session.
+    `first` is the first day to observe, if there was none yet. `close` is None on a day without a session.
     """
     if close is None:
         raise RefusedError(
@@ -102,25 +102,25 @@ def closed(state: Deployment, session: date, *, first: date | None, close: datet
         )
     if close > now:
         raise RefusedError(
-            f"Expected a session that has closed by {_said(now)} to observe for {state.model}, found {session}, "
-            f"which closes at {_said(close)}: once it was observed, none before it can be. Observe it then, or "
+            f"Expected a session that has closed by {_time(now)} to observe for {state.model}, found {session}, "
+            f"which closes at {_time(close)}: once it was observed, none before it can be. Observe it then, or "
             "leave --session out for an interim look."
         )
 
 
 def refuse_without_session(state: Deployment, coming: date | None, close: datetime | None, now: datetime) -> NoReturn:
-    """Refuse to observe where no session has closed; `coming` is the next one, where the calendar reaches that far."""
+    """Refuse to observe before a session has closed; `coming` is the next one, if the calendar reaches that far."""
     again = "Observe again when the next session has closed."
     if coming is not None and close is not None:
-        again = f"The next session is {coming}; observe again after its close at {_said(close)}."
+        again = f"The next session is {coming}; observe again after its close at {_time(close)}."
     raise NotFoundError(
         f"Expected a session after {state.last_session or live_since(state) - timedelta(days=1)} to observe for "
-        f"{state.model}, found none that has closed by {_said(now)}. {again}"
+        f"{state.model}, found none that has closed by {_time(now)}. {again}"
     )
 
 
 def targets_of(state: Deployment) -> Commitments:
-    """What a release is reviewed against."""
+    """The targets of a release's review."""
     if state.undertakings is None:
         raise RefusedError(f"{state.id} was adopted and has no targets to be reviewed against.")
     return state.undertakings
@@ -132,5 +132,5 @@ def was_lived(state: Deployment, *, has_sessions: bool) -> None:
         raise RefusedError(f"{state.id} has no observed session yet; run `signoff observe {state.id}` first.")
 
 
-def _said(at: datetime) -> str:
+def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Who is enrolled, granted, bound and let in: what no second person could make right is refused."""
+"""Enrolment, access roles, identities and invitations: changes that a second person's consent could not make valid."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -11,16 +11,16 @@ from signoff.domain.policy import Role
 
 
 def takes_effect(people: People, change: Enrolment) -> None:
-    """Refuse what no second person could make right."""
-    known = people.by_name.get(change.name)
+    """Refuse a change that a second person's consent could not make valid."""
+    person = people.by_name.get(change.name)
     match change:
         case PersonEnrolled():
-            compatible({*(known.granted if known else ()), *(DUTY_OF[role] for role in change.roles)})
+            compatible({*(person.granted if person else ()), *(DUTY_OF[role] for role in change.roles)})
             for other in people.by_name.values():
                 if other.name != change.name:
                     _is_not(other, change)
         case DutiesGranted():
-            compatible((known.duties if known else frozenset()) | set(change.duties))
+            compatible((person.duties if person else frozenset()) | set(change.duties))
         case SubjectBound():
             people.named(change.name)
             bound = people.bound_to(change.issuer, change.subject)
@@ -43,29 +43,29 @@ def _is_not(other: Person, change: PersonEnrolled) -> None:
         )
 
 
-def takes_a_place(known: Person | None, key_id: str) -> bool:
+def takes_a_place(person: Person | None, key_id: str) -> bool:
     """Whether this person has another key in use."""
-    return known is not None and bool(known.key_id) and known.key_id != key_id
+    return person is not None and bool(person.key_id) and person.key_id != key_id
 
 
 def is_meant_to_replace(
-    known: Person | None, change: PersonEnrolled, in_use_since: Callable[[Person], datetime | None]
+    person: Person | None, change: PersonEnrolled, in_use_since: Callable[[Person], datetime | None]
 ) -> None:
     """Refuse another key than the one in use, unless the change says that it replaces it."""
-    if known is None or change.replaces_key or not takes_a_place(known, change.key_id):
+    if person is None or change.replaces_key or not takes_a_place(person, change.key_id):
         return
-    since = in_use_since(known)
+    since = in_use_since(person)
     in_use = "" if since is None else f" since {since:%Y-%m-%d %H:%M} UTC"
-    found = f"the key {change.key_id[:16]}…" if change.key_id else "no key"
+    new_key = f"the key {change.key_id[:16]}…" if change.key_id else "no key"
     raise RefusedError(
-        f"Expected the key {known.key_id[:16]}… of {change.name}, which is in use{in_use}, found {found}. "
+        f"Expected the key {person.key_id[:16]}… of {change.name}, which is in use{in_use}, found {new_key}. "
         "`signoff people add` without a key keeps it. With --replace-key it replaces it, and every signature made with "
         "the new key is then marked."
     )
 
 
 def is_a_key(change: PersonEnrolled, own_id: str | None) -> None:
-    """Refuse a public key that is none, or whose id is not the one given; who signs with an authenticator has none."""
+    """Refuse an invalid public key, or one with another id; a person with an authenticator has no key."""
     if not change.key_id and not change.public_key:
         return
     if own_id != change.key_id or len(change.public_key) != 64:
@@ -84,7 +84,7 @@ def open_proposal(people: People, identity: str, now: datetime) -> Proposal:
 
 
 def confirm(people: People, proposal: Proposal, actor: str) -> None:
-    """Refuse a confirmation by the one who proposed the change, or by the one it is about."""
+    """Refuse a confirmation by the proposer, or by the person whom the change is about."""
     if actor == proposal.proposed_by:
         raise RefusedError(f"{actor} proposed this; it takes a second person to confirm it.")
     if actor == proposal.change.name:
@@ -93,19 +93,19 @@ def confirm(people: People, proposal: Proposal, actor: str) -> None:
 
 
 def withdraw(person: Person, powers: frozenset[AccessRole | Role], reason: str) -> DutiesWithdrawn:
-    """Take from a person what they hold of these duties and roles."""
+    """Withdraw from a person those of these access roles and roles that they have."""
     roles = tuple(role for role in person.roles if role in powers)
     duties = tuple(duty for duty in person.granted if duty in powers)
     if not roles and not duties:
-        held = ", ".join([*(r.value for r in person.roles), *(d.value for d in person.granted)]) or "nothing"
-        raise NotFoundError(f"{person.name} holds none of these; they hold: {held}.")
+        powers_held = ", ".join([*(r.value for r in person.roles), *(d.value for d in person.granted)]) or "nothing"
+        raise NotFoundError(f"{person.name} holds none of these; they hold: {powers_held}.")
     return DutiesWithdrawn(name=person.name, duties=duties, roles=roles, reason=reason)
 
 
 def unbind(people: People, issuer: str, subject: str) -> None:
-    """Refuse to unbind an identity that is nobody's."""
+    """Refuse to unbind an identity that is not bound."""
     if people.bound_to(issuer, subject) is None:
-        raise NotFoundError(f"Nobody is bound to {subject} at {issuer}; `signoff accounts list` shows who is.")
+        raise NotFoundError(f"No person is bound to {subject} at {issuer}; `signoff accounts list` shows who is.")
 
 
 def invite(people: People, granted: DutiesGranted) -> None:
@@ -118,19 +118,19 @@ def invite(people: People, granted: DutiesGranted) -> None:
     takes_effect(people, granted)
 
 
-def invited(people: People, known: Iterable[Bootstrap], now: datetime) -> Bootstrap:
-    """The invitation by which somebody comes in: unused, not over, and needed."""
-    found = next((b for b in known if not b.is_used and b.expires_at > now), None)
-    if found is None or people.has_bound_administrator:
+def invited(people: People, bootstraps: Iterable[Bootstrap], now: datetime) -> Bootstrap:
+    """The valid invitation: unused, not expired, and needed."""
+    invitation = next((b for b in bootstraps if not b.is_used and b.expires_at > now), None)
+    if invitation is None or people.has_bound_administrator:
         raise RefusedError(
             "This bootstrap link was used, is over, or is not needed any more. The owner of the installation makes "
             "another with `signoff accounts bootstrap NAME`."
         )
-    return found
+    return invitation
 
 
 def come_in(people: People, bound: SubjectBound, granted: DutiesGranted) -> tuple[SubjectBound, ...]:
-    """How the invited administrator is bound; nothing where they are already."""
+    """The event that binds the invited administrator, if they are not bound yet."""
     takes_effect(people, granted)
     holder = people.bound_to(bound.issuer, bound.subject)
     if holder is not None and holder != bound.name:

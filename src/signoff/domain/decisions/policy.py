@@ -1,4 +1,4 @@
-"""How two people change the installation's policy: what may be proposed, and who may confirm it."""
+"""Changes of the installation's policy by two people: what may be proposed, and who may confirm it."""
 
 from datetime import datetime
 from typing import NoReturn
@@ -14,14 +14,14 @@ from signoff.domain.policy import Policy, Role
 
 
 def signed_in_a_role_that(role: Role, verb: Permission) -> None:
-    """Refuse a signature in a role that may not change the policy; the same person may hold another role that may."""
+    """Refuse a signature in a role that may not change the policy, even if the person has another role that may."""
     if not may_sign(role, verb):
-        able = ", ".join(known.value for known in DUTY_OF if verb in MATRIX[DUTY_OF[known]])
+        able = ", ".join(other.value for other in DUTY_OF if verb in MATRIX[DUTY_OF[other]])
         raise RefusedError(f"The policy is changed by two of {able}; found {role.value}. Sign in one of these roles.")
 
 
 def propose(state: InstallationPolicy, present: Policy | None, policy: Policy, role: Role) -> None:
-    """Refuse a proposal of what is in force already; `present` is the confirmed policy."""
+    """Refuse a proposal of the policy in force; `present` is the confirmed policy."""
     signed_in_a_role_that(role, Permission.PROPOSE_POLICY)
     if present is not None and not differences(present, policy):
         raise RefusedError(
@@ -31,11 +31,11 @@ def propose(state: InstallationPolicy, present: Policy | None, policy: Policy, r
 
 
 def is_new(state: InstallationPolicy, identity: str, now: datetime) -> None:
-    """Refuse to propose what waits for a second person already."""
-    for known in state.open_at(now):
-        if known.id == identity:
+    """Refuse a proposal that is already open."""
+    for waiting in state.open_at(now):
+        if waiting.id == identity:
             raise RefusedError(
-                f"{known.proposed_by} proposed this very policy already, as {identity}. Another person confirms "
+                f"{waiting.proposed_by} proposed this very policy already, as {identity}. Another person confirms "
                 f"it: signoff policy confirm {identity}"
             )
 
@@ -43,23 +43,23 @@ def is_new(state: InstallationPolicy, identity: str, now: datetime) -> None:
 def open_proposal(state: InstallationPolicy, identity: str, now: datetime) -> PolicyProposal:
     """The proposal of this id, which a second person may still confirm."""
     waiting = state.open_at(now)
-    found = next((known for known in waiting if known.id == identity), None)
-    if found is not None:
-        return found
+    match = next((ids for ids in waiting if ids.id == identity), None)
+    if match is not None:
+        return match
     if (over := state.proposals.get(identity)) is not None:
         raise RefusedError(
             f"The policy proposal {identity} of {over.proposed_by} expired at {over.expires_at:%Y-%m-%d %H:%M}Z. "
-            "Let somebody propose the policy again."
+            "Propose the policy again."
         )
-    known = ", ".join(proposal.id for proposal in waiting) or "none"
+    ids = ", ".join(proposal.id for proposal in waiting) or "none"
     raise NotFoundError(
-        f"Expected a policy proposal that is open, found {identity!r}; open are: {known}. A proposal ends when it "
+        f"Expected a policy proposal that is open, found {identity!r}; open are: {ids}. A proposal ends when it "
         "is declined, and when any policy is confirmed. `signoff policy show` lists what is open."
     )
 
 
 def confirm(people: People, proposal: PolicyProposal, name: str, role: Role) -> tuple[Person, Credential | None]:
-    """Who proposed it and with what, once another person may confirm it and the proposer still holds role and key."""
+    """The proposal's signature, if another person confirms it and the proposer still has role and key."""
     signed_in_a_role_that(role, Permission.CONFIRM_POLICY)
     person, first = people.named(name), people.by_name.get(proposal.proposed_by)
     known_as = first.known_as if first is not None else (proposal.proposed_by,)
@@ -73,7 +73,7 @@ def confirm(people: People, proposal: PolicyProposal, name: str, role: Role) -> 
     if first is None or signed.role not in first.roles:
         raise RefusedError(
             f"{proposal.proposed_by} no longer holds the role {signed.role.value}, in which they proposed this "
-            "policy. Let somebody who does propose it."
+            "policy. A person with that role has to propose it."
         )
     credential = first.credential(signed.key_id)
     if signed.key_id != first.key_id and credential is None:
@@ -85,7 +85,7 @@ def confirm(people: People, proposal: PolicyProposal, name: str, role: Role) -> 
 
 
 def refuse_other_bytes(proposal: PolicyProposal) -> NoReturn:
-    """Refuse to confirm a policy that is not, byte for byte, what its proposer signed."""
+    """Refuse to confirm a policy that is not, byte for byte, the one its proposer signed."""
     raise TamperedError(
         f"The policy that is stored as {proposal.id} is not the one that {proposal.proposed_by} signed; "
         "nothing was confirmed. `signoff verify` says what else was altered."
@@ -93,6 +93,6 @@ def refuse_other_bytes(proposal: PolicyProposal) -> NoReturn:
 
 
 def decline(person: Person) -> None:
-    """Refuse somebody who has no say in the policy."""
+    """Refuse a person who may not decline a policy."""
     if Permission.CONFIRM_POLICY not in permitted(person.duties):
-        raise RefusedError(f"{person.name} has no say in the policy; let somebody who may confirm it decline it.")
+        raise RefusedError(f"{person.name} may not decide on the policy; a person who may confirm it can decline it.")

@@ -1,4 +1,4 @@
-"""What a request rests on: a release that is there, as its caller saw it, and contents that no earlier one had."""
+"""Guards of requests: a known release, unchanged since the caller read it, and a new idempotency key."""
 
 from collections.abc import Iterable
 from typing import NoReturn
@@ -8,14 +8,14 @@ from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionErr
 from signoff.domain.recognition import near
 
 
-def is_the_same(made: str, asked: str) -> None:
-    """Refuse a request under the name of an earlier one that asked something else."""
-    if made != asked:
+def is_the_same(earlier: str, asked: str) -> None:
+    """Refuse a request whose key an earlier, different request had."""
+    if earlier != asked:
         raise ConflictError("This request was made before under the same name with other contents; nothing was done.")
 
 
 def is_as_seen(state: Deployment, identity: str, revision: int) -> None:
-    """Refuse a release that has moved on since the caller looked at it."""
+    """Refuse a release that changed since the caller read it."""
     if state.id == identity and state.revision != revision:
         raise StaleRevisionError(
             f"Expected {state.id} at revision {revision}, found it at {state.revision}: another commit came first. "
@@ -23,9 +23,9 @@ def is_as_seen(state: Deployment, identity: str, revision: int) -> None:
         )
 
 
-def refuse_unknown_release(identity: str, known: Iterable[str]) -> NoReturn:
-    """Refuse an id that nobody knows, with the ids that are nearest to it."""
+def refuse_unknown_release(identity: str, ids: Iterable[str]) -> NoReturn:
+    """Refuse an unknown id, with the nearest known ids."""
     raise NotFoundError(
-        f"Expected the id of a deployment, found {identity!r}; known are: {near(identity, known)}. "
+        f"Expected the id of a deployment, found {identity!r}; known are: {near(identity, ids)}. "
         "`signoff status` lists them."
     )

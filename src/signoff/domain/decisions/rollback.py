@@ -1,4 +1,4 @@
-"""The rollback of a live release, step by step. Nothing here can refuse to begin it."""
+"""The rollback of a live release, step by step. Nothing here can refuse to start it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from signoff.domain.venue import VenueKind
 def begin_rollback(
     state: Deployment, occasion: RollbackCause, trigger: str, reason: str, now: datetime
 ) -> tuple[AnyEvent, ...]:
-    """Start the way back. No pause, condition or approval can refuse it; asking twice changes nothing."""
+    """Start a rollback. No pause, condition or approval can refuse it; a second request changes nothing."""
     if state.state in {State.ROLLING_BACK, State.ROLLBACK_STUCK, State.ROLLED_BACK}:
         return ()
     if state.state not in REVERSIBLE:
@@ -34,7 +34,7 @@ def begin_rollback(
 
 
 def rehearse(champion: Deployment | None, *, has_registry: bool) -> None:
-    """Refuse to rehearse without the registry that the version to fall back to is loaded from."""
+    """Refuse to rehearse without the registry of the fallback version."""
     if champion is not None and not has_registry:
         raise NotFoundError(
             f"Expected a model registry to load {champion.model} v{champion.version} from, found none; a rehearsal "
@@ -63,7 +63,7 @@ def finish_step(
     *,
     restored_digest: str | None = None,
 ) -> tuple[AnyEvent, ...]:
-    """A step is done; a deadline that has passed is recorded as breached, and the last step ends the rollback."""
+    """Finish a step; a passed deadline is recorded as breached, and the last step ends the rollback."""
     rollback = state.rollback
     if rollback is None or rollback.next_step is not step:
         expected = rollback.next_step if rollback else None
@@ -77,7 +77,7 @@ def finish_step(
 
 
 def attest_flat(state: Deployment, person: str, reason: str, venue: VenueKind, now: datetime) -> tuple[AnyEvent, ...]:
-    """A person vouches for a flat model, which does the step that no venue could do; once, however often asked."""
+    """A person attests that a model is flat, which finishes the step without a venue; repeating it changes nothing."""
     rollback = state.rollback
     if rollback is None or state.state not in {*RETREATING, State.ROLLED_BACK}:
         raise GuardError("state", f"the release is {state.state.value}; only on its way back is it attested flat.")
@@ -93,16 +93,16 @@ def attest_flat(state: Deployment, person: str, reason: str, venue: VenueKind, n
             "order", f"verify_flat is not next, so that there is nothing to attest; the next step is {expected}."
         )
     began = rollback.done[-1][1] if rollback.done else rollback.started_at
-    said = e.FlatAttested(person=person, reason=reason, venue=venue)
+    attested = e.FlatAttested(person=person, reason=reason, venue=venue)
     seconds = max(0.0, (now - began).total_seconds())
     detail = f"attested flat by {person}: {reason}"
-    return (said, *finish_step(state, Step.VERIFY_FLAT, seconds, detail, None, now, venue))
+    return (attested, *finish_step(state, Step.VERIFY_FLAT, seconds, detail, None, now, venue))
 
 
 def overdue(state: Deployment, now: datetime) -> tuple[e.DeadlineBreached, ...]:
     """The deadlines of a rollback that have passed, are not met and are not on record as breached yet.
 
-    They are absolute times that were set when the rollback started, so that a restart resets none of them.
+    They are absolute times set at the start of the rollback, so that a restart does not reset them.
     """
     rollback = state.rollback
     if rollback is None:
@@ -120,7 +120,7 @@ def overdue(state: Deployment, now: datetime) -> tuple[e.DeadlineBreached, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A call for people over a rollback that is stuck; `number` counts from 1, the first repetition."""
+    """A repeated page for a stuck rollback; `number` counts repetitions from 1."""
 
     number: int
     minutes: float
@@ -128,7 +128,7 @@ class Page:
 
 
 def page_due(state: Deployment, now: datetime) -> Page | None:
-    """The repetition of the call that is due by now; the first call went out with the event itself."""
+    """The repetition that is due by now; the event itself sent the first page."""
     if state.state is not State.ROLLBACK_STUCK or state.rollback is None or state.rollback.stuck_since is None:
         return None
     minutes = (now - state.rollback.stuck_since) / timedelta(minutes=1)
@@ -139,7 +139,7 @@ def page_due(state: Deployment, now: datetime) -> Page | None:
 
 
 def hold_post_mortem(state: Deployment, notes: str, root_cause: str = "") -> tuple[AnyEvent, ...]:
-    """Put the post-mortem of a rollback on record. The root cause is a statement; the trigger's name is none."""
+    """Record the post-mortem of a rollback. The root cause is a statement; the trigger's name is not a root cause."""
     in_state(state, State.ROLLED_BACK, action="hold a post-mortem")
     if not notes.strip():
         raise GuardError("notes", "a post-mortem needs its findings in words.")

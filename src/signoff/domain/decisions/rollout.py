@@ -24,10 +24,10 @@ def start(
     unrehearsed: tuple[str, ...] = (),
     reference: Pinned | None = None,
 ) -> tuple[AnyEvent, ...]:
-    """Enter shadow: approved, unchanged, unexpired, on its day, every condition met, certified, told, not latched.
+    """Enter shadow: approved, unchanged, unexpired, on its day, conditions cleared, certified, announced, not killed.
 
-    `deployer` is the signature of who starts it, `unrehearsed` what the last rehearsal lacks by now, `reference` what
-    the live data stand beside now: the release is held to it from here on.
+    `deployer` is the signature of the person who starts it, `unrehearsed` what the last rehearsal lacks, `reference`
+    the drift reference from here on.
     """
     in_state(state, State.APPROVED, action="start")
     if package.changed or package.manifest != state.manifest:
@@ -37,7 +37,7 @@ def start(
     if unrehearsed:
         raise GuardError(
             "rehearsal",
-            f"no rollback rehearsal stands for this release: {'; '.join(unrehearsed)}. Run `signoff rehearse "
+            f"no rollback rehearsal counts for this release: {'; '.join(unrehearsed)}. Run `signoff rehearse "
             f"{state.model}`, then start again.",
         )
     _certified(state, Phase.SHADOW)
@@ -46,8 +46,8 @@ def start(
     if deployer is None and state.policy.sign_off.deployer_signs:
         raise GuardError(
             "deployer",
-            "who starts a rollout signs section 12, and nobody did (policy, sign_off.deployer_signs). Start it as an "
-            "enrolled person whose key is at hand: `signoff rollout start ID --as NAME`, or with --key FILE.",
+            "whoever starts a rollout signs section 12; that signature is missing (policy, sign_off.deployer_signs). "
+            "Start it as an enrolled person with a key: `signoff rollout start ID --as NAME`, or with --key FILE.",
         )
     signed = () if deployer is None else (deployer,)
     why = "approved by every required role"
@@ -110,12 +110,12 @@ def pause(state: Deployment, reason: PauseReason, note: str) -> tuple[AnyEvent, 
 def resume(
     state: Deployment, reason: PauseReason, note: str, latch: KillSwitchState | None = None
 ) -> tuple[AnyEvent, ...]:
-    """Take one reason for the pause away; of silence, once the model is heard again, which restores its capital."""
+    """Remove one reason for the pause; silence only once data are conclusive again, which restores the capital."""
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one can be resumed.")
     if reason not in state.pause_reasons:
-        found = ", ".join(state.pause_reasons) or "none"
-        raise GuardError("paused", f"not paused for {reason.value}; pause reasons are: {found}.")
+        reasons = ", ".join(state.pause_reasons) or "none"
+        raise GuardError("paused", f"not paused for {reason.value}; pause reasons are: {reasons}.")
     if reason is PauseReason.SILENCE:
         _heard_again(state, latch)
     return (e.Resumed(reason=reason, note=note),)
@@ -132,10 +132,10 @@ def _on_its_day(state: Deployment, now: datetime) -> None:
 
 
 def _certified(state: Deployment, phase: Phase) -> None:
-    """Refuse a phase that a certification of section 12 guards, unless the policy accepts that it lacks evidence.
+    """Refuse a phase whose certification of section 12 lacks evidence, unless the policy accepts that.
 
-    Gates, rehearsal and notices have guards of their own, which look at what is so now. A release whose memo an older
-    Signoff wrote has no certifications on record, and is held to what it was approved under.
+    Gates, rehearsal and notices have guards of their own, which check the present state. A release of an older Signoff
+    has no certifications on record, and the rules of its approval apply.
     """
     accepted = state.policy.sign_off.accepted_not_evidenced
     own = {CertifiedSentence.GATES, CertifiedSentence.ROLLBACK, CertifiedSentence.STAKEHOLDERS}
@@ -181,5 +181,5 @@ def _free_to_trade(state: Deployment, latch: KillSwitchState | None, now: dateti
     if state.phase is None and not state.is_free_at(now):
         raise GuardError("expiry", f"an override of {', '.join(state.blocking)} has expired; submit again.")
     if unmet := state.conditions_before(phase):
-        found = "; ".join(f"{c.role.value}: {c.text}" for c in unmet)
-        raise GuardError("approval_conditions", f"conditions not met yet, which {phase.value} waits for: {found}.")
+        texts = "; ".join(f"{c.role.value}: {c.text}" for c in unmet)
+        raise GuardError("approval_conditions", f"conditions not met yet, which {phase.value} waits for: {texts}.")

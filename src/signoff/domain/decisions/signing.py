@@ -1,4 +1,4 @@
-"""Which signature counts: made with what its person is enrolled with, over exactly what was asked, and just now."""
+"""Which signatures count: made with an enrolled key or authenticator, over exactly this decision, and just now."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,12 +13,12 @@ from signoff.domain.policy import Policy
 from signoff.domain.statement import Statement
 
 JUST_NOW: Final = timedelta(minutes=5)
-# Signed outside of a release, whose own guards ask for the tier.
+# Signed outside of a release; a release's guards check the tier.
 _OF_NO_RELEASE: Final = frozenset({Vote.ADOPT, Vote.REARM, Vote.PROPOSE_POLICY, Vote.CONFIRM_POLICY})
 
 
 def enrolled(holder: Person, key_id: str) -> Credential | None:
-    """The authenticator that has this key, None where it is the person's key in a file; refused where it is neither."""
+    """The authenticator with this key, None if it is the person's key file; any other key is refused."""
     credential = holder.credential(key_id)
     if credential is None and key_id != holder.key_id:
         raise RefusedError(
@@ -29,12 +29,12 @@ def enrolled(holder: Person, key_id: str) -> Credential | None:
 
 
 def refuse_broken(error: TamperedError) -> NoReturn:
-    """Refuse an envelope that does not hold."""
+    """Refuse an invalid envelope."""
     raise RefusedError(f"The envelope does not hold, and nothing was recorded: {error} Sign again.") from error
 
 
 def says_what_was_asked(signed: Statement, expected: Statement) -> None:
-    """Refuse an envelope over anything but the decision at hand, or one that was not signed just now."""
+    """Refuse an envelope over another decision, or one that was not signed just now."""
     if replace(signed, signed_at=expected.signed_at, expires_at=expected.expires_at) != expected:
         raise RefusedError(
             f"The envelope says {signed.verdict.value} as {signed.role.value} of {signed.deployment} over "
@@ -52,13 +52,13 @@ def says_what_was_asked(signed: Statement, expected: Statement) -> None:
 
 
 def counts_outside_of_a_release(policy: Policy, signature: Signature) -> None:
-    """Refuse a signature of too low a tier where no release asks for it."""
+    """Refuse a signature of too low a tier outside of a release."""
     if signature.verdict in _OF_NO_RELEASE and (weak := too_weak(policy, signature)) is not None:
         raise RefusedError(f"This signature does not count: {weak}")
 
 
 def with_a_key(person: Person) -> None:
-    """Refuse to let somebody start a rollout who has no key to sign section 12 with."""
+    """Refuse the start of a rollout by a person without a key for section 12."""
     if not person.key_id:
         raise RefusedError(
             f"{person.name} is enrolled without a key, and who starts a rollout signs section 12. Enrol the public "
@@ -67,7 +67,7 @@ def with_a_key(person: Person) -> None:
 
 
 def with_their_key(person: Person, key_id: str) -> None:
-    """Refuse to start a rollout with another key than the enrolled one."""
+    """Refuse the start of a rollout with another key than the enrolled one."""
     if key_id != person.key_id:
         raise RefusedError(
             f"{person.name} is enrolled with key {person.key_id[:16]}…, and the key given is {key_id[:16]}…. Sign "
@@ -76,7 +76,7 @@ def with_their_key(person: Person, key_id: str) -> None:
 
 
 def starts(state: Deployment, person: str, signed_at: datetime, now: datetime, *, is_what_was_asked: bool) -> None:
-    """Refuse an envelope over anything but the start of this release, or one that was not signed just now."""
+    """Refuse an envelope over anything but the start of this release, or one not signed just now."""
     if not is_what_was_asked or abs(signed_at - now) > JUST_NOW:
         raise RefusedError(
             f"The envelope signs something else than the start of {state.id} over {(state.manifest or '')[:12]}… by "

@@ -1,4 +1,4 @@
-"""What may be submitted: which version, in the place of which, under which policy, and whose work it is."""
+"""What may be submitted: version, champion, policy, and known authors."""
 
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
@@ -14,17 +14,17 @@ from signoff.domain.policy import ApprovalPolicy, OnUnknown
 
 
 def redeployment_objection(version: str, earlier: Iterable[Deployment]) -> str | None:
-    """Why a version cannot be redeployed as one that was live before; None when it can.
+    """Why a version cannot be redeployed as an earlier live one; None if it can.
 
-    It must have held all of the capital and have been replaced by a newer one; what was rolled back since never returns
-    in a hurry.
+    It must have traded all of the capital and have been superseded; a version that was rolled back needs a full
+    release.
     """
     mine = [d for d in earlier if d.version == version]
     if any(d.state is State.ROLLED_BACK for d in mine):
         return f"v{version} was itself rolled back"
     if not any(d.state is State.SUPERSEDED for d in mine):
-        found = ", ".join(d.state.value for d in mine) or "not on record"
-        return f"v{version} was never live with all of the capital and then replaced: it is {found}"
+        states = ", ".join(d.state.value for d in mine) or "not on record"
+        return f"v{version} was never live with all of the capital and then replaced: it is {states}"
     return None
 
 
@@ -72,7 +72,7 @@ def _disagreement(header: Header, others: tuple[Deployment, ...], champion: Depl
 
 
 def foreseen_policy(assessed: Floor, in_force: Floor) -> None:
-    """Say what a submission would be refused for: the policy that a release was assessed under."""
+    """Why a submission would be refused for the policy of its assessment."""
     if assessed.digest != in_force.digest:
         raise RefusedError(
             f"this release was assessed under the {assessed.words}, and a submission is held to the {in_force.words}"
@@ -89,36 +89,36 @@ def under_the_policy_in_force(assessed: Floor, in_force: Floor) -> None:
 
 
 def without_problems(dossier: Dossier, problems: Sequence[str]) -> None:
-    """Refuse a dossier with problems that `check` tells and `submit` refuses."""
+    """Refuse a dossier with problems that `check` reports."""
     if problems:
         raise BadInputError(
             f"The dossier of {dossier.model} v{dossier.version} cannot be submitted: {'; '.join(problems)}."
         )
 
 
-def whose_work_is_known(found: Independence, policy: ApprovalPolicy) -> None:
-    """Refuse a release whose authors and producers cannot be told well enough for the policy."""
-    if found.unread and policy.unread_commits is OnUnknown.BLOCK:
+def whose_work_is_known(independence: Independence, policy: ApprovalPolicy) -> None:
+    """Refuse a release whose authors and producers are not known well enough for the policy."""
+    if independence.unread and policy.unread_commits is OnUnknown.BLOCK:
         raise RefusedError(
-            f"Expected to read who wrote this release, and cannot: {'; '.join(found.unread)}. Name a clone that this "
-            "installation can read and the whole range under governance.commits, or let the policy say "
+            f"Expected to read who wrote this release, and cannot: {'; '.join(independence.unread)}. Name a clone that "
+            "this installation can read and the whole range under governance.commits, or let the policy say "
             "approvals.unread_commits: tell, and the memo tells it."
         )
-    if found.unknown and policy.unknown_makers is OnUnknown.BLOCK:
+    if independence.unknown and policy.unknown_makers is OnUnknown.BLOCK:
         raise RefusedError(
             "Expected every author and producer of evidence to be an enrolled person, found: "
-            f"{'; '.join(found.unknown)}. Say who they are "
+            f"{'; '.join(independence.unknown)}. Say who they are "
             'with `signoff people add "NAME" --role ROLE --login LOGIN`; the policy asks for it '
             "(approvals.unknown_makers)."
         )
 
 
 def falls_back_to(live: Deployment | None, registered: Pin | None) -> Pin | None:
-    """The pin of what a release falls back to: the live version's own, which the registry must still hold."""
+    """The pin of the fallback: the live version's own, which the registry must still have."""
     if live is None or live.bound is None or registered is None:
         return registered
-    if found := live.bound.differences(registered.files):
-        raise RefusedError(f"Nothing was submitted: {refusal(live.bound, found)}")
+    if differences := live.bound.differences(registered.files):
+        raise RefusedError(f"Nothing was submitted: {refusal(live.bound, differences)}")
     return live.bound
 
 
@@ -133,24 +133,24 @@ def redeployable(model: str, version: str, check: PreviousCheck | None) -> None:
         raise RefusedError(f"{model} v{version} cannot be redeployed: {check.detail}.")
 
 
-def same_leaks(state: Deployment, validated: PitEvidence | None, found: PitEvidence | None) -> None:
-    """Refuse a release of which another draw of the replay shows what the validated one did not."""
-    if found is None or validated is None or validated.error is not None:
+def same_leaks(state: Deployment, validated: PitEvidence | None, redrawn: PitEvidence | None) -> None:
+    """Refuse a release if the replay of other dates shows leaks that the validated one did not."""
+    if redrawn is None or validated is None or validated.error is not None:
         return
-    known = {finding.feature for finding in validated.findings}
-    leaking = sorted({finding.feature for finding in found.findings} - known)
-    if found.error is None and not leaking:
+    leaky = {finding.feature for finding in validated.findings}
+    leaking = sorted({finding.feature for finding in redrawn.findings} - leaky)
+    if redrawn.error is None and not leaking:
         return
-    shown = f"could not run: {found.error}" if found.error is not None else f"found leaks in {', '.join(leaking)}"
+    shown = f"could not run: {redrawn.error}" if redrawn.error is not None else f"found leaks in {', '.join(leaking)}"
     raise RefusedError(
         f"Expected the point-in-time replay of {state.id} to find on other dates what it found when it was validated, "
-        f"and with seed {found.seed} it {shown}. Nothing was approved. `signoff check DIR --seed {found.seed}` "
+        f"and with seed {redrawn.seed} it {shown}. Nothing was approved. `signoff check DIR --seed {redrawn.seed}` "
         "repeats this replay; correct the features, reject this release and submit another."
     )
 
 
 def refuse_other_files(state: Deployment, changed: Iterable[str], *, has_registry: bool) -> NoReturn:
-    """Refuse a release whose kept files do not give what was validated."""
+    """Refuse a release whose stored files do not give the validated package."""
     advice = "Submit the release again."
     if not has_registry:
         advice = "No model registry is connected here: if one was when it was validated, give --registry."

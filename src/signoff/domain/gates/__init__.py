@@ -1,4 +1,4 @@
-"""The gates: evidence held against the policy, one pure function a gate, and the assessment made of them."""
+"""The gates, one pure function each that compares evidence with the policy, and the assessment made of them."""
 
 from signoff.domain.gates.assess import GATES, Gate, assess
 from signoff.domain.gates.facts import facts

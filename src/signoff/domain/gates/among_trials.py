@@ -1,9 +1,9 @@
-"""Whether the backtest is one of its trials: what is deflated must be what was selected.
+"""Whether the backtest is one of its trials, since deflation must apply to the selected configuration.
 
-Overfitting is judged by comparing the chosen configuration with all that were tried. A backtest that is none of them
-was chosen from another family, and nothing said of this one holds for it. The backtest is a trial when it equals one
-column on nearly all of its dates, and has the same result over the dates of both: a few days make or break a record.
-Where it is none, the nearest column is named with the likeliest cause.
+Overfitting is judged by comparing the chosen configuration with all that were tried. If the backtest is not among them,
+it was chosen from another family and the trials say nothing about it. The backtest is a trial if it equals one column
+on nearly all of its dates and has the same result over the shared dates: a few days make or break a record. Otherwise
+the finding names the nearest column with the likeliest cause.
 """
 
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ from signoff.domain.sampling import Sampling
 EQUAL_WITHIN: Final = 1e-6
 SHARE_NEEDED: Final = 0.95
 SHARPE_WITHIN: Final = 0.02
-"""The largest difference of the annual Sharpe ratios; also as a share of the trial's, where that is more."""
+"""The largest difference of the annual Sharpe ratios, or as a share of the trial's if that is more."""
 GROWTH_WITHIN: Final = 0.002
 """The largest difference of log growth for each year of the record."""
 GROWTH_SHARE_WITHIN: Final = 0.02
-"""The same as a share of the trial's growth, where that is more."""
+"""The same as a share of the trial's growth if that is more."""
 PROBES: Final = 64
 PROMISING: Final = 0.75
-"""A share of the probed dates that no column falls below which is equal on `SHARE_NEEDED` of all dates."""
+"""A column that is equal on `SHARE_NEEDED` of all dates is equal on at least this share of the probed dates."""
 ROWS_AT_A_TIME: Final = 256
 LARGEST_COST: Final = 0.01
-"""Of capital a session, on average: more than that taken off is no cost of trading."""
+"""Of capital a session, on average; a larger deduction is not a trading cost."""
 ALIKE: Final = 0.98
 COARSEST_ROUNDING: Final = range(2, 6)
 
@@ -50,11 +50,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearest:
-    """The trial that the backtest is nearest to: how often they are equal, and how far apart they are at most.
+    """The trial nearest to the backtest: how often they are equal, and their largest difference.
 
-    `share` counts all dates of the backtest; a date that the trials lack is one on which nothing is equal. `differing`
-    are the shared dates on which they are not equal. `own` and `theirs` are the results over the `years` of the shared
-    dates, of the backtest and of the trial. `cause` is empty where no likely one was found.
+    `share` is of all dates of the backtest; a date that the trials lack counts as unequal. `differing` counts the
+    shared dates on which they differ. `own` and `other` are the results of backtest and trial over the `years` of the
+    shared dates. `cause` is empty if no likely one was found.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Nearest:
     missing: int
     trials: int
     own: Result
-    theirs: Result
+    other: Result
     years: float
     cause: str
 
@@ -76,24 +76,24 @@ class Nearest:
 
     @property
     def earned_the_same(self) -> bool:
-        """Whether both have one result. Where nothing differs they have, also one that is no number."""
+        """Whether both have the same result; equal records do, even if it is NaN."""
         return self.largest == 0 or (self._has_same_sharpe and self._has_same_growth)
 
     @property
     def _has_same_sharpe(self) -> bool:
-        within = SHARPE_WITHIN * max(1.0, abs(self.theirs.sharpe))
-        return abs(self.own.sharpe - self.theirs.sharpe) <= within
+        within = SHARPE_WITHIN * max(1.0, abs(self.other.sharpe))
+        return abs(self.own.sharpe - self.other.sharpe) <= within
 
     @property
     def _has_same_growth(self) -> bool:
-        if self.own.growth == self.theirs.growth:  # both may have lost everything
+        if self.own.growth == self.other.growth:  # both may have lost everything
             return True
-        within = max(GROWTH_WITHIN * self.years, GROWTH_SHARE_WITHIN * abs(self.theirs.growth))
-        return isfinite(within) and abs(self.own.growth - self.theirs.growth) <= within
+        within = max(GROWTH_WITHIN * self.years, GROWTH_SHARE_WITHIN * abs(self.other.growth))
+        return isfinite(within) and abs(self.own.growth - self.other.growth) <= within
 
     @property
     def difference(self) -> str:
-        """On how many dates the backtest differs from the trial, in a sentence; empty where on none."""
+        """On how many dates the backtest differs from the trial, in a sentence; empty if it never does."""
         if not self.differing:
             return ""
         return (
@@ -103,28 +103,28 @@ class Nearest:
 
     @property
     def words(self) -> str:
-        """Why the backtest is no trial, as people read it."""
+        """Why the backtest is not a trial."""
         return self._unequal_result if self.share >= SHARE_NEEDED else self._unequal_dates
 
     @property
     def _unequal_result(self) -> str:
         if self._has_same_sharpe:
-            named, own, theirs = "total log growth", self.own.growth, self.theirs.growth
+            named, own, other = "total log growth", self.own.growth, self.other.growth
             expected = (
                 f"a total log growth within {number(GROWTH_WITHIN, Unit.PERCENT, 1)}% a year or "
                 f"{number(GROWTH_SHARE_WITHIN, Unit.PERCENT, 0)}% of the trial's"
             )
         else:
-            named, own, theirs = "Sharpe ratio", self.own.sharpe, self.theirs.sharpe
+            named, own, other = "Sharpe ratio", self.own.sharpe, self.other.sharpe
             expected = f"an annual Sharpe ratio within {SHARPE_WITHIN:g} or {number(SHARPE_WITHIN, Unit.PERCENT, 0)}%"
         others = {0: f"differences of at most {EQUAL_WITHIN:f}", 1: "the other date"}.get(
             self.differing, f"the other {self.differing:,} dates"
         )
-        verb = ("raise" if own > theirs else "lower") + "s" * (self.differing == 1)
+        verb = ("raise" if own > other else "lower") + "s" * (self.differing == 1)
         return (
-            f"The backtest is none of its {self.trials:,} trials: it equals {self.name} on "
+            f"The backtest is not one of its {self.trials:,} trials: it equals {self.name} on "
             f"{number(self.share, Unit.PERCENT, 1)}% of dates, and {others} {verb} its {named} from "
-            f"{_ratio(theirs)} to {_ratio(own)}; expected {expected}. They differ by up to "
+            f"{_ratio(other)} to {_ratio(own)}; expected {expected}. They differ by up to "
             f"{self.largest:.2g}. {_ADD}"
         )
 
@@ -133,32 +133,32 @@ class Nearest:
         gap = f", {number(self.missing, Unit.COUNT)} of which the trials lack" if self.missing else ""
         cause = self.cause or "No cost, leverage, rounding or shift in time explains the difference."
         return (
-            f"The backtest is none of its {self.trials:,} trials: the nearest, {self.name}, equals it on "
+            f"The backtest is not one of its {self.trials:,} trials: the nearest, {self.name}, equals it on "
             f"{number(self.share, Unit.PERCENT, 1)}% of its {self.dates:,} dates{gap}, expected at least "
             f"{number(SHARE_NEEDED, Unit.PERCENT, 0)}%, and differs by up to {self.largest:.2g}. {cause} {_ADD}"
         )
 
 
 def nearest_trial(backtest: Returns, trials: Trials) -> Nearest:
-    """The trial that equals the backtest on nearly all dates and is closest to it, or else the one most like it.
+    """The closest of the trials that equal the backtest on nearly all dates, else the one most like it.
 
-    Raises `InputError` where the backtest's numbers cannot be returns.
+    Raises `InputError` if the backtest's numbers cannot be returns.
     """
     plausible_returns(backtest.returns, "backtest")
     rows, present = shared_rows(backtest, trials)
     own = np.ascontiguousarray(backtest.returns[present], dtype=np.float64)
-    with np.errstate(all="ignore"):  # broken numbers equal nothing here; the statistic that meets them names the row
+    with np.errstate(all="ignore"):  # broken numbers equal nothing here; the statistic that reads them names the row
         column, share = _most_equal(own, trials.returns, rows)
         if column is None or share < SHARE_NEEDED:
             column = _most_alike(own, trials.returns, rows) if column is None or share < 0.5 else column
-        theirs = np.asarray(trials.returns[rows, column], dtype=np.float64)
-        apart = np.abs(own - theirs)
+        other = np.asarray(trials.returns[rows, column], dtype=np.float64)
+        apart = np.abs(own - other)
         equal = int((apart <= EQUAL_WITHIN).sum())
         missing = backtest.dates.size - own.size
         whole = equal / backtest.dates.size if backtest.dates.size else 0.0
-        known = np.isfinite(own) & np.isfinite(theirs)
-        results = [_result(values[known], backtest.time) for values in (own, theirs)]
-        cause = "" if whole >= SHARE_NEEDED else _cause(own, theirs, trials, rows, missing=missing, equal=equal)
+        finite = np.isfinite(own) & np.isfinite(other)
+        results = [_result(values[finite], backtest.time) for values in (own, other)]
+        cause = "" if whole >= SHARE_NEEDED else _cause(own, other, trials, rows, missing=missing, equal=equal)
     return Nearest(
         name=trials.names[column],
         share=whole,
@@ -168,7 +168,7 @@ def nearest_trial(backtest: Returns, trials: Trials) -> Nearest:
         missing=missing,
         trials=trials.returns.shape[1],
         own=results[0],
-        theirs=results[1],
+        other=results[1],
         years=own.size / backtest.time.rows_a_year,
         cause=cause,
     )
@@ -179,7 +179,7 @@ def _ratio(value: float) -> str:
 
 
 def _result(returns: Floats, time: Sampling) -> Result:
-    """Not a number where returns never vary; a growth of −∞ where one of them ends a life."""
+    """The ratio is NaN if returns never vary; the growth is −∞ after a total loss."""
     deviation = float(returns.std(ddof=1)) if returns.size > 1 else 0.0
     mean = float(time.excess(returns).mean()) if returns.size else 0.0
     return Result(
@@ -189,7 +189,7 @@ def _result(returns: Floats, time: Sampling) -> Result:
 
 
 def shared_rows(backtest: Returns, trials: Trials) -> tuple[Places, NDArray[np.bool_]]:
-    """Where the backtest's dates stand among the trials', and which of them do."""
+    """The places of the backtest's dates among the trials', and which of them are there."""
     dates = trials.dates[: trials.returns.shape[0]]
     if dates.size == 0:
         return np.empty(0, np.int64), np.zeros(backtest.dates.size, np.bool_)
@@ -199,7 +199,7 @@ def shared_rows(backtest: Returns, trials: Trials) -> tuple[Places, NDArray[np.b
 
 
 def _most_equal(own: Floats, family: Floats, rows: Places) -> tuple[int | None, float]:
-    """The column that is equal on most rows and its share of them; None where no column promises to be."""
+    """The column that is equal on most rows, and its share of them; None if no column is a candidate."""
     if own.size == 0:
         return None, 0.0
     probes = np.unique(np.linspace(0, own.size - 1, min(PROBES, own.size)).astype(np.int64))
@@ -214,7 +214,7 @@ def _most_equal(own: Floats, family: Floats, rows: Places) -> tuple[int | None, 
 
 
 def _shares(own: Floats, family: Floats, rows: Places, columns: Places) -> tuple[Floats, Floats]:
-    """On which share of the rows each of these columns is equal, and how far apart it is in all; a few rows a time."""
+    """The share of rows on which each of these columns is equal, and its total difference; a few rows at a time."""
     equal, apart = np.zeros(columns.size), np.zeros(columns.size)
     for begin in range(0, own.size, ROWS_AT_A_TIME):
         part = family[np.ix_(rows[begin : begin + ROWS_AT_A_TIME], columns)]
@@ -225,7 +225,7 @@ def _shares(own: Floats, family: Floats, rows: Places, columns: Places) -> tuple
 
 
 def _most_alike(own: Floats, family: Floats, rows: Places) -> int:
-    """The column whose correlation with the backtest is largest in size; the first where nothing varies."""
+    """The column with the largest absolute correlation with the backtest; the first if nothing varies."""
     dots, squares = np.zeros(family.shape[1]), np.zeros(family.shape[1])
     centred = np.nan_to_num(own - own.mean()) if own.size else own
     for begin in range(0, own.size, ROWS_AT_A_TIME):
@@ -235,15 +235,15 @@ def _most_alike(own: Floats, family: Floats, rows: Places) -> int:
     return int(np.argmax(np.abs(dots) / np.sqrt(np.where(squares > 0, squares, np.inf))))
 
 
-def _cause(own: Floats, theirs: Floats, trials: Trials, rows: Places, *, missing: int, equal: int) -> str:
-    """The likeliest reason for the difference, in a sentence; empty where there is none."""
+def _cause(own: Floats, other: Floats, trials: Trials, rows: Places, *, missing: int, equal: int) -> str:
+    """The likeliest reason for the difference, in a sentence; empty if none was found."""
     if own.size and equal >= SHARE_NEEDED * own.size:
         return f"The trials have no return on {missing:,} of the backtest's dates; run them over its whole period."
     return (
-        _as_multiple(own, theirs)
-        or _as_logarithm(own, theirs)
-        or _as_rounding(own, theirs)
-        or _as_cost(own, theirs)
+        _as_multiple(own, other)
+        or _as_logarithm(own, other)
+        or _as_rounding(own, other)
+        or _as_cost(own, other)
         or _as_delay(own, trials, rows)
     )
 
@@ -252,38 +252,38 @@ def _agree(one: Floats, other: Floats, within: float = EQUAL_WITHIN) -> bool:
     return one.size > 0 and float(np.mean(np.abs(one - other) <= within)) >= SHARE_NEEDED
 
 
-def _as_multiple(own: Floats, theirs: Floats) -> str:
-    traded = np.abs(theirs) > np.median(np.abs(theirs)) if theirs.size else np.zeros(0, np.bool_)
+def _as_multiple(own: Floats, other: Floats) -> str:
+    traded = np.abs(other) > np.median(np.abs(other)) if other.size else np.zeros(0, np.bool_)
     if not traded.any():
         return ""
-    multiple = float(np.median(own[traded] / theirs[traded]))
-    if not (np.isfinite(multiple) and multiple != 0 and _agree(own, multiple * theirs, EQUAL_WITHIN * abs(multiple))):
+    multiple = float(np.median(own[traded] / other[traded]))
+    if not (np.isfinite(multiple) and multiple != 0 and _agree(own, multiple * other, EQUAL_WITHIN * abs(multiple))):
         return ""
-    said = f"{multiple:.4g}".replace("-", "−")
+    factor = f"{multiple:.4g}".replace("-", "−")
     turned = " with its sign reversed" if multiple < 0 else ""
-    return f"The backtest is {said} times that trial: another leverage or unit{turned}."
+    return f"The backtest is {factor} times that trial: another leverage or unit{turned}."
 
 
-def _as_logarithm(own: Floats, theirs: Floats) -> str:
-    if _agree(np.log1p(own), theirs) or _agree(own, np.log1p(theirs)):
+def _as_logarithm(own: Floats, other: Floats) -> str:
+    if _agree(np.log1p(own), other) or _agree(own, np.log1p(other)):
         return "One of the two holds logarithmic returns; both are to be simple ones."
     return ""
 
 
-def _as_rounding(own: Floats, theirs: Floats) -> str:
+def _as_rounding(own: Floats, other: Floats) -> str:
     for decimals in COARSEST_ROUNDING:
         unit = 10.0**-decimals
-        is_rounded = any(_agree(values, np.round(values, decimals), 1e-12) for values in (own, theirs))
-        if is_rounded and _agree(own, theirs, 0.5 * unit + EQUAL_WITHIN):
+        is_rounded = any(_agree(values, np.round(values, decimals), 1e-12) for values in (own, other))
+        if is_rounded and _agree(own, other, 0.5 * unit + EQUAL_WITHIN):
             return f"One of the two was rounded to {decimals} decimals; write returns in full."
     return ""
 
 
-def _as_cost(own: Floats, theirs: Floats) -> str:
+def _as_cost(own: Floats, other: Floats) -> str:
     """One of the two less a small amount that is never negative: gross against net."""
-    gap = theirs - own
-    spread = np.std(own) * np.std(theirs)
-    if not (spread > 0 and np.mean((own - own.mean()) * (theirs - theirs.mean())) >= ALIKE * spread):
+    gap = other - own
+    spread = np.std(own) * np.std(other)
+    if not (spread > 0 and np.mean((own - own.mean()) * (other - other.mean())) >= ALIKE * spread):
         return ""
     for sign, gross, net in ((1, "The trial", "the backtest"), (-1, "The backtest", "the trial")):
         cost = sign * gap
@@ -300,9 +300,9 @@ def _as_cost(own: Floats, theirs: Floats) -> str:
 def _as_delay(own: Floats, trials: Trials, rows: Places) -> str:
     if own.size <= 1:
         return ""
-    for said, first, second in (("after", 1, 0), ("before", 0, 1)):
+    for side, first, second in (("after", 1, 0), ("before", 0, 1)):
         mine, places = own[first : own.size - second], rows[second : own.size - first]
         column, share = _most_equal(mine, trials.returns, places)
         if column is not None and share >= SHARE_NEEDED:
-            return f"The backtest is the trial {trials.names[column]} one row {said}: the dates of one are shifted."
+            return f"The backtest is the trial {trials.names[column]} one row {side}: the dates of one are shifted."
     return ""

@@ -1,7 +1,6 @@
-"""What is odd about a paper log: checks with a figure and an n each, or with the reason why one could not run.
+"""Anomalies in a paper log: checks, each with a figure and an n, or with the reason why it could not run.
 
-"None found" is a claim about checks that ran. A check without its data looked at nothing, so that it reads "not
-checked".
+"None found" is a claim about checks that ran. A check without data reads "not checked".
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,11 +24,11 @@ OUTLIER_SCALES: Final = 6.0
 OUTLIER_FLOOR_BPS: Final = 25.0
 # A coin falls twelve times alike once in two thousand; fewer equal predictions are no finding.
 MIN_CONSTANT: Final = 12
-# A symbol whose predictions span less than this part of all predictions' spread stands still, whatever noise is on it.
+# A symbol whose predictions span less than this part of all predictions' spread is constant but for noise.
 STILL: Final = 1e-3
 REPEATED_RUN: Final = 3
 MIN_FROZEN_SYMBOLS: Final = 5
-# Where fewer than half of the values that follow each other are new, a model answers with a few values on purpose.
+# If fewer than half of successive values are distinct, the model predicts a few values on purpose.
 MIN_DISTINCT: Final = 0.5
 MIN_SESSIONS: Final = 20
 SIGNIFICANCE: Final = 0.01
@@ -39,14 +38,14 @@ MOST_NAMED: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One check with what it found."""
+    """One check and its anomalies."""
 
     outcome: PaperCheck
-    found: tuple[Anomaly, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
 
 
 def anomaly_checks(log: PaperLog, evidence: Evidence) -> tuple[Checked, ...]:
-    """Every check of the paper period, in the order in which the memo tells them."""
+    """Every check of the paper period, in the memo's order."""
     orders, priced = int(is_order(log).sum()), int(is_priced(log).sum())
     rows, returns = log.timestamps.size, evidence.paper_returns
     no_orders = "" if orders else "no orders were given"
@@ -72,7 +71,7 @@ def _check(name: str, n: int, look: Callable[[], Iterable[Anomaly]], missing: st
     if missing:
         return Checked(outcome=PaperCheck(name=name, n=n, not_checked=missing))
     try:
-        return Checked(found=tuple(look()), outcome=PaperCheck(name=name, n=n))
+        return Checked(anomalies=tuple(look()), outcome=PaperCheck(name=name, n=n))
     except (InputError, InsufficientData) as reason:
         return Checked(outcome=PaperCheck(name=name, n=n, not_checked=str(reason).rstrip(".")))
 
@@ -81,14 +80,14 @@ def _size(returns: Returns | None) -> int:
     return 0 if returns is None else int(returns.returns.size)
 
 
-def _said(log: PaperLog) -> Mask:
-    """Rows with a prediction: what ended in an error predicted nothing."""
+def _predicted(log: PaperLog) -> Mask:
+    """Rows with a prediction; a row that ended in an error has none."""
     return ~log.is_error & np.isfinite(log.prediction)
 
 
 def _by_symbol(log: PaperLog) -> Iterator[tuple[str, np.ndarray]]:
     """The rows of each symbol that have a prediction, in the order of time."""
-    rows = np.flatnonzero(_said(log))
+    rows = np.flatnonzero(_predicted(log))
     rows = rows[np.lexsort((log.timestamps[rows], log.symbols[rows]))]
     if not rows.size:
         return
@@ -106,13 +105,13 @@ def _not_finite(log: PaperLog) -> Iterator[Anomaly]:
 
 def _constant(log: PaperLog) -> Iterator[Anomaly]:
     """One value everywhere, in a symbol through time, or over all symbols of a session."""
-    said = _said(log)
-    values = log.prediction[said]
+    rows = _predicted(log)
+    values = log.prediction[rows]
     if values.size < MIN_CONSTANT:
         raise InsufficientData(f"{counted(values.size, 'prediction')}, at least {MIN_CONSTANT} are needed")
     if _is_one(values):
         text = f"All {values.size:,} predictions are {values[0]:g} (n = {values.size:,})."
-        yield _anomaly(AnomalyKind.CONSTANT_PREDICTION, said, text)
+        yield _anomaly(AnomalyKind.CONSTANT_PREDICTION, rows, text)
         return
     symbols = {name: own for name, own in _by_symbol(log) if own.size >= MIN_CONSTANT}
     span = STILL * float(np.std(values))
@@ -121,28 +120,28 @@ def _constant(log: PaperLog) -> Iterator[Anomaly]:
         named = ", ".join(f"{name} {log.prediction[own[0]]:g} (n = {own.size:,})" for name, own in _first(still))
         text = f"Constant predictions in {counted(len(still), 'symbol')} of {len(symbols)}: {named}."
         yield _anomaly(AnomalyKind.CONSTANT_PREDICTION, _marked(log, still.values()), text)
-    yield from _constant_sessions(log, said)
+    yield from _constant_sessions(log, rows)
 
 
-def _constant_sessions(log: PaperLog, said: Mask) -> Iterator[Anomaly]:
-    rows = np.flatnonzero(said)
+def _constant_sessions(log: PaperLog, has_value: Mask) -> Iterator[Anomaly]:
+    rows = np.flatnonzero(has_value)
     order = rows[np.argsort(log.timestamps[rows], kind="stable")]
     groups = np.split(order, np.flatnonzero(np.diff(days(log)[order]).astype(np.int64)) + 1)
     several = [own for own in groups if np.unique(log.symbols[own]).size > 1]
     flat = [own for own in several if _is_one(log.prediction[own])]
     is_always = len(flat) == len(several) >= MIN_CONSTANT
-    told = flat if is_always else [own for own in flat if own.size >= MIN_CONSTANT]
-    if told:
-        first = told[0][0]
+    named = flat if is_always else [own for own in flat if own.size >= MIN_CONSTANT]
+    if named:
+        first = named[0][0]
         text = (
-            f"{counted(len(told), 'session')} of {len(several)} with one prediction for every symbol; first "
-            f"{days(log)[first]}, {log.prediction[first]:g} (n = {told[0].size})."
+            f"{counted(len(named), 'session')} of {len(several)} with one prediction for every symbol; first "
+            f"{days(log)[first]}, {log.prediction[first]:g} (n = {named[0].size})."
         )
-        yield _anomaly(AnomalyKind.CONSTANT_PREDICTION, _marked(log, told), text)
+        yield _anomaly(AnomalyKind.CONSTANT_PREDICTION, _marked(log, named), text)
 
 
 def _repeated(log: PaperLog) -> Iterator[Anomaly]:
-    """Values that stand still in a model whose values otherwise move: a pipeline that is stuck looks like that."""
+    """Values that repeat in a model whose values otherwise move, as from a stuck pipeline."""
     symbols = dict(_by_symbol(log))
     starts = [own[np.append(True, np.diff(log.prediction[own]) != 0)] for own in symbols.values()]
     moved = log.prediction[np.concatenate(starts)] if starts else np.zeros(0)
@@ -151,24 +150,24 @@ def _repeated(log: PaperLog) -> Iterator[Anomaly]:
     distinct = int(np.unique(moved).size)
     if distinct < MIN_DISTINCT * moved.size:
         raise InsufficientData(f"predictions take {distinct} values, so that repeats say nothing")
-    found: list[tuple[int, str, np.ndarray]] = []
+    long: list[tuple[int, str, np.ndarray]] = []
     for name, own in symbols.items():
         lengths = run_lengths(log.prediction[own])
         if lengths.size > 1 or own.size < MIN_CONSTANT:
             runs = np.split(own, np.cumsum(lengths)[:-1])
-            found += [(run.size, name, run) for run in runs if run.size >= REPEATED_RUN]
-    if found:
-        longest, where, run = max(found, key=lambda each: (each[0], each[1]))
+            long += [(run.size, name, run) for run in runs if run.size >= REPEATED_RUN]
+    if long:
+        longest, where, run = max(long, key=lambda each: (each[0], each[1]))
         text = (
-            f"{counted(len(found), 'run')} of {REPEATED_RUN} or more equal predictions in a row; longest {longest} in "
-            f"{where} from {days(log)[run[0]]}, {log.prediction[run[0]]:g} (n = {int(_said(log).sum()):,})."
+            f"{counted(len(long), 'run')} of {REPEATED_RUN} or more equal predictions in a row; longest {longest} in "
+            f"{where} from {days(log)[run[0]]}, {log.prediction[run[0]]:g} (n = {int(_predicted(log).sum()):,})."
         )
-        yield _anomaly(AnomalyKind.REPEATED_PREDICTION, _marked(log, [run for _, _, run in found]), text)
+        yield _anomaly(AnomalyKind.REPEATED_PREDICTION, _marked(log, [run for _, _, run in long]), text)
     yield from _frozen_sessions(log, symbols)
 
 
 def _frozen_sessions(log: PaperLog, symbols: dict[str, np.ndarray]) -> Iterator[Anomaly]:
-    """Sessions whose every prediction is that of the session before."""
+    """Sessions in which every prediction repeats that of the session before."""
     later = np.concatenate([own[1:] for own in symbols.values()])
     same = np.concatenate([log.prediction[own[1:]] == log.prediction[own[:-1]] for own in symbols.values()])
     sessions, which = np.unique(days(log)[later], return_inverse=True)
@@ -196,12 +195,12 @@ def _has_bar(log: PaperLog) -> Mask:
     assert log.bar_low is not None
     assert log.bar_high is not None
     with np.errstate(invalid="ignore"):
-        known: Mask = np.isfinite(log.bar_low) & np.isfinite(log.bar_high) & (log.bar_low <= log.bar_high)
-    return known
+        valid: Mask = np.isfinite(log.bar_low) & np.isfinite(log.bar_high) & (log.bar_low <= log.bar_high)
+    return valid
 
 
 def _outside_bar(log: PaperLog) -> Iterator[Anomaly]:
-    """Fills at prices that nobody traded at: above the bar's high or below its low."""
+    """Fills at prices outside the bar: above its high or below its low."""
     assert log.bar_low is not None
     assert log.bar_high is not None
     priced = is_priced(log)
@@ -224,9 +223,9 @@ def _outside_bar(log: PaperLog) -> Iterator[Anomaly]:
 
 
 def _distribution(paper: Returns | None, backtest: Returns) -> Iterator[Anomaly]:
-    """Whether daily paper returns can come from the distribution of the backtest's: Kolmogorov and Smirnov's test."""
-    given, reference, how = _enough(paper, backtest)
-    test = kolmogorov_smirnov(reference, given, minimum=MIN_SESSIONS)
+    """Whether paper returns can have the backtest's distribution, by Kolmogorov and Smirnov's test."""
+    own, reference, how = _enough(paper, backtest)
+    test = kolmogorov_smirnov(reference, own, minimum=MIN_SESSIONS)
     if test.p_value < SIGNIFICANCE:
         text = (
             f"{how} paper returns are distributed otherwise than the backtest's: Kolmogorov-Smirnov distance "
@@ -236,8 +235,8 @@ def _distribution(paper: Returns | None, backtest: Returns) -> Iterator[Anomaly]
 
 
 def _volatility(paper: Returns | None, backtest: Returns) -> Iterator[Anomaly]:
-    given, reference, how = _enough(paper, backtest)
-    ratio = volatility_ratio(reference, given, minimum=MIN_SESSIONS)
+    own, reference, how = _enough(paper, backtest)
+    ratio = volatility_ratio(reference, own, minimum=MIN_SESSIONS)
     if ratio.p_value < SIGNIFICANCE:
         text = (
             f"{how} paper returns vary {ratio.value:.2g} times as much as the backtest's (99%: {ratio.low:.2g} to "
@@ -248,17 +247,17 @@ def _volatility(paper: Returns | None, backtest: Returns) -> Iterator[Anomaly]:
 
 
 def _enough(paper: Returns | None, backtest: Returns) -> tuple[Floats, Floats, str]:
-    """The returns of both at the coarser frequency of the two, and that frequency."""
+    """Both returns at the coarser of their frequencies, and that frequency."""
     if paper is None:
         raise InsufficientData("no paper returns were given")
-    given, reference = comparable(paper, backtest)
-    time, size = given.time, given.returns.size
+    own, reference = comparable(paper, backtest)
+    time, size = own.time, own.returns.size
     if size < MIN_SESSIONS:
         how = compared_by(paper, backtest)
         raise InsufficientData(
             f"{counted(size, time.unit)} of paper returns, at least {MIN_SESSIONS} are needed" + f" ({how})" * bool(how)
         )
-    return given.returns, reference.returns, time.frequency.title()
+    return own.returns, reference.returns, time.frequency.title()
 
 
 def _is_one(values: Floats) -> bool:
@@ -277,7 +276,7 @@ def _first(named: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
 
 
 def _expected_sessions(log: PaperLog, evidence: Evidence) -> tuple[Days, str]:
-    """The sessions of the paper period, and which table knows them: the backtest, or else the paper returns."""
+    """The sessions of the paper period, and the table that gives them: the backtest, or else the paper returns."""
     is_daily = evidence.backtest.time.frequency is Frequency.DAILY
     inside = _sessions_inside(log, evidence.backtest)
     if (inside.size and is_daily) or evidence.paper_returns is None:
@@ -292,8 +291,8 @@ def _sessions_inside(log: PaperLog, backtest: Returns) -> Days:
 
 
 def _anomaly(kind: AnomalyKind, rows: Mask, text: str) -> Anomaly:
-    found = np.flatnonzero(rows)
-    return Anomaly(kind=kind, count=found.size, text=text, rows=tuple(found.tolist()))
+    places = np.flatnonzero(rows)
+    return Anomaly(kind=kind, count=places.size, text=text, rows=tuple(places.tolist()))
 
 
 def _broken_rows(log: PaperLog) -> Iterator[Anomaly]:
@@ -319,8 +318,8 @@ def _missing_sessions(log: PaperLog, evidence: Evidence) -> Iterator[Anomaly]:
     if not inside.size:
         raise InsufficientData("neither the backtest nor paper returns have a session of the paper period")
     if (absent_days := np.setdiff1d(inside, days(log))).size:
-        said = f"{counted(absent_days.size, 'session')} of the {whose} without any prediction"
-        text = f"{said}, first {absent_days[0]}."
+        absent = f"{counted(absent_days.size, 'session')} of the {whose} without any prediction"
+        text = f"{absent}, first {absent_days[0]}."
         yield Anomaly(kind=AnomalyKind.MISSING_SESSION, count=absent_days.size, text=text)
 
 
@@ -343,7 +342,7 @@ def _gaps(log: PaperLog) -> Iterator[Anomaly]:
 
 
 def _stale_prices(log: PaperLog) -> Iterator[Anomaly]:
-    """Runs of orders in one symbol at one decision price: a feed that stands still looks like that."""
+    """Runs of orders in one symbol at one decision price, as from a stuck feed."""
     priced = np.flatnonzero(is_priced(log))
     longest: tuple[int, str] = (0, "")
     is_stale = np.zeros(log.quantity.size, dtype=np.bool_)
@@ -365,7 +364,7 @@ def _stale_prices(log: PaperLog) -> Iterator[Anomaly]:
 
 
 def _duplicate_orders(log: PaperLog) -> Iterator[Anomaly]:
-    """The same symbol, side and quantity again within a minute: an order that was sent twice looks like that."""
+    """The same symbol, side and quantity again within a minute, as from an order sent twice."""
     rows = np.flatnonzero(is_order(log))
     last: dict[tuple[str, str, float], np.datetime64] = {}
     is_repeated = np.zeros(log.quantity.size, dtype=np.bool_)
@@ -384,7 +383,7 @@ def _duplicate_orders(log: PaperLog) -> Iterator[Anomaly]:
 
 
 def _outliers(log: PaperLog) -> Iterator[Anomaly]:
-    """Slippage far outside the usual spread: beyond six robust scales of the median, and 25 bps at least."""
+    """Slippage beyond six robust scales of the median and at least 25 bps from it."""
     rows = is_priced(log)
     if not rows.any():
         return

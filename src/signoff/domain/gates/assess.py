@@ -1,4 +1,4 @@
-"""A release's evidence held against the policy: every gate, and every figure beside the gates."""
+"""Compares a release's evidence with the policy: every gate, and every figure beside the gates."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -72,9 +72,9 @@ def assess(
     *,
     gates: Sequence[Gate] = GATES,
 ) -> Assessment:
-    """Every computed figure of sections 1 to 3 of the memo; `progress` hears of each gate as it begins.
+    """Every computed figure of sections 1 to 3 of the memo; `progress` is told of each gate as it begins.
 
-    `policy` is the effective one (`domain/shortened.effective`): whoever reads a dossier makes it, once.
+    `policy` is the effective one (`domain/shortened.effective`), computed once by the reader of the dossier.
     """
     if evidence.backtest.dates.size == 0:
         raise BadInputError(
@@ -145,22 +145,22 @@ def _judged(
 
 
 def _beside_each_other(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The findings, where PBO says that it passes beside a deflated Sharpe ratio that fails."""
+    """The findings, in which a PBO that passes mentions a deflated Sharpe ratio that fails."""
     deflated = next((one for one in findings if one.key == "deflated_sharpe"), None)
     if deflated is None or deflated.outcome is not Outcome.FAIL:
         return findings
-    said = (
+    note = (
         f"The {deflated.title} of {deflated.statistic.text} fails ({deflated.comparison.value} "
         f"{deflated.threshold.text} is needed): many failing trials lower PBO, so this pass alone is no sign of skill."
     )
     return tuple(
-        replace(one, reason=f"{one.reason} {said}") if one.key == "pbo" and one.outcome is Outcome.PASS else one
+        replace(one, reason=f"{one.reason} {note}") if one.key == "pbo" and one.outcome is Outcome.PASS else one
         for one in findings
     )
 
 
 def _with_left_out(finding: Finding, evidence: Evidence) -> Finding:
-    """A verdict on the record says which of its rows were not judged."""
+    """A verdict on the record, with the rows that were not judged."""
     notes = evidence.backtest.left_out
     if not notes or not _is_of_record(finding):
         return finding

@@ -1,7 +1,7 @@
-"""Two tables of returns of different frequencies: they are compared at the coarser one.
+"""Compares two tables of returns of different frequencies at the coarser one.
 
-Rows of the finer table are compounded over the week, month or quarter that a row of the coarser one stands for. A
-period that the finer table covers in part is left out.
+Rows of the finer table are compounded over the week, month or quarter of a row of the coarser one. A period that the
+finer table covers in part is left out.
 """
 
 from dataclasses import replace
@@ -20,15 +20,15 @@ ORDER: Final = tuple(Frequency)
 
 
 def comparable(one: Returns, other: Returns) -> tuple[Returns, Returns]:
-    """Both tables at the coarser frequency of the two; as they are where it is one."""
-    own, theirs = (ORDER.index(each.time.frequency) for each in (one, other))
-    if own == theirs or not one.dates.size or not other.dates.size:
+    """Both tables at the coarser of their frequencies; unchanged if they have the same."""
+    first, second = (ORDER.index(each.time.frequency) for each in (one, other))
+    if first == second or not one.dates.size or not other.dates.size:
         return one, other
-    return (coarsened(one, other), other) if own < theirs else (one, coarsened(other, one))
+    return (coarsened(one, other), other) if first < second else (one, coarsened(other, one))
 
 
 def compared_by(one: Returns, other: Returns) -> str:
-    """At which frequency two tables are compared, in words; "" where they have one."""
+    """The frequency at which two tables are compared, in words; "" if they have the same."""
     if one.time.frequency is other.time.frequency:
         return ""
     coarser = max(one, other, key=lambda each: ORDER.index(each.time.frequency)).time
@@ -39,7 +39,7 @@ def compared_by(one: Returns, other: Returns) -> str:
 
 
 def coarsened(fine: Returns, like: Returns) -> Returns:
-    """A table at the frequency of another: its whole periods, dated as the other's rows where it has them."""
+    """A table at the frequency of another: its whole periods, with the other's dates where they match."""
     first, last = row_spans(fine.dates, like.time.frequency, like.dates)
     begins = np.flatnonzero(np.concatenate(([True], np.diff(first.astype(np.int64)) != 0)))
     keep = np.ones(begins.size, dtype=np.bool_)
@@ -63,12 +63,12 @@ def coarsened(fine: Returns, like: Returns) -> Returns:
 
 
 def _compounded(returns: Floats, begins: NDArray[np.intp]) -> Floats:
-    found: Floats = np.multiply.reduceat(1 + returns, begins) - 1
-    return found
+    growth: Floats = np.multiply.reduceat(1 + returns, begins) - 1
+    return growth
 
 
 def _dated(ends: Days, like: Returns) -> Days:
-    _, theirs = row_spans(like.dates, like.time.frequency, like.dates)
-    at = np.minimum(np.searchsorted(theirs, ends), theirs.size - 1)
-    found: Days = np.where(theirs[at] == ends, like.dates[at], ends)
-    return found
+    _, last_days = row_spans(like.dates, like.time.frequency, like.dates)
+    at = np.minimum(np.searchsorted(last_days, ends), last_days.size - 1)
+    dates: Days = np.where(last_days[at] == ends, like.dates[at], ends)
+    return dates

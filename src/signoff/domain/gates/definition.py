@@ -1,4 +1,4 @@
-"""What a gate is, in one record beside its function: everybody who names, explains or prints a gate reads it there."""
+"""The record beside each gate's function that everything which names, explains or prints the gate reads."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,9 +12,9 @@ OF_RETURNS: Final = "the returns: a year of rows at least, and never fewer than 
 class GateDefinition:
     """A gate in words.
 
-    `names` is a pattern of what texts call it beside its key and title. `shown` are the figures that page one prints
-    beside its outcome: the name of a figure of the finding, and the words around it. `parts` are statistics of the same
-    gate over a part of its family; page one prints one that has another verdict than the whole.
+    `names` is a pattern of further names in texts. `shown` are the figures that page one prints beside the outcome: the
+    name of a figure of the finding, and the words around it. `parts` are statistics of the gate over a part of its
+    family; page one prints one whose verdict differs from the whole.
     `is_of_record` gates judge the backtest's own record, `is_of_trials` gates need every trial, and `is_of_dossier`
     gates need what only a dossier can give.
     """
@@ -34,12 +34,12 @@ class GateDefinition:
 
     @property
     def words(self) -> dict[str, str]:
-        """What it asks, by which formula and paper, and what it needs."""
+        """Its question, formula and paper, and what it needs."""
         return {name: getattr(self, name) for name in ("title", "asks", "formula", "paper", "needs")}
 
     @property
     def lacks(self) -> str:
-        """What a person who has returns alone has to give, so that the gate can be judged."""
+        """What the gate needs in addition to returns."""
         if self.is_of_trials:
             return "--trials, the returns of every configuration that was tried, a column each"
         return f"{self.needs} (`signoff init`)" if self.is_of_dossier else self.needs

@@ -1,4 +1,4 @@
-"""Deflated Sharpe ratio: whether the backtest beats what the best of N worthless configurations would have shown."""
+"""Deflated Sharpe ratio: whether the backtest beats the expected best of N worthless configurations."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ DEFLATED_SHARPE: Final = GateDefinition(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """What the deflation needs to know of a sample of returns; kurtosis is 3 for a normal one."""
+    """The moments of a sample of returns that deflation needs; kurtosis is 3 for a normal one."""
 
     n: int
     sharpe: float
@@ -71,7 +71,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spread:
-    """The Sharpe ratios of the bets, their variance as observed, and the least that estimation error gives them."""
+    """The Sharpe ratios of the bets, their observed variance, and the least variance by estimation error alone."""
 
     sharpes: Floats
     observed: float
@@ -87,7 +87,7 @@ class Spread:
 
     @property
     def words(self) -> str:
-        """That the floor acts, as the next sentence of an explanation; empty where it does not."""
+        """A sentence that the floor of the variance applies; empty if it does not."""
         if not self.is_floored:
             return ""
         return (
@@ -142,8 +142,8 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
         unsettled: tuple[str, ...] = ()
         if fuller is not None:
             worse = _deflated(_moments(time.excess(fuller), time), bets.size + never, spread.variance).probability
-            found = f"the probability would be {number(worse, Unit.PROBABILITY, 3)}"
-            unsettled = () if worse >= gate.threshold else (hangs_on_missing(evidence, float(returns.min()), found),)
+            effect = f"the probability would be {number(worse, Unit.PROBABILITY, 3)}"
+            unsettled = () if worse >= gate.threshold else (hangs_on_missing(evidence, float(returns.min()), effect),)
         passes = result.probability >= gate.threshold
         coarser = _coarser(sample, trials, bets, gate.threshold, never) if passes else None
         parts = _parts(evidence, sample, bets, spread, policy, never)
@@ -158,7 +158,7 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
             f"{bets.size + never} independent trials without skill would be expected to show "
             f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets."
             f"{_idle(never, dossier.header.deployed_by.name)}"
-            f"{spread.words}{_said(parts, result.probability, gate.threshold)}{difference(trials.nearest)}",
+            f"{spread.words}{_parts_text(parts, result.probability, gate.threshold)}{difference(trials.nearest)}",
             figures=(
                 *_figures(sample, result, trials, bets, spread),
                 *((count("gates.deflated_sharpe.never_traded", never),) if never else ()),
@@ -185,7 +185,7 @@ class Part:
         return number(self.probability, Unit.PROBABILITY, 3)
 
     def objection(self, threshold: float) -> str:
-        """Why a pass is none; empty where the part passes too."""
+        """Why the whole may not pass; empty if this part passes too."""
         if self.probability >= threshold:
             return ""
         return (
@@ -207,20 +207,20 @@ def _parts(
     try:
         is_junk = junk(bets, time, partitions=gate.partitions, share=gate.junk_share)
     except (InputError, InsufficientData):
-        is_junk = None  # a record too short for PBO has no junk by its halves
+        is_junk = None  # a record too short for PBO has no halves to find junk by
     better = _row_sharpes(bets.better, time) if bets.has_turned else spread.sharpes
-    found = []
+    parts = []
     for part in of_deflation(bets, _on_rows_of(trials, evidence.backtest), better, is_junk):
         if part.size >= MIN_BETS:
-            first = np.ascontiguousarray(bets.returns[:, part.kept])
-            other = np.ascontiguousarray(bets.better[:, part.kept]) if bets.has_turned else first
+            first = np.ascontiguousarray(bets.returns[:, part.bets])
+            other = np.ascontiguousarray(bets.better[:, part.bets]) if bets.has_turned else first
             variance = _spread(first, other, time).variance
-            found.append(Part(family=part, probability=_deflated(sample, part.size + never, variance).probability))
-    return tuple(found)
+            parts.append(Part(family=part, probability=_deflated(sample, part.size + never, variance).probability))
+    return tuple(parts)
 
 
 def _idle(never: int, author: str) -> str:
-    """How many trials never traded, by whose word, as the next sentence of an explanation; empty where none."""
+    """A sentence on the trials that never traded and who declared them; empty if there are none."""
     if not never:
         return ""
     return f" {never:,} more never traded, as declared by {author} in evidence.never_traded; they count as trials."
@@ -234,15 +234,15 @@ def _on_rows_of(trials: Trials, backtest: Returns) -> Floats:
     return own
 
 
-def _said(parts: tuple[Part, ...], probability: float, threshold: float) -> str:
-    """What the parts of the family gave, and which of them turn a failure."""
-    said = []
+def _parts_text(parts: tuple[Part, ...], probability: float, threshold: float) -> str:
+    """The results for parts of the family, and which of them would pass where the whole fails."""
+    texts = []
     for part in parts:
         turns = probability < threshold <= part.probability
         hangs = "; the verdict hangs on them" if turns else ""
         counted = f"{part.family.counted[0].upper()}{part.family.counted[1:]}"
-        said.append(f" {counted} it is {part.text}{hangs}.")
-    return "".join(said)
+        texts.append(f" {counted} it is {part.text}{hangs}.")
+    return "".join(texts)
 
 
 def _turning_point(sample: Moments, expected_best: float, threshold: float) -> str:
@@ -261,12 +261,12 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
     except (InputError, InsufficientData):
         return ""
     verb = "pass" if sample.sharpe < needed else "fail"
-    said = (
+    text = (
         f"It would {verb} with an annualised Sharpe ratio {'of' if verb == 'pass' else 'below'} "
         f"{annual(needed)}; it is {annual(sample.sharpe)}."
     )
     if sample.sharpe <= expected_best:
-        return f"{said} No longer record would help while the ratio stays below {annual(expected_best)}."
+        return f"{text} No longer record would help while the ratio stays below {annual(expected_best)}."
     try:
         length = minimum_track_record_length(
             sharpe_per_period=sample.sharpe,
@@ -276,16 +276,16 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
             confidence=threshold,
         )
     except (InputError, InsufficientData):
-        return said
+        return text
     years, is_enough = length / sample.time.rows_a_year, "would be" if verb == "pass" else "is"
     return (
-        f"{said} At this ratio a record of {number(length, Unit.COUNT)} {sample.time.unit}s ({years:.1f} years) "
+        f"{text} At this ratio a record of {number(length, Unit.COUNT)} {sample.time.unit}s ({years:.1f} years) "
         f"{is_enough} enough; it has {sample.n:,}."
     )
 
 
 def _first_at(rising: Callable[[float], float], level: float, low: float, high: float) -> float:
-    """Where a rising function reaches `level` between `low` and `high`, by halving; refused where it never does."""
+    """Where a rising function reaches `level` between `low` and `high`, by bisection; refused if it never does."""
     if not rising(high) >= level:
         raise InsufficientData(f"no Sharpe ratio up to {high:g} a session reaches a probability of {level:g}")
     for _ in range(60):
@@ -327,8 +327,8 @@ def _moments(returns: Floats, time: Sampling) -> Moments:
 def _spread(first: Floats, better: Floats, time: Sampling) -> Spread:
     """Sharpe ratios of the bets, and the variance that deflation rests on.
 
-    A bet that was tried with both signs has two Sharpe ratios. The signs that spread the ratios farther apart count, so
-    that no order of the trials in their file makes the best of them look less lucky.
+    A bet that was tried with both signs has two Sharpe ratios. The signs with the wider spread count, so that the order
+    of trials in the file cannot make the best one look less lucky.
     """
     sharpes, turned = _row_sharpes(first, time), _row_sharpes(better, time)
     observed = max(float(np.var(sharpes, ddof=1)), float(np.var(turned, ddof=1)))
@@ -336,12 +336,12 @@ def _spread(first: Floats, better: Floats, time: Sampling) -> Spread:
 
 
 def _estimation_variance(returns: Floats, sharpes: Floats) -> float:
-    """The variance that Sharpe ratios of one and the same true value show across bets, by estimation error alone.
+    """The variance across bets of estimated Sharpe ratios with the same true value.
 
     An estimated ratio over T rows errs by a variance of (1 + SR²/2)/T (Lo 2002), and two of them by a covariance of
     about ρ times that. The expected sample variance of K numbers is their mean variance less their mean covariance:
     (1 − ρ̄)·(1 + SR²/2)/T, with ρ̄ the mean correlation of two bets and SR² the mean square. True differences only add
-    to it, so trials with less were made alike. The mean of K standardised columns has a variance of
+    to it, so less than this means trials that were made alike. The mean of K standardised columns has a variance of
     (1 + (K − 1)·ρ̄)/K, which gives ρ̄ without any K by K matrix.
     """
     rows, bets = returns.shape
@@ -368,22 +368,22 @@ def _deflated(sample: Moments, trials: int, variance: float) -> DeflatedSharpeRa
 
 
 def _coarser(sample: Moments, trials: Family, bets: Bets, threshold: float, never: int) -> str | None:
-    """Where the verdict hangs on many trials that are nearly one bet: it would fail, were they counted as one.
+    """The objection that the verdict would fail if trials that are nearly one bet were counted as one.
 
-    Trials just below the limit have little spread among themselves, and lower the variance that deflation rests on.
+    Trials just below the limit have little spread and so lower the variance that deflation uses.
     """
     sizes = {bets.size}
     for limit in COARSER_LIMITS:
-        found = bets.resemblance.bets(limit) if limit < bets.limit else ()
-        if len(found) < MIN_BETS or len(found) in sizes:
+        coarse = bets.resemblance.bets(limit) if limit < bets.limit else ()
+        if len(coarse) < MIN_BETS or len(coarse) in sizes:
             continue
-        sizes.add(len(found))
-        variance = _spread(*sides(trials.returns, found), sample.time).variance
-        probability = _deflated(sample, len(found) + never, variance).probability
+        sizes.add(len(coarse))
+        variance = _spread(*sides(trials.returns, coarse), sample.time).variance
+        probability = _deflated(sample, len(coarse) + never, variance).probability
         if probability < threshold:
             return (
                 f"The verdict hangs on trials that are nearly alike: with those above a correlation of {limit:g} "
-                f"counted as one, {len(found)} are left and the probability is "
+                f"counted as one, {len(coarse)} are left and the probability is "
                 f"{number(probability, Unit.PROBABILITY, 3)}."
             )
     return None

@@ -1,4 +1,4 @@
-"""Downside Sensitivity Ratio: whether the model loses harder than it gains."""
+"""Downside Sensitivity Ratio: whether losses are larger than gains."""
 
 from math import isfinite
 from typing import Final

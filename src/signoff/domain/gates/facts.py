@@ -1,6 +1,6 @@
 """Every number of an assessment under one unique dotted name.
 
-This is what `assessment.json` holds, and what a text that people wrote is checked against.
+They are the content of `assessment.json`, and texts that people wrote are checked against them.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from signoff.domain.quantity import Quantity, Unit, count
 
 
 def facts(assessment: Assessment) -> tuple[Quantity, ...]:
-    """The assessment as a flat list, in the memo's order. Names are unique: a broken promise raises ValueError."""
-    found = tuple(_facts(assessment))
-    names = [fact.name for fact in found]
+    """The assessment as a flat list, in the memo's order; ValueError if a name is not unique."""
+    listed = tuple(_facts(assessment))
+    names = [fact.name for fact in listed]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"each fact must have a name of its own, found twice: {', '.join(repeated)}")
-    return found
+    return listed
 
 
 def _facts(assessment: Assessment) -> Iterator[Quantity]:

@@ -1,7 +1,6 @@
-"""Figures beside the gates: computed where the evidence allows it, and otherwise not provided with the reason.
+"""Figures beside the gates: computed if the evidence allows it, else "not provided" with the reason.
 
-A descriptive figure decides nothing, so trouble in it does not stop an assessment; it reads "not provided", and its
-source says why.
+A descriptive figure decides nothing, so its failure does not stop an assessment.
 """
 
 from collections.abc import Callable
@@ -23,11 +22,11 @@ def figure(
     digits: int | None = None,
     uncertainty: Callable[[], Uncertainty] | None = None,
 ) -> Quantity:
-    """The figure that `compute` gives, or a figure without a value whose source says what was in the way."""
+    """The figure that `compute` gives, or a figure without a value whose source says why."""
     try:
         with np.errstate(divide="raise", invalid="raise", over="raise"):
             value = float(compute())
-            known = None if uncertainty is None else uncertainty()
+            error = None if uncertainty is None else uncertainty()
     except (InputError, InsufficientData, ArithmeticError, ValueError, IndexError) as trouble:
         return absent(name, str(trouble), unit=unit, digits=digits)
     if isnan(value):
@@ -37,14 +36,14 @@ def figure(
         value=value,
         unit=unit,
         digits=digits,
-        standard_error=None if known is None else known.standard_error,
-        half_width=None if known is None else known.half_width,
-        interval="" if known is None else known.method,
+        standard_error=None if error is None else error.standard_error,
+        half_width=None if error is None else error.half_width,
+        interval="" if error is None else error.method,
         n=n,
         source=source,
     )
 
 
 def absent(name: str, reason: str, *, unit: Unit = Unit.RATIO, digits: int | None = None) -> Quantity:
-    """A figure that nobody could compute, with the reason as its source."""
+    """A figure that could not be computed, with the reason as its source."""
     return Quantity(name=name, value=None, unit=unit, digits=digits, source=reason)

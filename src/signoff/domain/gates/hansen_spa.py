@@ -1,7 +1,7 @@
-"""Hansen's test for superior predictive ability: whether the best of all trials beats a benchmark, or was only lucky.
+"""Hansen's test for superior predictive ability: whether the best of all trials beats a benchmark beyond luck.
 
-The null is that no configuration that was tried is better than the benchmark. White's reality check, its ancestor,
-stands beside it; poor configurations in the family make that one timid.
+The null is that no tried configuration is better than the benchmark. White's reality check is printed beside it; poor
+configurations in the family make that test conservative.
 """
 
 from collections.abc import Iterator
@@ -150,7 +150,7 @@ def _figures(tested: SuperiorPredictiveAbility, checked: RealityCheck, copies: i
 
 
 def _share(value: float, repetitions: int) -> str:
-    """A share in percent. A share that would round to zero is printed as less than the smallest one that is not."""
+    """A share in percent; one that would round to zero is printed as less than the smallest that does not."""
     if value < 0.0005:
         return f"less than {number(max(0.001, 1 / repetitions), Unit.PERCENT, 1)}%"
     return f"{number(value, Unit.PERCENT, 1)}%"

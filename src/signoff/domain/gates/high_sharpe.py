@@ -1,7 +1,7 @@
-"""A Sharpe ratio that no traded strategy has: a wrong file, a leak or a wrong unit until its author says otherwise.
+"""A Sharpe ratio above that of any traded strategy: a wrong file, a leak or a wrong unit, unless it is declared.
 
-Every statistic of a record finds such a ratio excellent. So a person has to say why it is true, up to which ratio, and
-people who sign read that sentence as declared.
+Every statistic finds such a ratio excellent. So a person has to declare why it is true and up to which ratio, and the
+signers read that declaration.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from signoff.stats.errors import StatisticsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooHigh:
-    """An annual Sharpe ratio of the backtest above the policy's limit, and what its author declares of it."""
+    """An annual Sharpe ratio of the backtest above the policy's limit, with its author's declaration."""
 
     sharpe: float
     limit: float
@@ -32,25 +32,25 @@ class TooHigh:
 
     @property
     def words(self) -> str:
-        """What was expected and found, and what lets it in; or who declared it, and why."""
-        found = f"The backtest's annual Sharpe ratio is {_said(self.sharpe)}"
-        limit = f"the policy's limit of {_said(self.limit)} (gates.largest_sharpe)"
+        """What was expected and found, and what to do; or who declared the ratio, and why."""
+        ratio = f"The backtest's annual Sharpe ratio is {_ratio(self.sharpe)}"
+        limit = f"the policy's limit of {_ratio(self.limit)} (gates.largest_sharpe)"
         if self.declared is not None and self.is_declared:
             return (
-                f"{found}, above {limit}. Declared by {self.author} up to {_said(self.declared.up_to)}: "
+                f"{ratio}, above {limit}. Declared by {self.author} up to {_ratio(self.declared.up_to)}: "
                 f"“{self.declared.reason}”."
             )
         declared, remedy = "", "declare evidence.high_sharpe with up_to and reason"
         if self.declared is not None:
-            declared = f", and above the {_said(self.declared.up_to)} that is declared"
+            declared = f", and above the {_ratio(self.declared.up_to)} that is declared"
             remedy = "raise evidence.high_sharpe.up_to"
         return (
-            f"{found}, expected at most {limit}{declared}. Check for look-ahead, missing costs and values that are no "
+            f"{ratio}, expected at most {limit}{declared}. Check for look-ahead, missing costs and values that are no "
             f"returns. If the ratio is true, {remedy} in dossier.yaml."
         )
 
     def on(self, finding: Finding) -> Finding:
-        """The verdict of a gate that judges the record: none without a declaration, else with the declaration."""
+        """The finding of a gate that judges the record: no verdict without a declaration, else with the declaration."""
         if self.is_declared:
             return replace(finding, reason=f"{finding.reason} {self.words}")
         figures = (
@@ -68,12 +68,12 @@ class TooHigh:
 
 
 def too_high(evidence: Evidence, dossier: Dossier, policy: Policy) -> TooHigh | None:
-    """The ratio of the backtest where it is above the policy's limit; None where it is not, or cannot be computed."""
+    """The ratio of the backtest if it is above the policy's limit; None if not, or if it cannot be computed."""
     limit = policy.gates.largest_sharpe
     try:
         sharpe = annual_ratio(evidence.backtest)
     except (StatisticsError, ArithmeticError, ValueError, TypeError, AttributeError):
-        return None  # each gate refuses by itself what it cannot compute
+        return None  # each gate refuses what it cannot compute
     if not sharpe > limit:
         return None
     return TooHigh(
@@ -85,14 +85,14 @@ def too_high(evidence: Evidence, dossier: Dossier, policy: Policy) -> TooHigh | 
 
 
 def unused(dossier: Dossier, policy: Policy, high: TooHigh | None) -> str:
-    """That a ratio was declared for which nothing asked; empty where none was, or where it was asked for."""
+    """That a declared high ratio is not needed; empty if none is declared or if it is needed."""
     if dossier.evidence.high_sharpe is None or high is not None:
         return ""
     return (
         "evidence.high_sharpe of dossier.yaml had no use: the backtest's annual Sharpe ratio is not above the policy's "
-        f"limit of {_said(policy.gates.largest_sharpe)} (gates.largest_sharpe)."
+        f"limit of {_ratio(policy.gates.largest_sharpe)} (gates.largest_sharpe)."
     )
 
 
-def _said(sharpe: float) -> str:
+def _ratio(sharpe: float) -> str:
     return number(sharpe, Unit.RATIO)

@@ -1,7 +1,7 @@
-"""Sections 1.1 and 11.2: how long inference takes, in either version, and what it needs.
+"""Sections 1.1 and 11.2: the latency of inference in both versions, and its resources.
 
-A benchmark counts where it is of the registered version. A latency is held against another one only where both were
-measured alike; what was measured comes before what was declared.
+A benchmark counts only if it is of the registered version. Latencies are compared only if both were measured alike; a
+measured one takes precedence over a declared one.
 """
 
 from dataclasses import replace
@@ -20,33 +20,33 @@ DECLARED: Final = "latency_p95_ms"
 NEW: Final = "latency_p95.new"
 OLD: Final = "latency_p95.old"
 NOT_COMPARED: Final = "latency_p95_previous"
-"""The name of an old latency that is no partner of the new one."""
+"""The name of an old latency that cannot be compared with the new one."""
 
 
 def benchmark_summary(evidence: Evidence, version: str) -> BenchmarkSummary | None:
-    """The figures of the benchmark, without values where it is not of the registered version; None without one."""
-    found = evidence.benchmark
-    if found is None:
+    """The figures of the benchmark, without values if it is not of the registered version; None without one."""
+    benchmark = evidence.benchmark
+    if benchmark is None:
         return None
-    why = _objection(found, evidence.candidate, version)
+    why = _objection(benchmark, evidence.candidate, version)
     named = {
-        "median": (found.median_ms, Unit.MILLISECONDS),
-        "p95": (found.p95_ms, Unit.MILLISECONDS),
-        "p99": (found.p99_ms, Unit.MILLISECONDS),
-        "memory": (found.memory_mb, Unit.MEGABYTES),
-        "rate": (found.predictions_per_second, Unit.PER_SECOND),
+        "median": (benchmark.median_ms, Unit.MILLISECONDS),
+        "p95": (benchmark.p95_ms, Unit.MILLISECONDS),
+        "p99": (benchmark.p99_ms, Unit.MILLISECONDS),
+        "memory": (benchmark.memory_mb, Unit.MEGABYTES),
+        "rate": (benchmark.predictions_per_second, Unit.PER_SECOND),
     }
     figures = {
         key: absent(f"benchmark.{key}", why, unit=unit)
         if why
-        else Quantity(name=f"benchmark.{key}", value=value, unit=unit, n=found.calls, source=found.words)
+        else Quantity(name=f"benchmark.{key}", value=value, unit=unit, n=benchmark.calls, source=benchmark.words)
         for key, (value, unit) in named.items()
     }
-    return BenchmarkSummary(**figures, words="" if why else found.words, refused=why)
+    return BenchmarkSummary(**figures, words="" if why else benchmark.words, refused=why)
 
 
 def inference_latencies(evidence: Evidence, version: str, previous: str | None) -> tuple[Quantity, Quantity, Latencies]:
-    """The p95 of both versions, what each was measured by, and why they cannot be compared."""
+    """The p95 of both versions, how each was measured, and why they cannot be compared."""
     new, new_kind = _new(evidence, version)
     old, old_kind = _old(evidence, previous)
     why = ""
@@ -60,9 +60,9 @@ def _new(evidence: Evidence, version: str) -> tuple[Quantity, LatencyKind | None
     if (measured := _measured(NEW, evidence.benchmark, evidence.candidate, version)) is not None:
         return measured, LatencyKind.BENCHMARK
     if evidence.paper is not None:
-        found = latency_quantile(NEW, evidence.paper, 0.95)
-        if found.is_provided:
-            return found, LatencyKind.PAPER
+        paper = latency_quantile(NEW, evidence.paper, 0.95)
+        if paper.is_provided:
+            return paper, LatencyKind.PAPER
     return _declared(NEW, evidence.candidate)
 
 
@@ -74,29 +74,27 @@ def _old(evidence: Evidence, previous: str | None) -> tuple[Quantity, LatencyKin
 def _incomparable(evidence: Evidence, new: LatencyKind, old: LatencyKind) -> str:
     if new is not old:
         return "they were not measured alike"
-    own, theirs = evidence.benchmark, evidence.benchmark_previous
-    if new is LatencyKind.BENCHMARK and own is not None and theirs is not None and own.machine != theirs.machine:
+    own, other = evidence.benchmark, evidence.benchmark_previous
+    if new is LatencyKind.BENCHMARK and own is not None and other is not None and own.machine != other.machine:
         return "they were measured on different machines"
     return ""
 
 
-def _measured(
-    name: str, found: Benchmark | None, registered: RegisteredVersion | None, version: str
-) -> Quantity | None:
-    if found is None or _objection(found, registered, version):
+def _measured(name: str, run: Benchmark | None, registered: RegisteredVersion | None, version: str) -> Quantity | None:
+    if run is None or _objection(run, registered, version):
         return None
-    return Quantity(name=name, value=found.p95_ms, unit=Unit.MILLISECONDS, n=found.calls, source=found.words)
+    return Quantity(name=name, value=run.p95_ms, unit=Unit.MILLISECONDS, n=run.calls, source=run.words)
 
 
 def _declared(name: str, registered: RegisteredVersion | None) -> tuple[Quantity, LatencyKind | None]:
     value = None if registered is None else registered.metrics.get(DECLARED)
     if registered is None or value is None or not np.isfinite(value):
         return absent(
-            name, f"nobody measured it, and the registry has no metric {DECLARED}", unit=Unit.MILLISECONDS
+            name, f"it was not measured, and the registry has no metric {DECLARED}", unit=Unit.MILLISECONDS
         ), None
     source = f"declared in the registry, {registered.model} {registered.version}"
     return Quantity(name=name, value=value, unit=Unit.MILLISECONDS, source=source), LatencyKind.DECLARED
 
 
-def _objection(found: Benchmark, registered: RegisteredVersion | None, version: str) -> str:
-    return objection(found, None if registered is None else registered.pin, version)
+def _objection(benchmark: Benchmark, registered: RegisteredVersion | None, version: str) -> str:
+    return objection(benchmark, None if registered is None else registered.pin, version)

@@ -1,7 +1,7 @@
 """Section 2.1: five figures of the backtest, new against old against target, and whether the Sharpe ratio moved.
 
-All five are better when higher (a drawdown is a negative figure), so a row passes at its target or above. A near miss
-is a pass by at most five percent of the target; below the target it is missed, by however little.
+All five are better when higher (a drawdown is negative), so a row passes at its target or above. A near miss is a pass
+by at most five percent of the target; any figure below the target fails.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ NO_PREVIOUS: Final = "no backtest_previous file was given"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One row of the table: what is computed, and what it is held against."""
+    """One row of the table: its computation and its target."""
 
     key: str
     title: str
@@ -88,7 +88,7 @@ METRICS: Final = (
 def metric_rows(
     evidence: Evidence, targets: Targets, high: TooHigh | None = None, note: str = ""
 ) -> tuple[MetricRow, ...]:
-    """The five rows in the memo's order; `high` is a Sharpe ratio above the policy's limit, `note` one more note."""
+    """The five rows in the memo's order; `high` is a Sharpe ratio above the policy's limit, `note` a further note."""
     return tuple(_row(metric, evidence, targets, high, note) for metric in METRICS)
 
 
@@ -132,7 +132,7 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
 
 
 def metric_status(value: float | None, target: float, *, is_short: bool = False) -> MetricStatus:
-    """How a figure that is better when higher stands to its target; a record too short or too good says nothing."""
+    """The status of a figure against its target; a record too short or too good has no status."""
     if value is None:
         return MetricStatus.NOT_PROVIDED
     if is_short:
@@ -152,7 +152,7 @@ class VersionComparison:
 
 
 def sharpe_comparison(new: Returns, old: Returns | None) -> VersionComparison:
-    """Over the dates that both have (Ledoit and Wolf 2008); nothing is provided where there is no old version."""
+    """Over the shared dates (Ledoit and Wolf 2008); not provided without an old version."""
     names = tuple(f"sharpe_difference.{part}" for part in ("value", "p_value", "bootstrap_p_value"))
     if old is None:
         return VersionComparison(
@@ -160,20 +160,20 @@ def sharpe_comparison(new: Returns, old: Returns | None) -> VersionComparison:
             absent(names[1], NO_PREVIOUS, unit=Unit.PROBABILITY),
             absent(names[2], NO_PREVIOUS, unit=Unit.PROBABILITY),
         )
-    ours, theirs = on_shared_dates(new, old)
-    n, files = ours.returns.size, f"{new.source.name}, {old.source.name}"
+    first, second = on_shared_dates(new, old)
+    n, files = first.returns.size, f"{new.source.name}, {old.source.name}"
 
     def test(method: str = "hac") -> SharpeDifference:
         return sharpe_difference_test(
-            ours.time.excess(ours.returns),
-            ours.time.excess(theirs.returns),
+            first.time.excess(first.returns),
+            first.time.excess(second.returns),
             method=method,
             repetitions=REPETITIONS,
-            periods=ours.time.rows_a_year,
+            periods=first.time.rows_a_year,
         )
 
-    def p_value(name: str, method: str, said: str) -> Quantity:
-        source = f"{files}; Ledoit and Wolf (2008), {said}, two-sided"
+    def p_value(name: str, method: str, how: str) -> Quantity:
+        source = f"{files}; Ledoit and Wolf (2008), {how}, two-sided"
         return figure(name, lambda: test(method).p_value, unit=Unit.PROBABILITY, n=n, source=source)
 
     return VersionComparison(
@@ -182,7 +182,7 @@ def sharpe_comparison(new: Returns, old: Returns | None) -> VersionComparison:
             lambda: test().difference,
             n=n,
             source=files,
-            uncertainty=lambda: _uncertainty(test(), ours.time.rows_a_year),
+            uncertainty=lambda: _uncertainty(test(), first.time.rows_a_year),
         ),
         p_value(names[1], "hac", "HAC"),
         p_value(names[2], "bootstrap", f"studentised circular bootstrap of {REPETITIONS:,} resamples"),
@@ -198,7 +198,7 @@ def _uncertainty(tested: SharpeDifference, rows_a_year: float) -> Uncertainty:
 
 
 def on_shared_dates(one: Returns, other: Returns) -> tuple[Returns, Returns]:
-    """Both series on the dates that both have; what differs in period cannot be compared."""
+    """Both series on their shared dates, since different periods cannot be compared."""
     dates, at_one, at_other = np.intersect1d(one.dates, other.dates, return_indices=True)
     return (
         Returns(source=one.source, dates=dates, returns=one.returns[at_one], sampling=one.time),
@@ -207,12 +207,12 @@ def on_shared_dates(one: Returns, other: Returns) -> tuple[Returns, Returns]:
 
 
 def _measured(metric: Metric, name: str, returns: Returns) -> Quantity:
-    known = metric.uncertainty
+    error = metric.uncertainty
     return figure(
         name,
         lambda: metric.compute(returns),
         unit=metric.unit,
         n=returns.returns.size,
         source=returns.source.name,
-        uncertainty=None if known is None else lambda: known(returns),
+        uncertainty=None if error is None else lambda: error(returns),
     )

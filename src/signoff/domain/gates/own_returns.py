@@ -1,8 +1,8 @@
-"""Whether returns that are called paper trading are the backtest's own, with costs taken off or a constant added.
+"""Whether paper returns are copied from the backtest, less costs or plus a constant.
 
-The correlation of such returns with the backtest is high by construction and says nothing about the market. A multiple
-of the backtest plus a constant is looked for, with every cost that was stated beside it, up to the rounding of the
-files. It counts when it fits more than half of the days, so that a few altered days hide nothing.
+Such returns correlate with the backtest by construction and say nothing about the market. The check looks for a
+multiple of the backtest plus a constant, with every stated cost, up to the rounding of the files. A fit on more than
+half of the days counts, so that a few altered days hide nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ MOST_DECIMALS: Final = 10
 NEARLY_ONE: Final = 0.9999
 EXACT: Final = 1e-9
 COARSEST: Final = 0.02
-"""Of the standard deviation: files that are rounded more coarsely than this show nothing."""
+"""Of the standard deviation; more coarsely rounded files show nothing."""
 STARTS: Final = 10
 STEPS: Final = 12
 WITHOUT_COSTS: Final = 2
@@ -31,7 +31,7 @@ Columns = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """A multiple of the backtest and a constant, less stated costs or not, with the days on which it is exact."""
+    """A multiple of the backtest plus a constant, perhaps less stated costs, with the days on which it is exact."""
 
     multiple: float
     constant: float
@@ -42,7 +42,7 @@ class Fit:
 
     @property
     def words(self) -> str:
-        """The fit as people read it."""
+        """The fit in words."""
         constant = (
             "" if abs(self.constant) < EXACT else f" {'−' if self.constant < 0 else '+'} {abs(self.constant):.2g}"
         )
@@ -52,7 +52,7 @@ class Fit:
 
 
 def own_returns(paper: Floats, backtest: Floats, costs: Sequence[Floats] = ()) -> str | None:
-    """Why paper returns are the backtest's own, None where nothing says so.
+    """Why paper returns are the backtest's own; None if nothing indicates it.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def own_returns(paper: Floats, backtest: Floats, costs: Sequence[Floats] = ()) -
         return None
     stated = [one[moved] for one in costs]
     usable = [one for one in (*stated, np.abs(backtest)) if np.isfinite(one).all() and np.ptp(one) > 0]
-    if (found := next(filter(None, _fits(paper, backtest, usable)), None)) is not None:
-        return found.words
+    if (fit := next(filter(None, _fits(paper, backtest, usable)), None)) is not None:
+        return fit.words
     correlation = float(np.corrcoef(paper, backtest)[0, 1])
     if correlation > NEARLY_ONE:
         return f"their correlation of {correlation:.6f} over {paper.size} days leaves no room for a market's fills"
@@ -87,7 +87,7 @@ def _fits(paper: Floats, backtest: Floats, costs: Sequence[Floats]) -> Iterator[
 
 
 def _fit(paper: Floats, columns: Columns, tolerance: float, form: str) -> Fit | None:
-    """The fit that is exact on the most days, None where these are no more than half, or too few for its figures."""
+    """The fit that is exact on the most days; None if these are at most half, or too few for its parameters."""
     n, width = columns.shape
     needed = max(n // 2 + 1, 2 * width + 3)
     if n < needed:
@@ -101,7 +101,7 @@ def _fit(paper: Floats, columns: Columns, tolerance: float, form: str) -> Fit | 
 
 
 def _starts(paper: Floats, columns: Columns) -> Iterator[Floats]:
-    """Least squares over the half of the days that fit best, from several beginnings (Rousseeuw's concentration)."""
+    """Least squares over the best-fitting half of the days, from several starts (Rousseeuw's concentration)."""
     rng = np.random.default_rng(SEED)
     n, width = columns.shape
     half = n // 2 + 1
@@ -131,14 +131,14 @@ def _days(one: tuple[Floats, int]) -> int:
 
 
 def _tolerance(paper: Floats, backtest: Floats) -> float:
-    """What rounding of both files can make of an exact relation, and never so much that chance would do."""
+    """How far rounding of both files can move an exact relation, capped so that chance does not fit."""
     scale = float(np.std(paper) / np.std(backtest))
     rounding = _half_unit(paper) + scale * _half_unit(backtest)
     return min(2 * rounding + EXACT, COARSEST * float(np.std(paper)))
 
 
 def _half_unit(values: Floats) -> float:
-    """Half of the last decimal that these values have, 0 where they were not rounded."""
+    """Half of the last decimal of these values; 0 if they were not rounded."""
     for decimals in range(2, MOST_DECIMALS + 1):
         if np.abs(values - np.round(values, decimals)).max() < EXACT * 10.0**-decimals:
             return float(0.5 * 10.0**-decimals)

@@ -1,4 +1,4 @@
-"""Section 2.4: what paper trading showed. What is odd about its log is found in `anomalies`.
+"""Section 2.4: the figures of paper trading. `anomalies` checks its log.
 
 Slippage is signed by side, so that a positive figure is a cost, and weighted by quantity. Quantiles of latency are
 observed values (nearest rank), never interpolated ones.
@@ -28,7 +28,7 @@ MOST_NAMED: Final = 5
 
 
 def paper_summary(evidence: Evidence, version: str = "") -> PaperSummary | None:
-    """The figures of the paper period; None where no log was given or it is empty. `version` is the release's."""
+    """The figures of the paper period; None without a log or with an empty one. `version` is the release's."""
     log = evidence.paper
     if log is None or log.timestamps.size == 0:
         return None
@@ -58,19 +58,19 @@ def paper_summary(evidence: Evidence, version: str = "") -> PaperSummary | None:
         ),
         predictions=log.timestamps.size,
         orders=int(is_order(log).sum()),
-        anomalies=tuple(found for check in checks for found in check.found),
+        anomalies=tuple(anomaly for check in checks for anomaly in check.anomalies),
         checks=tuple(check.outcome for check in checks),
     )
 
 
 def latency_quantile(name: str, log: PaperLog, share: float) -> Quantity:
-    """The latency that `share` of the predictions stayed within, over rows that carry one."""
-    known = log.latency_ms[np.isfinite(log.latency_ms)]
+    """The latency that `share` of the predictions stayed within, over rows that have one."""
+    latencies = log.latency_ms[np.isfinite(log.latency_ms)]
     return figure(
         name,
-        lambda: float(np.quantile(known, share, method="inverted_cdf")),
+        lambda: float(np.quantile(latencies, share, method="inverted_cdf")),
         unit=Unit.MILLISECONDS,
-        n=known.size,
+        n=latencies.size,
         source=log.source.name,
     )
 
@@ -89,7 +89,7 @@ def _sharpe(returns: Returns | None) -> Quantity:
 
 
 def _another_model(log: PaperLog, evidence: Evidence, version: str) -> str:
-    """That the log names another model than the registered one; "" where it does not."""
+    """That the log names another model than the registered one; "" if it does not."""
     run = "" if evidence.candidate is None else evidence.candidate.run_id
     for what, named, own in (("version", log.versions, version), ("run_id", log.runs, run)):
         others = [name or "none" for name in named if name.removeprefix("v") != own.removeprefix("v")]
@@ -102,7 +102,7 @@ def _another_model(log: PaperLog, evidence: Evidence, version: str) -> str:
 
 
 def _not_lived(evidence: Evidence, log: PaperLog) -> str:
-    """That the paper returns are the backtest's own less costs; "" where nothing says so."""
+    """That the paper returns are the backtest's own less costs; "" if nothing indicates it."""
     paper, backtest = evidence.paper_returns, evidence.backtest
     if paper is None:
         return ""
@@ -112,23 +112,23 @@ def _not_lived(evidence: Evidence, log: PaperLog) -> str:
     _, at_paper, at_backtest = np.intersect1d(paper.dates, backtest.dates, return_indices=True)
     stated = [column[at_paper] for column in (paper.turnover, paper.cost, *orders) if column is not None]
     stated += [column[at_backtest] for column in (backtest.turnover, backtest.cost) if column is not None]
-    found = own_returns(paper.returns[at_paper], backtest.returns[at_backtest], stated)
-    return "" if found is None else f"the paper returns are the backtest's own less costs: {found}"
+    why = own_returns(paper.returns[at_paper], backtest.returns[at_backtest], stated)
+    return "" if why is None else f"the paper returns are the backtest's own less costs: {why}"
 
 
 def _shortfall_of(log: PaperLog, dates: Days) -> Floats:
-    """What the orders of each day cost against their decision prices, in money."""
+    """The cost of each day's orders against their decision prices, in money."""
     rows = is_priced(log)
     cost = slippage_bps(log, rows) * np.abs(log.quantity[rows]) * log.decision_price[rows]
-    found: Floats = np.zeros(dates.size)
+    total: Floats = np.zeros(dates.size)
     placed, of = days(log)[rows], np.searchsorted(dates, days(log)[rows])
     is_shared = (of < dates.size) & (dates[np.minimum(of, dates.size - 1)] == placed) if dates.size else of < 0
-    np.add.at(found, of[is_shared], cost[is_shared])
-    return found
+    np.add.at(total, of[is_shared], cost[is_shared])
+    return total
 
 
 def _correlation(evidence: Evidence, log: PaperLog, refused: str) -> dict[str, Quantity]:
-    """The correlation over the shared dates and its 95% limits; no figure where `refused` says why."""
+    """The correlation over the shared dates and its 95% limits; not provided if `refused` says why."""
     keys = ("correlation", "correlation_low", "correlation_high")
     paper, backtest = evidence.paper_returns, evidence.backtest
     if paper is None or refused:

@@ -1,4 +1,4 @@
-"""What the rows of a paper log are: orders, priced orders, and what each order cost against its decision price."""
+"""Rows of a paper log: orders, priced orders, and each order's cost against its decision price."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 
 
 def slippage_bps(log: PaperLog, rows: Mask) -> Floats:
-    """Signed by side: positive where the fill was worse than the price that the decision was made at."""
+    """Signed by side: positive if the fill was worse than the decision price."""
     decision = log.decision_price[rows]
     cost: Floats = signs(log)[rows] * (log.fill_price[rows] - decision) / decision * 1e4
     return cost
@@ -31,8 +31,8 @@ def is_priced(log: PaperLog) -> Mask:
     with np.errstate(invalid="ignore"):
         positive = (log.decision_price > 0) & (log.fill_price > 0)
     finite = np.isfinite(log.decision_price) & np.isfinite(log.fill_price) & np.isfinite(log.quantity)
-    known: Mask = is_order(log) & positive & finite & (signs(log) != 0)
-    return known
+    priced: Mask = is_order(log) & positive & finite & (signs(log) != 0)
+    return priced
 
 
 def signs(log: PaperLog) -> Floats:

@@ -50,12 +50,12 @@ PBO: Final = GateDefinition(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubFamilies:
-    """PBO over the same trials counted otherwise; None where it is the statistic itself.
+    """PBO over the same trials with other ways of counting; None where it equals the statistic itself.
 
     `as_tried` counts every distinct column, reversals and near copies too. `better_signs` takes a bet that was tried
-    with both signs with the sign under which it earned. `without_junk` leaves out what nobody would choose. `junk` bets
-    are left out so, and `left` remain. `better_half` has the bets whose Sharpe ratio over the record is above the
-    median; it is said and never objected, because the better half of an honest grid is alike.
+    with both signs with the profitable one. `without_junk` leaves out `junk` bets, which would never be chosen, and
+    `left` remain. `better_half` has the bets with a Sharpe ratio above the median; it is printed and never an
+    objection, because the better half of an honest grid is alike.
     """
 
     as_tried: float | None
@@ -66,7 +66,7 @@ class SubFamilies:
     left: int
 
     def objections(self, pbo: float, threshold: float, junk_share: float) -> Iterator[str]:
-        """Every way of counting under which the trials fail although the statistic passes."""
+        """Every way of counting by which the trials fail although the statistic passes."""
         if pbo >= threshold:
             return
         beaten = f"{100 * junk_share:g}"
@@ -83,26 +83,26 @@ class SubFamilies:
                 yield f"The verdict hangs on how the trials are counted: {counted}, PBO is {_percent(value)}%."
 
     def words(self, bets: Bets, pbo: float, threshold: float) -> str:
-        """What the other ways of counting gave, as people read it."""
-        said = []
+        """The results of the other ways of counting, in words."""
+        texts = []
         if self.as_tried is not None:
             hangs = "; the verdict hangs on them" if pbo >= threshold > self.as_tried else ""
-            said.append(
+            texts.append(
                 f"With {bets.alike:,} near copies ({bets.reversals:,} of them reversed) counted as trials it would be "
                 f"{_percent(self.as_tried)}%{hangs}."
             )
         if self.without_junk is not None:
-            said.append(f"Over the {self.left:,} without junk it is {_percent(self.without_junk)}%.")
+            texts.append(f"Over the {self.left:,} without junk it is {_percent(self.without_junk)}%.")
         elif self.left < MIN_FAMILY:
-            said.append("One trial beats every other in nearly every half, so no family is left without junk.")
+            texts.append("One trial beats every other in nearly every half, so no family is left without junk.")
         if self.better_half is not None:
             half = f"ver the better half it is {_percent(self.better_half)}%."
             turns = pbo < threshold <= self.better_half
-            said.append(f"The verdict hangs on the poorer half of the trials: o{half}" if turns else f"O{half}")
-        return "".join(f" {sentence}" for sentence in said)
+            texts.append(f"The verdict hangs on the poorer half of the trials: o{half}" if turns else f"O{half}")
+        return "".join(f" {sentence}" for sentence in texts)
 
     def figures(self) -> Iterator[Quantity]:
-        """Those that were computed."""
+        """The figures that were computed."""
         yield count("gates.pbo.junk", self.junk)
         named = (
             ("as_tried", self.as_tried),
@@ -114,7 +114,7 @@ class SubFamilies:
 
 
 def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
-    """CSCV over every distinct configuration that was tried (Bailey, Borwein, López de Prado and Zhu 2015)."""
+    """CSCV over every distinct tried configuration (Bailey, Borwein, López de Prado and Zhu 2015)."""
     gate = policy.gates.pbo
     rule = Rule(
         key=PBO.key,

@@ -1,7 +1,7 @@
-"""Numbers that could be what their file says: returns that are fractions of capital, scores that somebody could act on.
+"""Whether numbers can be what their file says: returns as fractions of capital, scores of a usable size.
 
-Most statistics are ratios, and find a percentage, an amount of money or the dust of a failed division as sound as a
-return. A gate does not: what no traded model produces is refused here, before anything is computed from it.
+Most statistics are ratios and accept percentages, amounts of money or the residue of a failed division as returns. So
+numbers that no traded model produces are refused here, before anything is computed from them.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ SMALLEST_SCORE: Final = 1e-12
 def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None:
     """Refuse (T,) or (T, N) `values` unless each column could be simple returns; NaN and infinities pass through.
 
-    They are refused by the statistic, which knows the row.
+    The statistic refuses these with their row.
     """
     array = _numbers(values, what)
     if array.ndim != dimensions:
@@ -29,12 +29,12 @@ def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None
         return
     low, high = array.min(axis=0), array.max(axis=0)
     _refuse_sizes(array, low, high, what, SMALLEST_RETURN, np.inf, "returns are fractions, 0.01 for one percent")
-    if (low > RUIN).all() and (high <= LARGEST).all():  # a NaN is neither, and hides what else is in its column
+    if (low > RUIN).all() and (high <= LARGEST).all():  # NaN compares false, and would hide the rest of its column
         return
     columns = array if dimensions == 2 else array[:, np.newaxis]
-    found = impossible_columns(columns) if dimensions == 2 else _impossible(array)
-    if found is not None:
-        row, column, problem = found
+    fault = impossible_columns(columns) if dimensions == 2 else _impossible(array)
+    if fault is not None:
+        row, column, problem = fault
         raise InputError(
             f"{what}: row {row} is {columns[row, column]:g}; {problem}. Returns are fractions, −0.01 for a loss of one "
             "percent."
@@ -60,14 +60,14 @@ def plausible_probabilities(values: Floats, what: str) -> None:
 
 
 def _impossible(array: Floats) -> tuple[int, int, str] | None:
-    found = impossible(array)
-    return None if found is None else (found[0], 0, found[1])
+    fault = impossible(array)
+    return None if fault is None else (fault[0], 0, fault[1])
 
 
 def _numbers(values: object, what: str) -> Floats:
     if not (isinstance(values, np.ndarray) and values.dtype.kind == "f"):
-        found = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
-        raise InputError(f"{what}: expected an array of floating-point numbers, found {found}; convert it first.")
+        kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise InputError(f"{what}: expected an array of floating-point numbers, found {kind}; convert it first.")
     if np.ma.is_masked(values):
         raise InputError(f"{what}: some entries are masked, which is missing; fill them or leave their rows out.")
     return values
@@ -76,7 +76,7 @@ def _numbers(values: object, what: str) -> Floats:
 def _refuse_sizes(
     array: Floats, low: Floats, high: Floats, what: str, smallest: float, largest: float, advice: str
 ) -> None:
-    """`low` and `high` are the columns' extremes: two passes tell sound evidence, and only broken one takes more."""
+    """`low` and `high` are the columns' extremes, which show in two passes that evidence is sound."""
     sizes_of_columns = np.atleast_1d(np.maximum(high, -low))
     if not np.isfinite(sizes_of_columns).all():
         sizes_of_columns = np.atleast_1d(np.abs(np.where(np.isfinite(array), array, 0.0)).max(axis=0))

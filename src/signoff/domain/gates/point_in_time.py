@@ -1,4 +1,4 @@
-"""Section 2.3: whether any feature knew the future, and what the replay and the code review together allow to claim."""
+"""Section 2.3: whether any feature used the future, and what replay and code review together show."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ POINT_IN_TIME: Final = GateDefinition(
 
 
 def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:
-    """No feature may move when the future is removed: a backtest of one that does says nothing about tomorrow."""
+    """No feature may change when the future is removed; the backtest of one that does is worthless."""
     gate = policy.gates.point_in_time
     rule = Rule(
         key=POINT_IN_TIME.key,
@@ -66,7 +66,7 @@ def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy
             explanation=" ".join(
                 filter(
                     None,
-                    (_found(replay), f"{range_words(replay)}.", _declared(replay, dossier.header.deployed_by.name)),
+                    (_result(replay), f"{range_words(replay)}.", _declared(replay, dossier.header.deployed_by.name)),
                 )
             ),
             figures=tuple(_figures(replay)),
@@ -80,53 +80,51 @@ def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy
 
 
 def range_words(replay: PitEvidence) -> str:
-    """Which part of the record was replayed, as every page says it."""
-    found = replay.replayed
-    if found is None:
+    """The part of the record that was replayed, in the words of every page."""
+    part = replay.replayed
+    if part is None:
         return RANGE_NOT_RECORDED
-    span = (
-        f"The replay speaks of {found.first} to {found.last}: " if found.first is not None else "The replay speaks of "
-    )
-    words = f"{span}{found.dates:,} of {found.of:,} decision dates ({_share(found.dates, found.of)})"
-    if found.pairs != found.of_pairs:
-        words += f", {found.pairs:,} of {found.of_pairs:,} dates and symbols ({_share(found.pairs, found.of_pairs)})"
-    begin, end = found.record
-    return f"{words}; the backtest runs {begin} to {end} ({found.record_dates:,} rows)"
+    span = f"The replay speaks of {part.first} to {part.last}: " if part.first is not None else "The replay speaks of "
+    words = f"{span}{part.dates:,} of {part.of:,} decision dates ({_share(part.dates, part.of)})"
+    if part.pairs != part.of_pairs:
+        words += f", {part.pairs:,} of {part.of_pairs:,} dates and symbols ({_share(part.pairs, part.of_pairs)})"
+    begin, end = part.record
+    return f"{words}; the backtest runs {begin} to {end} ({part.record_dates:,} rows)"
 
 
 def _share(part: int, whole: int) -> str:
-    """A share that is no whole never reads as one."""
+    """A share that never rounds up to the whole."""
     share = part / whole if whole else 0.0
     digits = next((digits for digits in (1, 2, 3) if part == whole or round(100 * share, digits) < 100), 4)
     return f"{number(share, Unit.PERCENT, digits)}%"
 
 
 def _unreplayed(replay: PitEvidence, minimum_share: float) -> str:
-    """Which part of the record no replay speaks of, where the policy asks for more; else an empty text."""
-    found = replay.replayed
-    if found is None or found.share >= minimum_share:
+    """The part of the record that was not replayed, if the policy asks for more; else an empty text."""
+    part = replay.replayed
+    if part is None or part.share >= minimum_share:
         return ""
-    missing = [gap.words for gap in found.gaps[:MOST_NAMED]]
-    if (more := len(found.gaps) - MOST_NAMED) > 0:
+    missing = [gap.words for gap in part.gaps[:MOST_NAMED]]
+    if (more := len(part.gaps) - MOST_NAMED) > 0:
         missing.append(f"{more:,} more {'range' if more == 1 else 'ranges'}")
-    if found.symbols:
-        of_symbols = "; ".join(found.symbols[:MOST_NAMED])
-        more = len(found.symbols) - MOST_NAMED
+    if part.symbols:
+        of_symbols = "; ".join(part.symbols[:MOST_NAMED])
+        more = len(part.symbols) - MOST_NAMED
         missing.append(f"by symbol {of_symbols}{f'; {more:,} more symbols' if more > 0 else ''}")
     return (
-        f"Not replayed: {', '.join(missing)}. {_least(found.share, minimum_share)} of the decisions were replayed. "
+        f"Not replayed: {', '.join(missing)}. {_least(part.share, minimum_share)} of the decisions were replayed. "
         "Give validation.pit.inputs the history of the whole record, or cut the record to what they have."
     )
 
 
 def _least(share: float, minimum: float) -> str:
-    """The share beside its limit, with as many digits as tell the two apart."""
+    """The share beside its limit, with enough digits to tell them apart."""
     digits = next((digits for digits in (1, 2, 3) if round(100 * share, digits) < round(100 * minimum, digits)), 4)
-    least, found = number(minimum, Unit.PERCENT, digits), number(share, Unit.PERCENT, digits)
-    return f"Expected at least {least}% (gates.point_in_time.minimum_replayed_share), found that {found}%"
+    least, shown = number(minimum, Unit.PERCENT, digits), number(share, Unit.PERCENT, digits)
+    return f"Expected at least {least}% (gates.point_in_time.minimum_replayed_share), found that {shown}%"
 
 
-def _found(replay: PitEvidence) -> str:
+def _result(replay: PitEvidence) -> str:
     if replay.findings:
         return _leaks(replay.findings)
     verified = (
@@ -139,7 +137,7 @@ def _found(replay: PitEvidence) -> str:
 
 
 def _verified(replay: PitEvidence) -> int:
-    """The features that were held against memory too."""
+    """The number of features that were checked against memory too."""
     return replay.features_checked - len(replay.declared)
 
 
@@ -147,13 +145,13 @@ def _declared(replay: PitEvidence, author: str) -> str:
     """Which features the dossier exempts from the check against memory, or an empty text."""
     by = f"not checked against memory (declared by {author} in validation.pit.from_times)."
     return " ".join(
-        f"{len(found)} {noun} {'is' if len(found) == 1 else 'are'} declared to come from times alone "
-        f"({', '.join(found)}), {by}"
-        for found, noun in (
+        f"{len(names)} {noun} {'is' if len(names) == 1 else 'are'} declared to come from times alone "
+        f"({', '.join(names)}), {by}"
+        for names, noun in (
             (replay.declared, "feature" if len(replay.declared) == 1 else "features"),
             (replay.declared_decisions, "decision" if len(replay.declared_decisions) == 1 else "decisions"),
         )
-        if found
+        if names
     )
 
 
@@ -163,10 +161,10 @@ def _figures(replay: PitEvidence) -> Iterator[Quantity]:
         yield count("gates.point_in_time.declared_features", len(replay.declared))
     yield count("gates.point_in_time.dates", replay.dates_checked)
     yield count(SEED, replay.seed)
-    if (found := replay.replayed) is not None:
-        yield count("gates.point_in_time.replayed_dates", found.dates)
-        yield count("gates.point_in_time.decision_dates", found.of)
-        yield percent("gates.point_in_time.replayed_share", found.share, n=found.of_pairs or found.of)
+    if (part := replay.replayed) is not None:
+        yield count("gates.point_in_time.replayed_dates", part.dates)
+        yield count("gates.point_in_time.decision_dates", part.of)
+        yield percent("gates.point_in_time.replayed_share", part.share, n=part.of_pairs or part.of)
     for audit in replay.audits:
         yield count(f"gates.point_in_time.{_key(audit.name)}_rows", audit.rows_checked)
     for kind, times in sorted(Counter(finding.kind for finding in replay.findings).items()):
@@ -176,24 +174,24 @@ def _figures(replay: PitEvidence) -> Iterator[Quantity]:
 def point_in_time(
     evidence: PitEvidence | None, declaration: PitDeclaration, author: str, *, minimum_share: float = 0.0
 ) -> PitSummary:
-    """Verified takes a clean replay of at least one feature on at least one date, and a named code reviewer.
+    """The status; verified needs a clean replay of at least one feature on at least one date, and a code reviewer.
 
-    A replay of less than `minimum_share` of the decisions verifies nothing of the others.
+    A replay of less than `minimum_share` of the decisions does not verify the rest.
     """
     if evidence is None:
         return PitSummary(status=PitStatus.NOT_PROVIDED, reason=NOT_RUN)
     if evidence.error is not None:
         return PitSummary(status=PitStatus.FAILED, reason=f"The replay could not run: {evidence.error}")
     if evidence.findings:
-        told = " ".join(
+        why = " ".join(
             filter(None, (_leaks(evidence.findings), f"{range_words(evidence)}.", _declared(evidence, author)))
         )
-        return PitSummary(status=PitStatus.FAILED, reason=told)
+        return PitSummary(status=PitStatus.FAILED, reason=why)
     if nothing := _nothing_seen(evidence, 1):
         return PitSummary(status=PitStatus.FAILED, reason=nothing)
     audits = f", nor did {', '.join(audit.name for audit in evidence.audits)} find anything" if evidence.audits else ""
     unreplayed = _unreplayed(evidence, minimum_share)
-    said = " ".join(filter(None, (f"{range_words(evidence)}.", unreplayed, _declared(evidence, author))))
+    notes = " ".join(filter(None, (f"{range_words(evidence)}.", unreplayed, _declared(evidence, author))))
     of = (
         f"{_verified(evidence)} of {evidence.features_checked} features verified; {len(evidence.declared)} declared. "
         if evidence.declared
@@ -210,7 +208,7 @@ def point_in_time(
     )
     is_verified = bool(declaration.code_review_by) and not unreplayed
     return PitSummary(
-        status=PitStatus.VERIFIED if is_verified else PitStatus.CONDITIONAL, reason=f"{replay}; {review}. {said}"
+        status=PitStatus.VERIFIED if is_verified else PitStatus.CONDITIONAL, reason=f"{replay}; {review}. {notes}"
     )
 
 
@@ -219,7 +217,7 @@ def _key(name: str) -> str:
 
 
 def _nothing_seen(replay: PitEvidence, minimum_dates: int) -> str:
-    """Why the replay and its audits say nothing, or an empty text."""
+    """Why the replay and its audits show nothing, or an empty text."""
     if replay.features_checked < 1 or replay.dates_checked < minimum_dates:
         return (
             f"The replay checked {replay.features_checked} features on {replay.dates_checked} dates; one feature and "
@@ -236,7 +234,7 @@ def _nothing_seen(replay: PitEvidence, minimum_dates: int) -> str:
 
 
 def _leaks(findings: tuple[PitFinding, ...]) -> str:
-    """What was found, in a sentence for what knew the future and one for what does not come from its inputs."""
+    """A sentence on features that used the future, and one on those that do not come from their inputs."""
     unmoved = tuple(finding for finding in findings if finding.kind == UNMOVED)
     leaking = tuple(finding for finding in findings if finding.kind != UNMOVED)
     return " ".join(filter(None, (_future(leaking), _foreign(unmoved))))

@@ -1,8 +1,8 @@
-"""Reach: measurements of the model that lie outside of its backtest, and so in no gate that judges the backtest.
+"""Measurements of the model outside its backtest, which no gate on the backtest judges.
 
-A backtest that ends before a bad stretch passes where the whole record would not. Predictions, trials, positions or a
-previous version's record that go on show that there was more to judge. Paper trading comes after a backtest, and counts
-as nothing left out.
+A backtest that ends before a bad stretch passes although the whole record would not. Predictions, trials, positions or
+a previous version's record that go on show that there was more to judge. Paper trading follows a backtest and does not
+count as left out.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ MONTH_DAYS: Final = 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeyondBacktest:
-    """One table that reaches later or earlier than the backtest, and how many of its days lie there."""
+    """One table that reaches beyond the backtest, and how many of its days do."""
 
     table: str
     is_later: bool
@@ -46,25 +46,25 @@ def outside(evidence: Evidence, horizon: int = 1) -> tuple[BeyondBacktest, ...]:
     return tuple(_outside(evidence, max(horizon, FEWEST_SESSIONS)))
 
 
-def with_reach(finding: Finding, found: tuple[BeyondBacktest, ...], dossier: Dossier) -> Finding:
-    """A verdict on the backtest beside what lies outside of it: no pass, unless the dossier declares why."""
-    if not found:
+def with_reach(finding: Finding, beyond: tuple[BeyondBacktest, ...], dossier: Dossier) -> Finding:
+    """A finding with the tables that reach beyond the backtest: it cannot pass unless the dossier declares why."""
+    if not beyond:
         return finding
-    said = f"{'. '.join(one.words for one in found)}."
+    text = f"{'. '.join(one.words for one in beyond)}."
     declared = dossier.evidence.outside_the_backtest
     if declared is not None:
-        said = f"{said} Declared (evidence.outside_the_backtest): {declared.rstrip('.')}."
+        text = f"{text} Declared (evidence.outside_the_backtest): {declared.rstrip('.')}."
     elif finding.outcome is Outcome.PASS:
-        said = (
-            f"{said} Whether the whole record passes is unknown. Give the backtest of these sessions too, or declare "
+        text = (
+            f"{text} Whether the whole record passes is unknown. Give the backtest of these sessions too, or declare "
             "in evidence.outside_the_backtest why it leaves them out."
         )
-        return replace(finding, outcome=Outcome.INCONCLUSIVE, is_near_miss=False, reason=f"{said} {finding.reason}")
-    return replace(finding, reason=f"{finding.reason} {said}")
+        return replace(finding, outcome=Outcome.INCONCLUSIVE, is_near_miss=False, reason=f"{text} {finding.reason}")
+    return replace(finding, reason=f"{finding.reason} {text}")
 
 
 def _outside(evidence: Evidence, most: int) -> Iterator[BeyondBacktest]:
-    """Sessions are days that a table has; of one with few days, a month is enough, or the time of its horizon."""
+    """Sessions are days in the table; for a table with few days a month is enough, or the time of its horizon."""
     first, last = evidence.backtest.dates[0], evidence.backtest.dates[-1]
     longest = max(MONTH_DAYS, 2 * most)
     for table, days, may_be_earlier in _tables(evidence):
@@ -82,11 +82,11 @@ def _of(table: str, days: Days, end: np.datetime64, backtest: np.datetime64, *, 
 
 
 def _tables(evidence: Evidence) -> Iterator[tuple[str, Days, bool]]:
-    """Each table of the model with its days in order; a previous version may be older than the candidate."""
+    """Each table of the model with its days, and whether these may begin earlier, as a previous version's may."""
     parts = (
         ("predictions", None if (one := evidence.predictions) is None else one.timestamps, False),
         ("trials", None if (of := evidence.trials) is None else of.dates, False),
-        ("positions", None if (held := evidence.positions) is None else held.dates, False),
+        ("positions", None if (book := evidence.positions) is None else book.dates, False),
         ("the previous version's returns", None if (old := evidence.backtest_previous) is None else old.dates, True),
     )
     for table, times, may_be_earlier in parts:

@@ -1,8 +1,8 @@
-"""Whether `realized` of the predictions is what the assets returned over the declared horizon.
+"""Whether the predictions' `realized` equals the assets' returns over the declared horizon.
 
-Accuracy compares two columns of one file, and its author wrote both. Where the release also has the returns of the
-same assets, the realised returns are those, compounded over the horizon. The compounding may begin on the day of a
-prediction or one or two sessions later; one beginning holds for the whole table.
+Accuracy compares two columns of one file by one author. If the release also has the returns of the same assets, these
+must give the realised returns, compounded over the horizon. The compounding may begin on the day of a prediction or one
+or two sessions later, the same for the whole table.
 """
 
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ FEWEST: Final = 30
 FEWEST_OF_DAY: Final = 3
 WITHIN: Final = 1e-6
 ROUGHLY: Final = 6e-5
-"""Within which a cause explains a row: percentages are often written with two decimals."""
+"""The tolerance for a cause to explain a row: percentages often have two decimals."""
 COARSEST: Final = 4
 FINEST: Final = 8
 """Decimals to which returns may be rounded."""
 MOSTLY: Final = 0.5
-"""The share of rows on which a cause has to hold to be named."""
+"""The least share of rows that a named cause explains."""
 SMALLEST: Final = -1 + 1e-12
 UNROUNDED: Final = 1e-12
 MOST_OF_ASSETS: Final = 1_000_000
 FEW_ASSETS: Final = 20
 MOST_SAMPLED: Final = 100_000
-"""Rows that are compared where nothing is decided: five million are not spread out for one printed share."""
+"""The most rows compared for a share that is only printed."""
 
 Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -40,9 +40,9 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """On which share of the `rows` that both tables have `realized` is the assets' return, and why it may not be.
+    """The share of the shared `rows` on which `realized` is the assets' return, and the likely cause of the rest.
 
-    `others` are the places of the predictions on which it is another return.
+    `others` are the places of the predictions with another return.
     """
 
     share: float
@@ -52,7 +52,7 @@ class Agreement:
     others: Places
 
     @property
-    def found(self) -> str:
+    def share_text(self) -> str:
         """The share with its rows."""
         return f"{number(self.share, Unit.PERCENT, 1)}% of {self.rows:,} rows that both have"
 
@@ -61,7 +61,7 @@ class Agreement:
         sessions = "1 session" if self.horizon == 1 else f"{self.horizon} sessions"
         return (
             f"Column realized of {predictions} is the return of {assets}, compounded over the {sessions} of "
-            f"validation.prediction_horizon, on {self.found}; expected at least {number(limit, Unit.PERCENT, 0)}% "
+            f"validation.prediction_horizon, on {self.share_text}; expected at least {number(limit, Unit.PERCENT, 0)}% "
             f"(gates.spa.realized_agreement). {self.cause} Write the returns that came after each prediction as "
             "fractions, or correct the horizon."
         )
@@ -71,7 +71,7 @@ class Agreement:
 
 
 def sampled_agreement(evidence: Evidence, horizon: int) -> Agreement | None:
-    """The agreement at a horizon that nobody declared, on a random sample where rows or assets are many."""
+    """The agreement at an undeclared horizon, on a random sample if rows or assets are many."""
     predictions, assets = evidence.predictions, evidence.asset_returns
     if predictions is None or assets is None:
         return None
@@ -87,8 +87,8 @@ def sampled_agreement(evidence: Evidence, horizon: int) -> Agreement | None:
         rows = np.unique(rng.integers(0, predictions.prediction.size, MOST_SAMPLED))
     if rows.size > MOST_SAMPLED:
         rows = rows[np.unique(rng.integers(0, rows.size, MOST_SAMPLED))]
-    told = predictions if not rows.size else _of_rows(predictions, rows)
-    return agreement(replace(evidence, predictions=told, asset_returns=assets), horizon)
+    sample = predictions if not rows.size else _of_rows(predictions, rows)
+    return agreement(replace(evidence, predictions=sample, asset_returns=assets), horizon)
 
 
 def _of_rows(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
@@ -103,33 +103,31 @@ def _of_rows(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
 
 
 def _of_assets(assets: AssetReturns, names: NDArray[np.str_]) -> AssetReturns:
-    kept = _is_any(assets.symbols, names)
-    return replace(assets, dates=assets.dates[kept], symbols=assets.symbols[kept], returns=assets.returns[kept])
+    rows = _is_any(assets.symbols, names)
+    return replace(assets, dates=assets.dates[rows], symbols=assets.symbols[rows], returns=assets.returns[rows])
 
 
 def _is_any(symbols: NDArray[np.str_], names: NDArray[np.str_]) -> Flags:
-    """Where a long column of names has one of a few; one name at a time, since sorting it would copy it."""
-    found = np.zeros(symbols.size, dtype=np.bool_)
+    """Which entries of a long column are among a few names; one name at a time, since sorting would copy the column."""
+    rows = np.zeros(symbols.size, dtype=np.bool_)
     for name in names:
-        found |= symbols == name
-    return found
+        rows |= symbols == name
+    return rows
 
 
 def agreement(evidence: Evidence, horizon: int | None) -> Agreement | None:
-    """How far the realised returns are those of the assets; None where nothing was declared, or too few rows are."""
+    """The agreement of realised and asset returns; None if no horizon is declared or too few rows are shared."""
     predictions, assets = evidence.predictions, evidence.asset_returns
     if predictions is None or assets is None or horizon is None:
         return None
     table = _Compounded.of(assets, horizon)
     first, coded = table.rows_of(predictions)
-    begun = [
-        found for each in BEGINNINGS if (found := _Realized.of(table, first + each, coded, predictions)) is not None
-    ]
+    begun = [fit for each in BEGINNINGS if (fit := _Realized.of(table, first + each, coded, predictions)) is not None]
     if not begun:
         return None
     best = max(begun, key=lambda one: one.share)
     earlier = _Realized.of(table, first - horizon, coded, predictions)
-    cause = next((said for one in begun if (said := one.cause)), "")
+    cause = next((unit for one in begun if (unit := one.cause)), "")
     if not cause and earlier is not None and earlier.share > MOSTLY:
         cause = "It is the return before each prediction."
     return Agreement(
@@ -143,9 +141,9 @@ def agreement(evidence: Evidence, horizon: int | None) -> Agreement | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Realized:
-    """Realised returns beside what they should be, on the rows of one beginning that say anything."""
+    """Realised returns beside the expected ones, on the informative rows of one beginning."""
 
-    told: Flags
+    compared: Flags
     came: Floats
     should: Floats
     days: NDArray[np.datetime64]
@@ -153,17 +151,17 @@ class _Realized:
 
     @classmethod
     def of(cls, table: "_Compounded", begin: Places, coded: Places, predictions: Predictions) -> "_Realized | None":
-        """None where too few rows have an asset's whole horizon; rows that are zero on both sides agree on nothing."""
-        expected, told = table.over(begin, coded)
+        """None if too few rows have an asset's whole horizon; rows that are zero on both sides do not count."""
+        expected, compared = table.over(begin, coded)
         within = _rounding(predictions.realized) + table.rounding + WITHIN
-        told[told] = np.maximum(np.abs(predictions.realized[told]), np.abs(expected[told])) > within
-        if told.sum() < FEWEST:
+        compared[compared] = np.maximum(np.abs(predictions.realized[compared]), np.abs(expected[compared])) > within
+        if compared.sum() < FEWEST:
             return None
         return cls(
-            told=told,
-            came=predictions.realized[told],
-            should=expected[told],
-            days=predictions.timestamps[told].astype("datetime64[D]"),
+            compared=compared,
+            came=predictions.realized[compared],
+            should=expected[compared],
+            days=predictions.timestamps[compared].astype("datetime64[D]"),
             within=within,
         )
 
@@ -177,14 +175,14 @@ class _Realized:
 
     @property
     def others(self) -> Places:
-        """The places of the rows whose realised return is another one."""
-        is_other = self.told.copy()
-        is_other[self.told] = np.abs(self.came - self.should) > self.within
+        """The places of the rows with another realised return."""
+        is_other = self.compared.copy()
+        is_other[self.compared] = np.abs(self.came - self.should) > self.within
         return np.flatnonzero(is_other).astype(np.int64)
 
     @property
     def cause(self) -> str:
-        """The unit or convention in which most rows agree, as a sentence; empty where none does."""
+        """The unit or convention in which most rows agree, as a sentence; empty if there is none."""
         if self.share > MOSTLY:
             return "The other rows have returns of their own."
         units = (
@@ -195,7 +193,7 @@ class _Realized:
             (-self.came, "It is the return with the opposite sign, as of a short position."),
             (self._centred, "It is the assets' return less one figure for each day, as in excess of a market."),
         )
-        return next((said for values, said in units if self._share(values, max(self.within, ROUGHLY)) > MOSTLY), "")
+        return next((unit for values, unit in units if self._share(values, max(self.within, ROUGHLY)) > MOSTLY), "")
 
     def _share(self, values: Floats, within: float) -> float:
         return float(np.mean(np.abs(values - self.should) <= within))
@@ -210,7 +208,7 @@ class _Realized:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Compounded:
-    """Asset returns in the order of symbol and day; `growth` is the log worth before each row, and after the last."""
+    """Asset returns by symbol and day; `growth` is the log worth before each row, and after the last."""
 
     names: NDArray[np.str_]
     symbols: Places
@@ -249,28 +247,28 @@ class _Compounded:
             coded = _coded(symbols, self.names)
         days = predictions.timestamps.astype("datetime64[D]").astype(np.int64) - self.first
         keys = np.maximum(coded, 0) * self.span + np.clip(days, 0, self.span - 1)
-        found = np.searchsorted(self.keys, keys)
-        return found.astype(np.int64), np.where(days >= 0, coded, -1)
+        rows = np.searchsorted(self.keys, keys)
+        return rows.astype(np.int64), np.where(days >= 0, coded, -1)
 
     def over(self, begin: Places, coded: Places) -> tuple[Floats, Flags]:
-        """The compounded return of the horizon's rows from `begin` on, and where the asset has them all."""
+        """The compounded return of the horizon's rows from `begin` on, and whether the asset has all of them."""
         end = begin + self.horizon
-        held = np.asarray((coded >= 0) & (begin >= 0) & (end <= self.keys.size), dtype=np.bool_)
-        inside = np.flatnonzero(held)
-        held[inside] = (self.symbols[begin[inside]] == coded[inside]) & (self.symbols[end[inside] - 1] == coded[inside])
-        found = np.full(begin.size, np.nan)
-        found[held] = np.expm1(self.growth[end[held]] - self.growth[begin[held]])
-        return found, held
+        full = np.asarray((coded >= 0) & (begin >= 0) & (end <= self.keys.size), dtype=np.bool_)
+        inside = np.flatnonzero(full)
+        full[inside] = (self.symbols[begin[inside]] == coded[inside]) & (self.symbols[end[inside] - 1] == coded[inside])
+        returns = np.full(begin.size, np.nan)
+        returns[full] = np.expm1(self.growth[end[full]] - self.growth[begin[full]])
+        return returns, full
 
 
 def _coded(symbols: NDArray[np.str_], names: NDArray[np.str_]) -> Places:
-    """Each symbol's place among the names, −1 where it is none of them."""
+    """Each symbol's place among the names, −1 if it is not among them."""
     places = np.minimum(np.searchsorted(names, symbols), names.size - 1)
     return np.where(names[places] == symbols, places, -1).astype(np.int64)
 
 
 def _rounding(values: Floats) -> float:
-    """Half a unit of the last decimal that a column is rounded to; 0 where it is not rounded, or too coarsely."""
+    """Half a unit of the last decimal of a rounded column; 0 if it is not rounded, or too coarsely."""
     for decimals in range(COARSEST, FINEST):
         if np.abs(values - np.round(values, decimals)).max(initial=0.0) <= UNROUNDED:
             return float(0.5 * 10.0**-decimals)

@@ -1,8 +1,8 @@
-"""Section 3.3: how the model fared in rising and falling, calm and nervous markets.
+"""Section 3.3: the model in rising and falling, calm and volatile markets.
 
-A session is classified by what was known the evening before: the benchmark's return over the last 200 sessions (bull
-above zero), and its volatility over the last 60 against the median of every such volatility until then. Nothing looks
-ahead, so a regime here is one that the desk could have named in time.
+A session is classified by the benchmark up to the evening before: its return over the last 200 sessions (bull above
+zero), and its volatility over the last 60 against the median of all such volatilities until then. The desk could have
+named each regime in time.
 """
 
 from bisect import insort
@@ -32,16 +32,16 @@ Mask = NDArray[np.bool_]
 
 
 def regime_rows(backtest: Returns) -> tuple[RegimeRow, ...]:
-    """Bull, bear, high and low volatility; not provided where the backtest carries no benchmark."""
+    """Bull, bear, high and low volatility; not provided if the backtest has no benchmark."""
     return tuple(_row(key, title, backtest, inside) for key, title, inside in _regimes(backtest))
 
 
 def regime_contrasts(backtest: Returns) -> tuple[RegimeContrast, RegimeContrast]:
     """Bull less bear, and high less low volatility.
 
-    That one regime is significant and the other is not says nothing about their difference, so the difference itself
-    is tested: sessions of two regimes are disjoint, their Sharpe ratios are taken as independent, each with its HAC
-    standard error, and the p-value is two-sided.
+    One significant regime beside another that is not says nothing about their difference, so the difference is tested.
+    The two Sharpe ratios are of disjoint sessions and taken as independent, each with its HAC standard error; the
+    p-value is two-sided.
     """
     inside = {key: mask for key, _, mask in _regimes(backtest)}
     return (
@@ -69,8 +69,8 @@ def _contrast(key: str, title: str, backtest: Returns, one: Mask | None, other: 
         )
 
     def p_value() -> float:
-        known, degrees = of_difference(first, second, periods)
-        return 2 * stdtr(degrees, -abs(difference()) / known.standard_error)
+        error, degrees = of_difference(first, second, periods)
+        return 2 * stdtr(degrees, -abs(difference()) / error.standard_error)
 
     n, source = first.size + second.size, f"{backtest.source.name}; independent regimes, HAC standard errors"
     return RegimeContrast(
@@ -100,7 +100,7 @@ def _regimes(backtest: Returns) -> Iterator[tuple[str, str, Mask | None]]:
 
 
 def _known_before(figure_of: Floats, lag: int) -> Floats:
-    """The figure of each row as it stood before the benchmark's row that goes with it; NaN where that is not there."""
+    """The figure of each row before its row of the benchmark; NaN if the benchmark lacks it."""
     if lag == 0:
         return figure_of
     moved = np.full(figure_of.size, np.nan)
@@ -119,7 +119,7 @@ def trailing_trend(benchmark: Floats, sessions: int = TREND_SESSIONS) -> Floats:
 
 
 def relative_volatility(benchmark: Floats, sessions: int = VOLATILITY_SESSIONS) -> Floats:
-    """The volatility of the 60 sessions before each session less the median of all such until then; NaN at first."""
+    """The volatility of the 60 sessions before each session less the median of all such so far; NaN at first."""
     excess = np.full(benchmark.size, np.nan)
     seen: list[float] = []
     if benchmark.size <= sessions:

@@ -1,6 +1,6 @@
-"""Sessions of the calendar: whether each table of returns has a row for every one, and none while the market is shut.
+"""Whether each table of returns has a row for every session of the calendar, and no row while the market is shut.
 
-A record without its worst days is another record. Nothing in the remaining rows shows it: only the calendar does.
+Only the calendar shows that a record lacks its worst days; the remaining rows do not.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ SESSIONS: Final = GateDefinition(
 
 
 def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
-    """The share of sessions that a table lacks or has while the market is shut, of the table with the most."""
+    """The share of sessions missing, or present while the market is shut, in the worst table."""
     gate, time = policy.gates.sessions, evidence.backtest.time
     rule = Rule(
         key=SESSIONS.key,
@@ -69,19 +69,19 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
         if (lack := less_than_a_year(evidence)) is not None:
             return _beside(lack, evidence)
         vector(returns, "backtest")
-        held = _held(evidence)
-        if (loose := next((one for one in held if one.bars and not one.bars.keeps_a_clock), None)) is not None:
+        tables = _tables(evidence)
+        if (loose := next((one for one in tables if one.bars and not one.bars.keeps_a_clock), None)) is not None:
             return Lack(
                 f"The rows within days of {loose.table} keep no clock: too few times of the day recur, so whether bars "
                 "are missing is unknown. Give bars at fixed times of the day, or one return a day."
             )
-        worst = max(held, key=lambda one: one.share)
+        worst = max(tables, key=lambda one: one.share)
         return GateMeasurement(
             value=worst.share,
             n=worst.expected,
-            source=", ".join(one.table for one in held),
+            source=", ".join(one.table for one in tables),
             convention="the worst table counts",
-            explanation=" ".join(_said(one) for one in held),
+            explanation=" ".join(_words(one) for one in tables),
             figures=tuple(_figures(worst)),
             objections=()
             if worst.share <= gate.limit_pct / 100
@@ -106,43 +106,43 @@ def _figures(worst: Coverage) -> Iterator[Quantity]:
 
 
 def differences(evidence: Evidence) -> tuple[str, ...]:
-    """Each table that lacks rows or has some while the market is shut: how many, and the first of them by date."""
+    """Each table with rows missing, or present while the market is shut: their number and the first dates."""
     return tuple(
-        _said(one) for one in _held(evidence) if one.missing.size or one.shut.size or (one.bars and one.bars.short)
+        _words(one) for one in _tables(evidence) if one.missing.size or one.shut.size or (one.bars and one.bars.short)
     )
 
 
 def at_their_worst(evidence: Evidence, returns: Floats) -> Floats | None:
-    """The record with the worst return on every session that the backtest lacks; None where it lacks none."""
-    missing = _held(evidence)[0].missing.size
+    """The record with its worst return on every missing session; None if no session is missing."""
+    missing = _tables(evidence)[0].missing.size
     if not missing or not returns.size:
         return None
     return np.concatenate([returns, np.full(missing, returns.min())])
 
 
-def hangs_on_missing(evidence: Evidence, worst: float, found: str) -> str:
-    """Why a pass is none: it would fail with the `worst` return on the sessions that the backtest lacks."""
-    held = _held(evidence)[0]
-    own = named(held.calendar, held.frequency)
+def hangs_on_missing(evidence: Evidence, worst: float, effect: str) -> str:
+    """Why a pass is inconclusive: it would fail with the `worst` return on the missing sessions."""
+    table = _tables(evidence)[0]
+    own = named(table.calendar, table.frequency)
     return (
-        f"The verdict hangs on the {held.missing.size:,} of {held.expected:,} {held.frequency.unit}s of {own} that "
-        f"{held.table} lacks ({_first(held.missing)}): had each carried the "
-        f"worst return of the record ({number(worst, Unit.PERCENT, 2)}%), {found}. Add their rows."
+        f"The verdict hangs on the {table.missing.size:,} of {table.expected:,} {table.frequency.unit}s of {own} that "
+        f"{table.table} lacks ({_first(table.missing)}): had each carried the "
+        f"worst return of the record ({number(worst, Unit.PERCENT, 2)}%), {effect}. Add their rows."
     )
 
 
-def _held(evidence: Evidence) -> tuple[Coverage, ...]:
+def _tables(evidence: Evidence) -> tuple[Coverage, ...]:
     backtest = evidence.backtest
     return evidence.coverage or (coverage("backtest", backtest.dates, backtest.time, None),)
 
 
 def _beside(lack: Lack, evidence: Evidence) -> Lack:
-    """Why nothing was judged, with what the tables lack all the same."""
+    """Why nothing was judged, with the rows that the tables lack."""
     return replace(lack, reason=" ".join((lack.reason, *differences(evidence))))
 
 
 def _turning_point(worst: Coverage, limit: float) -> str:
-    """By how many rows the verdict stands; where only bars are missing, by how many bars."""
+    """By how many rows the verdict holds; by how many bars if only bars are missing."""
     wrong, of, unit = worst.missing.size + worst.shut.size, worst.expected, worst.frequency.unit
     if worst.bars is not None and not wrong:
         wrong, of, unit = worst.bars.missing, worst.bars.expected, "bar"
@@ -159,7 +159,7 @@ def named(calendar: str, frequency: Frequency) -> str:
     return "the calendar" if frequency is not Frequency.DAILY else _NAMED.get(calendar, calendar)
 
 
-def _said(one: Coverage) -> str:
+def _words(one: Coverage) -> str:
     frequency, own = one.frequency, named(one.calendar, one.frequency)
     parts = [
         f"lacks {one.missing.size:,} of {one.expected:,} {frequency.unit}s of {own} ({_first(one.missing)})"
@@ -172,8 +172,8 @@ def _said(one: Coverage) -> str:
         if one.shut.size and frequency is not Frequency.DAILY
         else "",
     ]
-    said = " and ".join(filter(None, parts)) or f"has every {frequency.unit} of {own} ({one.expected:,})"
-    return " ".join(filter(None, (f"{one.table} {said}.", _of_both(one), _of_bars(one.bars))))
+    facts = " and ".join(filter(None, parts)) or f"has every {frequency.unit} of {own} ({one.expected:,})"
+    return " ".join(filter(None, (f"{one.table} {facts}.", _of_both(one), _of_bars(one.bars))))
 
 
 def _of_both(one: Coverage) -> str:
@@ -192,7 +192,7 @@ def _of_bars(bars: BarCount | None) -> str:
     blind = f" A single missing bar of {bars.loose:,} early closes is not counted." if bars.loose else ""
     if not bars.short:
         return f"{usual}, and none has fewer than are usual on it ({bars.expected:,} bars).{blind}"
-    shown = ", ".join(f"{one.day} has {one.held:,} of {one.usual:,}" for one in bars.short[:MOST_NAMED])
+    shown = ", ".join(f"{one.day} has {one.bars:,} of {one.usual:,}" for one in bars.short[:MOST_NAMED])
     rest = f" and {len(bars.short) - MOST_NAMED:,} more days" if len(bars.short) > MOST_NAMED else ""
     return (
         f"{usual}; {len(bars.short):,} days are short and lack {bars.missing:,} of {bars.expected:,} bars "

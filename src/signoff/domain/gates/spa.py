@@ -1,6 +1,6 @@
 """Symmetric Prediction Accuracy: whether the model predicts equally well in both directions.
 
-It tests symmetry, not skill: a coin passes it with enough tosses.
+It tests symmetry, not skill: a coin passes with enough tosses.
 """
 
 from collections.abc import Iterator
@@ -70,10 +70,10 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         plausible_scores(predictions.realized, "predictions, column realized")
         inferred = inferred_horizon(predictions.realized, predictions.timestamps, predictions.symbols)
         declared = dossier.validation.prediction_horizon
-        held = agreement(evidence, declared)
-        if held is not None and evidence.asset_returns is not None and held.share < gate.realized_agreement:
+        agreed = agreement(evidence, declared)
+        if agreed is not None and evidence.asset_returns is not None and agreed.share < gate.realized_agreement:
             sources = predictions.source.name, evidence.asset_returns.source.name
-            return Lack(held.words(gate.realized_agreement, *sources), tuple(held.figures()))
+            return Lack(agreed.words(gate.realized_agreement, *sources), tuple(agreed.figures()))
         result = symmetric_prediction_accuracy(
             predictions.prediction,
             predictions.realized,
@@ -93,7 +93,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         dates = _dates_without(predictions.timestamps.astype("datetime64[D]"), evidence.backtest.dates)
         limit = policy.gates.sessions.limit_pct / 100
         omitted = _Omitted.of(dates, predictions, result, limit)
-        worse = value if held is None else _were_wrong(held, predictions, result, neutral, is_waived=is_waived)
+        worse = value if agreed is None else _were_wrong(agreed, predictions, result, neutral, is_waived=is_waived)
         hangs = value >= gate.threshold and value * fewest / (fewest + omitted.rows) < gate.threshold
         return GateMeasurement(
             value=value,
@@ -104,16 +104,16 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             if is_waived
             else result.convention,
             explanation=f"{_explanation(result, is_waived=is_waived)} {_effective(result, inferred, declared)}"
-            f"{_absent(predictions, result, gate.threshold, value)}{omitted.said(hangs=hangs)}"
+            f"{_absent(predictions, result, gate.threshold, value)}{omitted.text(hangs=hangs)}"
             f"{_not_held(evidence, declared, inferred)}",
             figures=(
                 *_figures(result),
-                *(held.figures() if held is not None else ()),
+                *(agreed.figures() if agreed is not None else ()),
                 count("gates.spa.dates_expected", dates.expected),
                 count("gates.spa.dates_absent", dates.absent),
             ),
             objections=omitted.objections(limit) if hangs else (),
-            unsettled=() if held is None or worse >= gate.threshold else (_hangs_on_others(held, worse),),
+            unsettled=() if agreed is None or worse >= gate.threshold else (_hangs_on_others(agreed, worse),),
             turning_point=_turning_point(result, gate.threshold, is_waived=is_waived),
             charts=(_picture(result, gate.threshold),),
         )
@@ -137,7 +137,7 @@ def _explanation(result: SymmetricPredictionAccuracy, *, is_waived: bool) -> str
 
 
 def _effective(result: SymmetricPredictionAccuracy, inferred: int, declared: int | None) -> str:
-    """What the rows are worth together, and which overlap was reckoned with."""
+    """The effective number of rows, and the overlap that it takes into account."""
     sides = (("long", result.long_n, result.long_effective_n), ("short", result.short_n, result.short_effective_n))
     worth = " and ".join(f"{n:,} {side} as {effective:,.0f}" for side, n, effective in sides if n)
     overlap = f"realised returns cover {result.horizon} session{'s' if result.horizon > 1 else ''}"
@@ -151,28 +151,28 @@ def _effective(result: SymmetricPredictionAccuracy, inferred: int, declared: int
 
 
 def _not_held(evidence: Evidence, declared: int | None, inferred: int) -> str:
-    """A sentence that says `realized` was not compared with asset returns, where the release has both tables."""
+    """A sentence that `realized` was not compared with asset returns, if the release has both tables."""
     if evidence.asset_returns is None or declared is not None:
         return ""
-    found = sampled_agreement(evidence, inferred)
+    sample = sampled_agreement(evidence, inferred)
     at = f"the inferred horizon of {inferred} session{'s' * (inferred > 1)}"
-    seen = f"At {at} too few rows have the assets' returns to compare." if found is None else ""
-    if found is not None:
-        seen = f"At {at} it is the assets' return on {found.found}."
+    seen = f"At {at} too few rows have the assets' returns to compare." if sample is None else ""
+    if sample is not None:
+        seen = f"At {at} it is the assets' return on {sample.share_text}."
     return (
-        " Column realized was not held against asset_returns, since validation.prediction_horizon is not declared: it "
+        " Column realized was not compared with asset_returns, since validation.prediction_horizon is not declared: it "
         f"is its author's word. {seen}"
     )
 
 
 def _were_wrong(
-    held: Agreement, predictions: Predictions, result: SymmetricPredictionAccuracy, neutral: float, *, is_waived: bool
+    agreed: Agreement, predictions: Predictions, result: SymmetricPredictionAccuracy, neutral: float, *, is_waived: bool
 ) -> float:
-    """The score if every prediction were a miss whose realised return is not that of its asset."""
-    said, came = predictions.prediction[held.others] - neutral, predictions.realized[held.others]
+    """The score if every prediction whose realised return is not its asset's were a miss."""
+    predicted, came = predictions.prediction[agreed.others] - neutral, predictions.realized[agreed.others]
 
     def bound(sign: int, accuracy: float, n: int, effective: float) -> float:
-        is_own = sign * said > 0
+        is_own = sign * predicted > 0
         hits, zeros = int((is_own & (sign * came > 0)).sum()), int((is_own & (came == 0)).sum())
         rows = n + zeros
         return wilson_bound(max(0.0, accuracy * n - hits) / rows, effective * rows / n) if n else 0.0
@@ -183,29 +183,29 @@ def _were_wrong(
     return min(long, bound(-1, result.short_accuracy, result.short_n, result.short_effective_n))
 
 
-def _hangs_on_others(held: Agreement, worse: float) -> str:
-    """Why a pass is none: it needs rows whose realised return is not that of the assets."""
+def _hangs_on_others(agreed: Agreement, worse: float) -> str:
+    """Why a pass is inconclusive: it needs rows whose realised return is not the asset's."""
     return (
-        f"Column realized is another return than that of the assets on {held.others.size:,} of {held.rows:,} rows, and "
-        f"the verdict hangs on these: with all of them counted as wrong the score is {number(worse, Unit.RATIO, 3)}. "
-        "Write the assets' returns after each of these predictions."
+        f"Column realized is another return than that of the assets on {agreed.others.size:,} of {agreed.rows:,} rows, "
+        f"and the verdict hangs on these: with all of them counted as wrong the score is "
+        f"{number(worse, Unit.RATIO, 3)}. Write the assets' returns after each of these predictions."
     )
 
 
 def _absent(predictions: Predictions, result: SymmetricPredictionAccuracy, threshold: float, value: float) -> str:
-    """Which predictions are absent between the first and last of their symbol, and whether a pass hangs on them."""
-    found = predictions.absences
-    if found is None:
+    """How many predictions are absent within the span of their symbol, and whether a pass depends on them."""
+    absences = predictions.absences
+    if absences is None:
         return ""
-    symbol, when = found.example
-    said = (
-        f" {found.absent:,} of {found.expected:,} predictions between the first and last of their symbol are absent "
-        f"(most of {symbol}, first at {when:%Y-%m-%d %H:%M} UTC; symbols: {found.symbols:,}); they count for "
+    symbol, when = absences.example
+    text = (
+        f" {absences.absent:,} of {absences.expected:,} predictions between the first and last of their symbol are "
+        f"absent (most of {symbol}, first at {when:%Y-%m-%d %H:%M} UTC; symbols: {absences.symbols:,}); they count for "
         "neither side."
     )
     fewest = min(n for n in (result.long_n, result.short_n) if n)
-    hangs = value >= threshold and value * fewest / (fewest + found.absent) < threshold
-    return f"{said} It could fail if all of them had been wrong." if hangs else said
+    hangs = value >= threshold and value * fewest / (fewest + absences.absent) < threshold
+    return f"{text} It could fail if all of them had been wrong." if hangs else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,17 +225,17 @@ class _Dates:
 def _dates_without(days: Days, backtest: Days) -> _Dates:
     """The dates of the backtest that have no prediction, counted in the rhythm of the predictions.
 
-    A prediction belongs to the first date of the backtest that is not before it. The day in UTC may be the one before
-    or after that of the market, a Sunday evening for a Monday: whichever of the three lacks fewest is taken.
+    A prediction belongs to the first date of the backtest that is not before it. The UTC day may be the one before or
+    after the market's (Sunday evening for Monday), so the shift with the fewest gaps is taken.
     """
-    known, days = np.unique(backtest.astype("datetime64[D]")), np.unique(days)
-    return min((_dates_at(days + shift, known) for shift in (0, 1, -1)), key=lambda one: one.absent)
+    dates, days = np.unique(backtest.astype("datetime64[D]")), np.unique(days)
+    return min((_dates_at(days + shift, dates) for shift in (0, 1, -1)), key=lambda one: one.absent)
 
 
-def _dates_at(days: Days, known: Days) -> _Dates:
-    """The same for the days as given: on half of the dates or more each is due, on fewer as often as most come."""
-    at = np.unique(np.searchsorted(known, days))
-    at = at[at < known.size]
+def _dates_at(days: Days, dates: Days) -> _Dates:
+    """The same for unshifted days: every date is due if half of them have predictions, else the commonest step."""
+    at = np.unique(np.searchsorted(dates, days))
+    at = at[at < dates.size]
     if at.size < 2:
         return _Dates()
     steps = np.diff(at)
@@ -243,13 +243,13 @@ def _dates_at(days: Days, known: Days) -> _Dates:
     every = 1 if is_daily else int(np.argmax(np.bincount(steps)))
     lacking = np.maximum(np.rint(steps / every).astype(np.int64) - 1, 0)
     absent = int(lacking.sum())
-    first = str(known[at[np.argmax(lacking > 0)] + every]) if absent else ""
+    first = str(dates[at[np.argmax(lacking > 0)] + every]) if absent else ""
     return _Dates(expected=at.size + absent, absent=absent, first=first, every=every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Omitted:
-    """Predictions that count for neither side and might have been wrong: those of absent dates, and the flat ones."""
+    """Predictions that count for neither side and may have been wrong: those of absent dates, and flat ones."""
 
     dates: _Dates
     flat: int
@@ -282,8 +282,8 @@ class _Omitted:
             is_flat_beyond=is_flat_beyond,
         )
 
-    def said(self, *, hangs: bool) -> str:
-        """What was left out, in sentences, and whether the verdict hangs on it."""
+    def text(self, *, hangs: bool) -> str:
+        """What was left out, in sentences, and whether the verdict depends on it."""
         rhythm = "" if self.dates.every == 1 else f" (one is due every {self.dates.every} dates)"
         parts = (
             f"{self.dates.absent:,} of {self.dates.expected:,} dates of the backtest between the first and the last "
@@ -303,7 +303,7 @@ class _Omitted:
         return "".join(f" {part}" for part in parts if part)
 
     def objections(self, limit: float) -> tuple[str, ...]:
-        """Why a verdict that hangs on them is no pass: more are omitted than sessions may be missing."""
+        """Why a verdict that depends on them fails: more are omitted than sessions may be missing."""
         allowed = f"the limit of gates.sessions.limit_pct is {number(limit, Unit.PERCENT, 1)}%"
         return tuple(
             text
@@ -348,7 +348,7 @@ def _turning_point(result: SymmetricPredictionAccuracy, threshold: float, *, is_
 
 
 def _hits_needed(n: int, effective: float, threshold: float) -> int | None:
-    """The fewest hits of n whose lower bound reaches the threshold, at the present effective number of them."""
+    """The fewest hits of n whose lower bound reaches the threshold, at the present effective number."""
     low, high = 0, n
     if n == 0 or wilson_bound(1.0, effective) < threshold:
         return None

@@ -1,8 +1,8 @@
 """Section 3.3: the model, and the portfolio it holds today, inside named market crises.
 
-A window counts only when the data cover all of it. Otherwise its figures are not provided, and the note says where the
-data begin or end: a crisis outside the data is unknown, never survived. Returns of windows outside of the backtest come
-in the file `stress`, and count where the run of the registered version made them; anything else is a declaration.
+A window counts only if the data cover all of it. Otherwise its figures are not provided, and the note says where the
+data begin or end: a crisis outside the data is unknown, never survived. Windows outside the backtest come in the file
+`stress`; they count if the registered version's run made them, else they are declared.
 """
 
 from collections.abc import Callable
@@ -66,7 +66,7 @@ class HeldWeights:
 
 @dataclass(frozen=True, slots=True)
 class HeldThrough:
-    """What a book would have made of a window."""
+    """The result of a book held through a window."""
 
     total: Quantity
     drawdown: Quantity
@@ -112,7 +112,7 @@ def _row(window: Window, evidence: Evidence, book: HeldWeights | None) -> Stress
 
 
 def _covering(window: Window, evidence: Evidence) -> tuple[Returns, str]:
-    """The returns that cover the window, the backtest's first, and what is missing where none do."""
+    """The returns that cover the window, the backtest's first, and what is missing if none do."""
     gap = _gap(window, evidence.backtest.dates, evidence.backtest.time)
     if not gap or evidence.stress is None or _gap(window, evidence.stress.dates, evidence.stress.time):
         return evidence.backtest, gap
@@ -122,7 +122,7 @@ def _covering(window: Window, evidence: Evidence) -> tuple[Returns, str]:
 
 
 def _is_of_the_version(evidence: Evidence) -> bool:
-    """Whether the registered version's own run made the returns of the windows, as the tracker has it."""
+    """Whether the registered version's own run made the windows' returns, according to the tracker."""
     ids = next((table.ids for table in evidence.tracked if table.name == "stress"), ())
     return evidence.candidate is not None and ids == (evidence.candidate.run_id,)
 
@@ -135,7 +135,7 @@ def _inside(dates: Days, window: Window, time: Sampling) -> NDArray[np.bool_]:
 
 
 def _whole_periods(returns: Returns, inside: NDArray[np.bool_], gap: str) -> str:
-    """Which weeks (months, …) stand for the window; "" where rows are days."""
+    """The weeks (months, …) that cover the window; "" if rows are days."""
     time = returns.time
     if gap or time.frequency is Frequency.DAILY or not inside.any():
         return ""
@@ -144,7 +144,7 @@ def _whole_periods(returns: Returns, inside: NDArray[np.bool_], gap: str) -> str
 
 
 def _gap(window: Window, dates: Days, time: Sampling) -> str:
-    """Why the data do not cover the window, or nothing; a window of daily rows is cut to its weekdays."""
+    """Why the data do not cover the window, or ""; a window of daily rows is cut to its weekdays."""
     if time.frequency is not Frequency.DAILY:
         return _gap_of_periods(window, dates, time)
     first = np.busday_offset(window.start, 0, roll="forward")
@@ -163,7 +163,7 @@ def _gap(window: Window, dates: Days, time: Sampling) -> str:
 
 
 def _gap_of_periods(window: Window, dates: Days, time: Sampling) -> str:
-    """Why rows of weeks (months, …) do not cover the window: a crisis within one row is not seen in it."""
+    """Why rows of weeks (months, …) do not cover the window; a crisis within one row is invisible."""
     edges = np.array([window.start, window.end], dtype="datetime64[D]")
     first, last = row_spans(edges, time.frequency, dates)
     own_first, own_last = row_spans(dates[[0, -1]], time.frequency, dates)
@@ -176,9 +176,9 @@ def _gap_of_periods(window: Window, dates: Days, time: Sampling) -> str:
         return f"Not covered: the data begin on {dates[0]}."
     within = np.arange(first[0], last[-1] + 1)
     touched = np.unique(row_spans(within, time.frequency, dates)[1]).size
-    held = int(_inside(dates, window, time).sum())
-    if held < touched:
-        return f"Not covered: the data have {held} of the {touched} {time.unit}s that the window touches."
+    rows = int(_inside(dates, window, time).sum())
+    if rows < touched:
+        return f"Not covered: the data have {rows} of the {touched} {time.unit}s that the window touches."
     return ""
 
 
@@ -186,17 +186,17 @@ def _last_book(positions: Positions | None) -> HeldWeights | None:
     if positions is None or positions.dates.size == 0:
         return None
     last = positions.dates == positions.dates.max()
-    held = last & (positions.weight != 0)
+    rows = last & (positions.weight != 0)
     return HeldWeights(
-        positions.dates.max().item(), positions.symbols[held], positions.weight[held], f"{positions.source.name}"
+        positions.dates.max().item(), positions.symbols[rows], positions.weight[rows], f"{positions.source.name}"
     )
 
 
 def _portfolio(window: Window, book: HeldWeights | None, assets: AssetReturns | None) -> HeldThrough:
     """The book bought before the window and held through it; the rest of the capital is cash.
 
-    Symbols without a return on every session of the window are left out, and no figure is given where they are more
-    than 5% of the gross weight.
+    Symbols without a return on every session of the window are left out; without a figure if they are more than 5% of
+    the gross weight.
     """
     names = (f"stress.{window.key}.portfolio_return", f"stress.{window.key}.portfolio_drawdown")
 
@@ -239,13 +239,13 @@ class Paths:
 
 
 def _paths(window: Window, book: HeldWeights, assets: AssetReturns) -> Paths | str:
-    """The symbols' paths through the window, or why there are none."""
-    known = np.unique(assets.dates)
-    read = inferred(known)
+    """The symbols' paths through the window, or why they are missing."""
+    dates = np.unique(assets.dates)
+    read = inferred(dates)
     time = read if isinstance(read, Sampling) else Sampling()
-    days = known[_inside(known, window, time)]
+    days = dates[_inside(dates, window, time)]
     rows = np.isin(assets.dates, days)
-    if days.size == 0 or _gap(window, known, time):
+    if days.size == 0 or _gap(window, dates, time):
         return f"{assets.source.name} does not cover the window"
     growths, is_held = [], np.zeros(book.symbols.size, dtype=np.bool_)
     for place, symbol in enumerate(book.symbols):
@@ -267,5 +267,5 @@ def _sharpe(returns: Floats, time: Sampling) -> float:
 
 
 def compounded(returns: Floats) -> float:
-    """The total return of a stretch of simple returns."""
+    """The total of simple returns."""
     return float(np.prod(1 + returns) - 1)

@@ -1,7 +1,7 @@
-"""The parts of a family that a fair reader would also judge the backtest by: without junk, without a crowd, akin alone.
+"""Parts of a family by which the backtest is judged too: without junk, without a crowd, related trials alone.
 
-A family can be filled up with trials that change its figures and nobody would have chosen. What they do to a verdict is
-told by leaving them out.
+A family can be padded with trials that change its figures and would never have been chosen. Leaving them out shows
+their effect on a verdict.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from signoff.stats.crowds import crowd, poor
 from signoff.stats.overfitting import unchoosable
 
 AKIN: Final = 0.5
-"""The correlation with the backtest, in size, above which a bet is akin to it."""
+"""The absolute correlation with the backtest above which a bet is akin to it."""
 FEWEST_AKIN: Final = 3
 ROUNDING: Final = 1e-12
 CROWD: Final = "unrelated trials of about equal Sharpe ratios"
@@ -29,25 +29,25 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SubFamily:
-    """Some of the bets: `kept` marks them, `counted` says which they are, and `key` names their figure."""
+    """Some of the bets: `bets` marks them, `counted` says which they are, and `key` names their figure."""
 
     key: str
     counted: str
-    kept: Flags
+    bets: Flags
 
     @property
     def size(self) -> int:
-        return int(self.kept.sum())
+        return int(self.bets.sum())
 
     @property
     def left_out(self) -> int:
-        return int(self.kept.size - self.kept.sum())
+        return int(self.bets.size - self.bets.sum())
 
 
 def junk(bets: Bets, time: Sampling, *, partitions: int, share: float) -> Flags:
-    """The bets that nobody would choose, by either of two rules, however many they are.
+    """The bets that would never be chosen, by either of two rules, however many they are.
 
-    Nearly every half of the record shows the best one above them; or they are clearly worse than the better ones.
+    The best bet beats them in nearly every half of the record, or they are clearly worse than the better ones.
     """
     earned = time.excess(bets.better)
     sharpes = earned.mean(axis=0) / earned.std(axis=0, ddof=1)
@@ -56,29 +56,29 @@ def junk(bets: Bets, time: Sampling, *, partitions: int, share: float) -> Flags:
 
 
 def better_half(returns: Floats) -> Flags:
-    """The bets whose Sharpe ratio is above the median; those that tie with it to rounding are not."""
+    """The bets whose Sharpe ratio is above the median by more than rounding."""
     sharpes = returns.mean(axis=0) / returns.std(axis=0)
     return np.asarray(sharpes > np.median(sharpes) + ROUNDING, dtype=np.bool_)
 
 
 def of_deflation(bets: Bets, own: Floats, sharpes: Floats, is_junk: Flags | None) -> Iterator[SubFamily]:
-    """The parts by which the backtest is deflated too; `own` are its returns on the rows of the trials.
+    """The parts by which the backtest is deflated too; `own` are its returns on the trials' rows.
 
-    The backtest's own bet is in each of them.
+    Each part includes the backtest's own bet.
     """
     unit, likeness = _likeness(bets.returns, own)
     is_own = np.arange(bets.size) == int(np.argmax(likeness))
     akin = (likeness > AKIN) | is_own
     whole = np.ones(bets.size, np.bool_)
-    if (kept := _uncrowded(whole, akin, unit, sharpes)) is not None:
-        yield SubFamily(key="without_crowd", counted=_less(whole, kept, CROWD), kept=kept)
+    if (left := _uncrowded(whole, akin, unit, sharpes)) is not None:
+        yield SubFamily(key="without_crowd", counted=_less(whole, left, CROWD), bets=left)
     if is_junk is not None and not (sound := ~is_junk | is_own).all():
-        yield SubFamily(key="without_junk", counted=_less(whole, sound, "junk trials"), kept=sound)
-        if (kept := _uncrowded(sound, akin, unit, sharpes)) is not None:
-            counted = f"{_less(whole, sound, 'junk trials')} and {_less(sound, kept, CROWD)}"
-            yield SubFamily(key="without_junk_and_crowd", counted=counted, kept=kept)
+        yield SubFamily(key="without_junk", counted=_less(whole, sound, "junk trials"), bets=sound)
+        if (left := _uncrowded(sound, akin, unit, sharpes)) is not None:
+            counted = f"{_less(whole, sound, 'junk trials')} and {_less(sound, left, CROWD)}"
+            yield SubFamily(key="without_junk_and_crowd", counted=counted, bets=left)
     if FEWEST_AKIN <= akin.sum() < bets.size:
-        yield SubFamily(key="akin_alone", counted=f"by the {int(akin.sum()):,} akin to the backtest alone", kept=akin)
+        yield SubFamily(key="akin_alone", counted=f"by the {int(akin.sum()):,} akin to the backtest alone", bets=akin)
 
 
 def _less(before: Flags, after: Flags, what: str) -> str:
@@ -87,14 +87,14 @@ def _less(before: Flags, after: Flags, what: str) -> str:
 
 
 def _uncrowded(family: Flags, akin: Flags, unit: NDArray[np.float32], sharpes: Floats) -> Flags | None:
-    """The family with each crowd counted as one trial; None where it has none."""
+    """The family with each crowd counted as one trial; None if it has no crowd."""
     others = np.flatnonzero(family & ~akin)
     crowded = others[_crowd(unit[:, others], sharpes[others])]
     if not crowded.size:
         return None
-    kept = family.copy()
-    kept[crowded] = False
-    return kept
+    left = family.copy()
+    left[crowded] = False
+    return left
 
 
 def _likeness(returns: Floats, own: Floats) -> tuple[NDArray[np.float32], Floats]:

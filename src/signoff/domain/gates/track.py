@@ -1,4 +1,4 @@
-"""The track record: the backtest's returns, where there is something in them to judge, and pictures of them."""
+"""The track record: the backtest's returns, if they can be judged, and their charts."""
 
 from typing import Final
 
@@ -18,15 +18,15 @@ _TWO_SIDED_95: Final = 1.959963984540054
 
 
 def track_record(evidence: Evidence) -> Floats | Lack:
-    """The daily returns, or why they say nothing: a model whose returns never vary was not run.
+    """The returns, or why they cannot be judged: a model whose returns never vary was not run.
 
-    Raises `InputError` where they cannot be returns.
+    Raises `InputError` if they cannot be returns.
     """
     returns = evidence.backtest.returns
     plausible_returns(returns, "backtest")
     if returns.size == 0:
         return Lack("The file `backtest` holds no returns; run the backtest and add its returns.")
-    if np.isfinite(returns).all() and is_steady(returns):  # a broken value is for the statistic to refuse
+    if np.isfinite(returns).all() and is_steady(returns):  # the statistic refuses broken values
         return Lack(
             f"All {returns.size:,} returns of the file `backtest` are equal to rounding ({returns[0]:g}), which no "
             "traded model produces; check how the file was made."
@@ -35,34 +35,33 @@ def track_record(evidence: Evidence) -> Floats | Lack:
 
 
 def less_than_a_year(evidence: Evidence) -> Lack | None:
-    """That the record is too short for a gate, None where it is long enough.
+    """That the record is too short for a gate; None if it is long enough.
 
-    The error of an annual Sharpe ratio falls with the years of a record and hardly with its rows, so the minimum is a
-    year: as many rows as are usual, or a year of the calendar with nearly all of its sessions. It is never below 24
-    rows, from which moments cannot be estimated.
+    The error of an annual Sharpe ratio falls with the years of a record and hardly with its rows. So the minimum is a
+    year: the usual number of rows, or a calendar year with nearly all of its sessions, and never fewer than 24 rows.
     """
     backtest, time = evidence.backtest, evidence.backtest.time
     rows = backtest.returns.size
     if rows >= time.year:
         return None
-    held = evidence.coverage[0] if evidence.coverage else coverage("backtest", backtest.dates, time, None)
-    if rows >= FEWEST and held.spans_a_year(rows):
+    covered = evidence.coverage[0] if evidence.coverage else coverage("backtest", backtest.dates, time, None)
+    if rows >= FEWEST and covered.spans_a_year(rows):
         return None
     return Lack(
         f"The backtest has {time.counted(rows)}; at least {time.year} are needed ({time.year_words}), or a year of its "
-        f"calendar with {OF_A_YEAR:.0%} of its {time.unit}s: it covers {held.reach:,} days."
+        f"calendar with {OF_A_YEAR:.0%} of its {time.unit}s: it covers {covered.reach:,} days."
     )
 
 
 def windowed(sessions: int, rows: int, time: Sampling) -> str:
-    """A window that a policy gives in sessions, in words; where a row is longer than a session, the rows it takes."""
+    """A window that a policy gives in sessions, in words; in rows if a row is longer than a session."""
     if rows == sessions:
         return f"{sessions} sessions"
     return f"{time.counted(rows)} (the policy's {sessions} sessions)"
 
 
 def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, ...]:
-    """Rolling Sharpe ratios with their confidence bands, and how far under water each version was."""
+    """Rolling Sharpe ratios with their confidence bands, and the drawdown of each version."""
     versions = [(new, evidence.backtest, True)]
     if evidence.backtest_previous is not None:
         versions.append((old or "previous", evidence.backtest_previous, False))
@@ -104,12 +103,12 @@ def _widening(returns: Floats) -> float:
     """The half width of the whole record's ratio over that of independent normal returns."""
     if is_steady(returns):
         return 1.0
-    found = sharpe_error(returns)
+    error = sharpe_error(returns)
     return (
-        stdtrit(found.degrees or 1, 0.975)
+        stdtrit(error.degrees or 1, 0.975)
         / _TWO_SIDED_95
-        * found.standard_error
-        / lo_standard_error(found.sharpe, found.n)
+        * error.standard_error
+        / lo_standard_error(error.sharpe, error.n)
     )
 
 

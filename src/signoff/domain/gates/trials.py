@@ -1,11 +1,10 @@
 """The family of configurations that were tried, each counted once.
 
-A copy of a configuration is not another trial: padding a family with copies of its worst member would otherwise lower
-its probability of overfitting, and the spread of the Sharpe ratios that deflation rests on. Neither is the same
-configuration at another leverage, where Sharpe ratios are all that is compared. Copies are dropped, and their number is
-printed.
+A copy is not another trial: copies of the worst member would lower the probability of overfitting, and the spread of
+Sharpe ratios that deflation uses. Where only Sharpe ratios count, the same configuration at another leverage is a copy.
+Copies are dropped, and their number is printed.
 
-Nor is one with noise added or with its sign reversed: these are one *bet*, and `bets_of` says how many bets there were.
+A configuration with noise added or its sign reversed is the same *bet*; `bets_of` counts bets.
 """
 
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ Columns = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Family:
-    """Returns of the distinct trials, T by N, in the order they were given; `nearest` is the one that is the backtest.
+    """Returns of the distinct trials, T by N, in their order in the file; `nearest` is the one that is the backtest.
 
     `family` leaves `nearest` out; `judged_family` has found it.
     """
@@ -51,10 +50,10 @@ class Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bets:
-    """What the trials of a family amount to: one column for each bet, T by K.
+    """The bets of a family, one column each, T by K.
 
-    A bet is its most central trial. Where it was tried with both signs, `returns` has it with the sign of its first
-    trial in the file, and `better` with the sign under which it earned.
+    A bet is its most central trial. If it was tried with both signs, `returns` has the sign of its first trial in the
+    file, and `better` the profitable sign.
     """
 
     returns: Floats
@@ -70,11 +69,11 @@ class Bets:
 
     @property
     def has_turned(self) -> bool:
-        """Whether some bet earned with the other sign than that of its first trial."""
+        """Whether some bet was profitable with another sign than that of its first trial."""
         return self.better is not self.returns
 
     def figures(self, key: str) -> Iterator[Quantity]:
-        """How many bets there were, and by which limit."""
+        """The number of bets, and the limit used."""
         yield count(f"gates.{key}.effective_trials", self.size)
         yield count(f"gates.{key}.near_copies", self.alike)
         yield count(f"gates.{key}.reversals", self.reversals)
@@ -86,18 +85,18 @@ def judged_family(evidence: Evidence, key: str, *, at_any_leverage: bool) -> Fam
 
     Raises `InputError` where they cannot be returns.
     """
-    found = family(evidence, at_any_leverage=at_any_leverage)
-    if isinstance(found, Lack):
-        return found
+    distinct = family(evidence, at_any_leverage=at_any_leverage)
+    if isinstance(distinct, Lack):
+        return distinct
     assert evidence.trials is not None  # `family` has seen it
     nearest = nearest_trial(evidence.backtest, evidence.trials)
     if not nearest.is_the_backtest:
         return Lack(nearest.words, tuple(membership(nearest, key)))
-    return Family(returns=found.returns, copies=found.copies, source=found.source, nearest=nearest)
+    return Family(returns=distinct.returns, copies=distinct.copies, source=distinct.source, nearest=nearest)
 
 
 def membership(nearest: Nearest | None, key: str) -> Iterator[Quantity]:
-    """How far the backtest is its nearest trial."""
+    """The figures that show how near the backtest is to its nearest trial."""
     if nearest is not None:
         yield percent(f"gates.{key}.backtest_equals_trial", nearest.share, n=nearest.dates)
         yield Quantity(
@@ -106,12 +105,12 @@ def membership(nearest: Nearest | None, key: str) -> Iterator[Quantity]:
 
 
 def difference(nearest: Nearest | None) -> str:
-    """Where the backtest and its trial are not equal, as the next sentence of an explanation; empty where nowhere."""
+    """A sentence on the dates on which the backtest and its trial differ; empty if there are none."""
     return f" {nearest.difference}" if nearest is not None and nearest.difference else ""
 
 
 def family(evidence: Evidence, *, at_any_leverage: bool) -> Family | Lack:
-    """The distinct trials, or why there is no family to judge by; `at_any_leverage`, multiples are copies too.
+    """The distinct trials, or why there is no family; with `at_any_leverage` multiples are copies too.
 
     Raises `InputError` where they cannot be returns.
     """
@@ -141,46 +140,46 @@ def family(evidence: Evidence, *, at_any_leverage: bool) -> Family | Lack:
 
 
 def bets_of(trials: Family, limit: float) -> Bets | Lack:
-    """The bets that the trials amount to, or why there are too few.
+    """The bets of the trials, or why there are too few.
 
     Raises `InputError` on NaN and infinities, with row and column.
     """
     alike = resemblance(trials.returns, lowest=min(limit, LOWEST_LIMIT))
-    found = alike.bets(limit)
-    if len(found) < MIN_FAMILY:
+    bets = alike.bets(limit)
+    if len(bets) < MIN_FAMILY:
         return Lack(
             f"The {trials.size:,} trials are one bet: the correlation of every two is above {limit:g} in size. "
             "Overfitting shows only against at least two; add every configuration that was tried."
         )
-    returns, better = sides(trials.returns, found)
+    returns, better = sides(trials.returns, bets)
     return Bets(
         returns=returns,
         better=better,
-        alike=trials.size - len(found),
-        reversals=sum(len(bet.reversed) for bet in found),
+        alike=trials.size - len(bets),
+        reversals=sum(len(bet.reversed) for bet in bets),
         limit=limit,
         resemblance=alike,
     )
 
 
-def sides(returns: Floats, found: tuple[Bet, ...]) -> tuple[Floats, Floats]:
-    """One column for each bet: with the sign of its first trial, and with that under which it earned.
+def sides(returns: Floats, bets: tuple[Bet, ...]) -> tuple[Floats, Floats]:
+    """One column for each bet: with the sign of its first trial, and with the profitable sign.
 
-    They are one and the same array where no bet was tried with both signs, or all earned with their first.
+    Both are the same array if no bet was tried with both signs, or the first sign of each was profitable.
     """
-    if len(found) == returns.shape[1]:
+    if len(bets) == returns.shape[1]:
         return returns, returns
-    first = np.ascontiguousarray(returns[:, [bet.central for bet in found]] * np.array([bet.sign for bet in found]))
+    first = np.ascontiguousarray(returns[:, [bet.central for bet in bets]] * np.array([bet.sign for bet in bets]))
     losing = first.mean(axis=0) < 0
-    turned = losing & np.array([bool(bet.reversed) for bet in found])
+    turned = losing & np.array([bool(bet.reversed) for bet in bets])
     return first, np.where(turned, -first, first) if turned.any() else first
 
 
 def _distinct(returns: Floats, *, at_any_leverage: bool) -> Columns:
-    """Where each distinct column stands first.
+    """The first place of each distinct column.
 
-    A few probed rows tell nearly all columns apart. Only those that agree there are compared whole: a digest stands for
-    each, and nothing holds a family of hundreds of megabytes a second time.
+    A few probed rows tell nearly all columns apart. Only columns that agree there are compared whole, by digests, so
+    that a family of hundreds of megabytes is not copied.
     """
     rows, columns = returns.shape
     repeated: list[int] = []
@@ -189,14 +188,14 @@ def _distinct(returns: Floats, *, at_any_leverage: bool) -> Columns:
         for column in np.sort(group):
             values = returns[:, column] + 0.0  # -0.0 becomes 0.0, so that equal values have equal bytes
             kind = _at_unit_leverage(values) if at_any_leverage else values
-            if (known := sha256(kind.tobytes()).digest()) in seen:
+            if (digest := sha256(kind.tobytes()).digest()) in seen:
                 repeated.append(column)
-            seen.add(known)
+            seen.add(digest)
     return np.setdiff1d(np.arange(columns), repeated) if repeated else np.arange(columns)
 
 
 def _probed(returns: Floats, rows: int, *, at_any_leverage: bool) -> Floats:
-    """One number for each column out of a few of its rows, all but equal for copies; at any leverage, for multiples."""
+    """One number for each column from a few of its rows, nearly equal for copies; at any leverage, for multiples."""
     places = np.unique(np.linspace(0, max(rows - 1, 0), min(PROBES, rows)).astype(np.int64))
     probes = np.asarray(returns[places], dtype=np.float64)
     probes = np.where(np.isfinite(probes), probes, 0.0)
@@ -223,7 +222,7 @@ def _at_unit_leverage(column: Floats) -> Floats:
 
 
 def _still(trials: Trials) -> list[str]:
-    """The names of the trials that never vary; the first row against the last and the middle tells most of them."""
+    """The names of the trials that never vary; comparing first, middle and last row settles most of them."""
     returns = trials.returns
     rows = returns.shape[0]
     if rows == 0:

@@ -1,10 +1,10 @@
-"""VaR compliance: the value at risk lies within its limit, and the forecasts of it held out of sample.
+"""VaR compliance: the value at risk is within its limit, and its forecasts held out of sample.
 
-A limit on a figure that does not hold is no limit, so the gate also forecasts each session from the window before it
-and asks whether the exceptions came as often, and as independently, as the level promises.
+A limit is worth no more than the forecast of its figure. So the gate also forecasts each session from the window before
+it and tests whether exceptions are as frequent and as independent as the level says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,6 +28,8 @@ from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffers
 from signoff.stats.value_at_risk import (
     SHORTFALL_CONVENTION,
     SHORTFALLS,
+    ConditionalValueAtRisk,
+    ValueAtRisk,
     conditional_value_at_risk,
     rolling_value_at_risk,
     value_at_risk,
@@ -37,7 +39,7 @@ from signoff.stats.value_at_risk import (
 FILTERED: Final = "filtered_historical"
 MIN_FORECASTS: Final = 250
 FEWEST_BEFORE: Final = 100
-"""Rows that a 95% quantile takes: five of them lie beyond it. Both minima count rows, however long a row is."""
+"""Rows for a 95% quantile, with five of them beyond it. Both minima count rows of any length."""
 
 
 VAR: Final = GateDefinition(
@@ -131,20 +133,20 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
 
 
 def _advice(backtest: Returns, gate: VarGate) -> str:
-    """What two known remedies would have done on these returns; neither changes the verdict."""
-    said = []
+    """The effect of two known remedies on these returns; neither changes the verdict."""
+    texts = []
     if gate.method != FILTERED:
-        held = _held(backtest.returns, replace(gate, method=FILTERED), backtest)
-        said.append(f"Filtered historical simulation (gates.var.method: {FILTERED}, Hull and White 1998) {held}")
-    scaled = _held(volatility_scaled(backtest.returns), gate, backtest)
-    said.append(
+        outcome = _exceeded(backtest.returns, replace(gate, method=FILTERED), backtest)
+        texts.append(f"Filtered historical simulation (gates.var.method: {FILTERED}, Hull and White 1998) {outcome}")
+    scaled = _exceeded(volatility_scaled(backtest.returns), gate, backtest)
+    texts.append(
         f"With positions scaled by forecast volatility (EWMA, decay 0.94; before costs) {gate.method} VaR {scaled}"
     )
-    return "".join(f" {one}." for one in said)
+    return "".join(f" {one}." for one in texts)
 
 
-def _held(returns: Floats, gate: VarGate, backtest: Returns) -> str:
-    """How often forecasts of this method would have been exceeded, and whether coverage would be rejected."""
+def _exceeded(returns: Floats, gate: VarGate, backtest: Returns) -> str:
+    """How often forecasts of this method would have been exceeded, and whether the tests would reject them."""
     window = forecast_window(gate, backtest)
     rolling = rolling_value_at_risk(returns, window=window, level=gate.level, method=gate.method)
     coverage = christoffersen(rolling.is_exception, level=gate.level)
@@ -158,7 +160,7 @@ def _held(returns: Floats, gate: VarGate, backtest: Returns) -> str:
 
 
 def _ways_out(needed: int, gate: VarGate, time: Sampling) -> str:
-    """What helps where a record is too short: more years, shorter rows, or what a firm may change in its policy."""
+    """Remedies for a record that is too short: more years, shorter rows, or a change of the policy."""
     longer = f"a record of {needed / time.rows_a_year:.1f} years"
     hand_in = f"Hand in {longer}"
     shorter = ""
@@ -175,7 +177,7 @@ def _ways_out(needed: int, gate: VarGate, time: Sampling) -> str:
 
 
 def _turning_point(estimate: float, exceptions: int, n: int, gate: VarGate) -> str:
-    """How much more risk the limit leaves room for, and how many exceptions Kupiec's test would accept."""
+    """How much more risk fits in the limit, and how many exceptions Kupiec's test would accept."""
     limit = gate.limit_pct / 100
     size = number(abs(limit / estimate - 1), Unit.PERCENT, 0) if estimate < 0 else ""
     if not size:
@@ -189,7 +191,7 @@ def _turning_point(estimate: float, exceptions: int, n: int, gate: VarGate) -> s
 
 
 def _accepted(n: int, gate: VarGate) -> tuple[int, int]:
-    """The fewest and the most exceptions that are not rejected: the p-value falls on either side of the expected."""
+    """The fewest and the most exceptions that are not rejected; the p-value falls on both sides of the expected."""
 
     def is_accepted(exceptions: int) -> bool:
         inside = 0 <= exceptions <= n
@@ -217,7 +219,7 @@ def _picture(backtest: Returns, forecasts: Forecasts, gate: VarGate) -> Exceptio
 
 
 def forecast_window(gate: VarGate, backtest: Returns) -> int:
-    """The rows before a forecast: the policy's sessions in rows of the table, and never too few for a quantile."""
+    """The rows before a forecast: the policy's sessions in rows of the table, at least enough for a quantile."""
     return backtest.time.rows(gate.window_sessions, fewest=FEWEST_BEFORE)
 
 
@@ -233,7 +235,7 @@ def rolling_forecasts(backtest: Returns, gate: VarGate) -> Forecasts:
 
 
 def _without(returns: Returns, quiet: Filled) -> Returns:
-    """The record without the long stretches of zeros: a model that held nothing had no risk to forecast."""
+    """The record without long stretches of zeros, in which there was no position and no risk to forecast."""
     if not quiet.rows.any():
         return returns
     keep = ~quiet.rows
@@ -246,33 +248,32 @@ def _and_idle(quiet: Filled) -> str:
     return f" beside {int(quiet.rows.sum()):,} in stretches of zeros" if quiet.rows.any() else ""
 
 
-def _at_risk(returns: Returns) -> Returns:
-    return _without(returns, idle(returns.dates, returns.returns))
-
-
 def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
     """The VaR of a backtest by the policy's method."""
-    returns = _at_risk(returns)
-    return figure(
-        name,
-        lambda: value_at_risk(returns.returns, level=gate.level, method=gate.method).value,
-        unit=Unit.PERCENT,
-        digits=2,
-        n=returns.returns.size,
-        source=returns.source.name,
-    )
+    return _tail_figure(name, returns, gate, value_at_risk)
 
 
 def conditional_value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
     """The mean at or below the VaR of the distribution that the policy's method takes returns from."""
-    returns = _at_risk(returns)
+    convention = f"; {SHORTFALL_CONVENTION}: {SHORTFALLS[gate.method]}"
+    return _tail_figure(name, returns, gate, conditional_value_at_risk, convention)
+
+
+def _tail_figure(
+    name: str,
+    returns: Returns,
+    gate: VarGate,
+    estimate: Callable[..., ValueAtRisk | ConditionalValueAtRisk],
+    convention: str = "",
+) -> Quantity:
+    at_risk = _without(returns, idle(returns.dates, returns.returns))
     return figure(
         name,
-        lambda: conditional_value_at_risk(returns.returns, level=gate.level, method=gate.method).value,
+        lambda: estimate(at_risk.returns, level=gate.level, method=gate.method).value,
         unit=Unit.PERCENT,
         digits=2,
-        n=returns.returns.size,
-        source=f"{returns.source.name}; {SHORTFALL_CONVENTION}: {SHORTFALLS[gate.method]}",
+        n=at_risk.returns.size,
+        source=f"{returns.source.name}{convention}",
     )
 
 
@@ -283,7 +284,7 @@ def _tests(coverage: Christoffersen) -> Iterator[tuple[str, str, LikelihoodRatio
 
 
 def _rejections(coverage: Christoffersen, significance: float) -> Iterator[str]:
-    """A p-value that is not a number rejects too: what could not be tested did not hold."""
+    """The tests that reject; a p-value that is NaN rejects too."""
     for _, subject, test in _tests(coverage):
         if not test.p_value >= significance:
             yield f"The exceptions reject {subject}: p = {number(test.p_value, Unit.PROBABILITY)} < {significance:g}."

@@ -1,7 +1,7 @@
 """How a measurement becomes a finding, the same way for every gate.
 
-A gate measures; `guarded` judges. Only a finite statistic over at least one observation that satisfies its threshold,
-with no objection beside it, passes. What is missing is inconclusive, what breaks is an error, and both block.
+A gate measures; `guarded` judges. Only a finite statistic over at least one observation that meets its threshold,
+without an objection, passes. Missing data are inconclusive, a fault is an error, and both block.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from signoff.stats.errors import InputError, InsufficientData
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What a gate is held against."""
+    """The threshold of a gate, and how it is compared."""
 
     key: str
     title: str
@@ -42,7 +42,7 @@ class Rule:
     def is_near(self, value: float) -> bool:
         """Whether `value` lies within the near-miss margin of the threshold, on either side.
 
-        The margin is relative to the threshold, or to the room left above it where a ceiling makes that the smaller:
+        The margin is relative to the threshold, or to the room below a ceiling if that is smaller:
         otherwise no probability could pass a threshold of 0.95 clearly.
         """
         room = min(abs(self.threshold), abs(self.ceiling - self.threshold))
@@ -51,10 +51,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateMeasurement:
-    """A statistic with all it rests on. An objection fails the gate whatever the statistic says.
+    """A statistic with its sample and method. An objection fails the gate whatever the statistic is.
 
-    `unsettled` says on what unknown figures a pass hangs: such a pass is inconclusive, and a failure stays one.
-    `turning_point` says what would change the verdict, in the gate's own terms.
+    `unsettled` names unknown figures that a pass depends on: such a pass is inconclusive, and a failure stays a
+    failure. `turning_point` says what would change the verdict, in the gate's terms.
     """
 
     value: float
@@ -78,7 +78,7 @@ class Lack:
 
 
 def has_and_needs(key: str, what: str, has: int, needs: int) -> tuple[Quantity, ...]:
-    """How much of something a gate has, and the least that it needs."""
+    """Figures of how much of something a gate has and needs."""
     return count(f"gates.{key}.{what}", has), count(f"gates.{key}.{what}_needed", needs)
 
 
@@ -97,7 +97,7 @@ _MISSES: Final = {
 
 
 def guarded(rule: Rule, measure: Callable[[], GateMeasurement | Lack]) -> Finding:
-    """The finding of one gate. Never raises on what evidence may hold; never passes what it could not measure."""
+    """The finding of one gate. It never raises on evidence, and never passes what it could not measure."""
     try:
         with np.errstate(divide="raise", invalid="raise", over="raise"):
             measured = measure()
@@ -143,7 +143,7 @@ def _judged(rule: Rule, measured: GateMeasurement) -> Finding:
 
 
 def _outcome_first(rule: Rule, value: float, measured: GateMeasurement) -> str:
-    """Why the verdict is what it is; where the statistic alone would pass, the outcome comes before it."""
+    """The reason of the verdict; if the statistic alone would pass, the outcome comes first."""
     compared = _comparison(rule, value)
     if not rule.comparison.holds(value, rule.threshold):
         return " ".join((compared, *measured.objections))

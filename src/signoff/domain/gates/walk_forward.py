@@ -1,4 +1,4 @@
-"""Walk-forward consistency: how often a stretch of the out-of-sample backtest made money."""
+"""Walk-forward consistency: the share of windows of the out-of-sample backtest that made money."""
 
 from math import ceil
 from typing import Final
@@ -107,19 +107,19 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
 
 
 def _by_the_first_day(begun: FirstWindows, handed_in: float, threshold: float, time: Sampling) -> str:
-    """How much of the figure is the day that the file begins on."""
+    """How much the figure depends on the first day of the file."""
     n, reaching = begun.shares.size, begun.at_least(threshold)
     if n == 1:
         return ""
     low, high = (number(share, Unit.PERCENT, 1) for share in (begun.lowest, begun.highest))
-    said = f"Over all {time.counted(n)} that the first window may begin on it ranges from {low}% to {high}%; "
-    said += f"{reaching} of {n} reach the threshold."
+    text = f"Over all {time.counted(n)} that the first window may begin on it ranges from {low}% to {high}%; "
+    text += f"{reaching} of {n} reach the threshold."
     is_minority = reaching < n - reaching if handed_in >= threshold else reaching > n - reaching
-    return f"{said} The verdict rests on the {time.unit} that the file begins on." if is_minority else said
+    return f"{text} The verdict rests on the {time.unit} that the file begins on." if is_minority else text
 
 
 def _turning_point(result: WalkForwardConsistency, threshold: float) -> str:
-    """How many windows decide the verdict."""
+    """By how many windows the verdict holds."""
     needed = next(k for k in range(max(0, ceil(threshold * result.n) - 1), result.n + 1) if k / result.n >= threshold)
     if result.positive >= needed:
         return f"It would fail with {_counted(result.positive - needed + 1)} fewer: {needed} of {result.n} are enough."

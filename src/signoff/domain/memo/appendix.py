@@ -85,8 +85,8 @@ def _throughput(measured: BenchmarkSummary | None) -> Cell:
     return Cell(f"{number(measured.rate.value, measured.rate.unit)} predictions/sec", is_figure=True)
 
 
-def _measured(found: Quantity) -> Cell:
-    return figure(found) if found.is_provided else NOT_MEASURED
+def _measured(quantity: Quantity) -> Cell:
+    return figure(quantity) if quantity.is_provided else NOT_MEASURED
 
 
 def _source(measured: BenchmarkSummary | None) -> Cell:

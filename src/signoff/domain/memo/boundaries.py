@@ -22,7 +22,7 @@ HOLDS_THE_ADVANCE: Final = (
 
 def boundaries(release: Release) -> Section:
     """Chapter 6."""
-    given = release.dossier.boundaries
+    limits = release.dossier.boundaries
     return Section(
         "6",
         "Assumptions & Limitations",
@@ -33,9 +33,9 @@ def boundaries(release: Release) -> Section:
                 "Known Limitations",
                 (
                     declared_by("The model does NOT", release.author),
-                    Bullets(given.does_not),
+                    Bullets(limits.does_not),
                     lead_in("Trading Restrictions"),
-                    _restrictions(given.restrictions, release.policy.order_gate),
+                    _restrictions(limits.restrictions, release.policy.order_gate),
                     Paragraph(BY_THE_GATE, is_note=True),
                 ),
             ),
@@ -57,23 +57,23 @@ def _assumptions(release: Release) -> Iterator[Block]:
 
 
 def _monitored(monitor: str, release: Release) -> Cell:
-    """The expression that monitoring evaluates every session, where there is such a reading."""
-    known = {each.key for each in tracked(has_champion=release.dossier.header.previous_version is not None)}
+    """The expression that monitoring evaluates every session, if such a reading exists."""
+    metrics = {each.key for each in tracked(has_champion=release.dossier.header.previous_version is not None)}
     key = re.match(r"\s*([a-z_0-9]+)\s*[<>]", monitor)
-    if key is None or key[1] not in known:
+    if key is None or key[1] not in metrics:
         return Cell(f"cannot be evaluated: {monitor}", mark=Mark.FAIL)
     return Cell(f"checked every session: {monitor}")
 
 
-def _restrictions(given: Restrictions, unknown: OrderGatePolicy) -> Fields:
-    halt = given.halt_if_vix_above
+def _restrictions(limits: Restrictions, unknown: OrderGatePolicy) -> Fields:
+    halt = limits.halt_if_vix_above
     return Fields(
         (
-            ("Minimum liquidity", Cell(f"ADV ≥ ${given.min_adv_usd:,.0f}")),
-            ("Excluded symbols", Cell(", ".join(given.excluded_symbols) or "none")),
+            ("Minimum liquidity", Cell(f"ADV ≥ ${limits.min_adv_usd:,.0f}")),
+            ("Excluded symbols", Cell(", ".join(limits.excluded_symbols) or "none")),
             (
                 "Event window",
-                Cell(f"added risk is refused within ±{given.event_window_days} days of an event such as earnings"),
+                Cell(f"added risk is refused within ±{limits.event_window_days} days of an event such as earnings"),
             ),
             (
                 "Market conditions",

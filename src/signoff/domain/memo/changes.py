@@ -1,6 +1,6 @@
 """Section 1.2: what differs between the version that trades and the one that is to replace it, as the registry has it.
 
-A category that the registry knows on one side only has changed. What it knows on neither side is unknown, and said so.
+A category that the registry has for one version only has changed. One that it has for neither is printed as unknown.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One category: `is_changed` None where the registry cannot tell."""
+    """One category; `is_changed` is None if the registry cannot tell."""
 
     category: Category
     text: str
@@ -60,7 +60,7 @@ def changes(candidate: RegisteredVersion | None, champion: RegisteredVersion | N
 def unjustified(evidence: Evidence, dossier: Dossier) -> tuple[Category, ...]:
     """Categories that changed without a justification: any of them blocks submission.
 
-    Where the registry lacks one of the versions nothing can be called unchanged, so every category needs its words.
+    If the registry lacks one of the versions, every category needs a justification.
     """
     if dossier.header.deployment_type is DeploymentType.INITIAL:
         return ()
@@ -83,31 +83,31 @@ def is_declared(evidence: Evidence) -> str | None:
 
 
 def lacking_words(evidence: Evidence, lacking: tuple[Category, ...]) -> str:
-    """Which categories still lack their justification, in a sentence that claims no change where none was computed."""
+    """A sentence with the categories that lack a justification; it says "changed" only where a change was computed."""
     names = ", ".join(category.words for category in lacking)
     if (because := is_declared(evidence)) is None:
         return f"Changed without a justification: {names}"
     return f"{because[0].upper()}{because[1:]}; nothing is declared of: {names}"
 
 
-def justification(given: Justifications, category: Category) -> str | None:
-    """Why a category changed, in people's words."""
+def justification(justifications: Justifications, category: Category) -> str | None:
+    """The declared reason why a category changed."""
     match category:
         case Category.FEATURES:
-            text = given.features
+            text = justifications.features
         case Category.ARCHITECTURE:
-            text = given.architecture
+            text = justifications.architecture
         case Category.TRAINING_DATA:
-            text = given.training_data
+            text = justifications.training_data
         case Category.HYPERPARAMETERS:
-            text = given.hyperparameters
+            text = justifications.hyperparameters
         case Category.INFRASTRUCTURE:
-            text = given.infrastructure
+            text = justifications.infrastructure
     return text if text and text.strip() else None
 
 
 def what_changed(dossier: Dossier, evidence: Evidence) -> tuple[Block, ...]:
-    """The table, with what still lacks a justification beneath it."""
+    """The table, followed by the categories that lack a justification."""
     is_initial = dossier.header.deployment_type is DeploymentType.INITIAL
     rows = tuple(
         _row(change, dossier, is_initial=is_initial) for change in changes(evidence.candidate, evidence.champion)
@@ -122,9 +122,9 @@ def what_changed(dossier: Dossier, evidence: Evidence) -> tuple[Block, ...]:
         notes.append(f"Changed without a justification, which blocks submission: {names}.")
     elif lacking:
         notes.append(f"{lacking_words(evidence, lacking)}. This blocks submission.")
-    told = tuple(Paragraph(note, is_note=True) for note in notes)
+    lines = tuple(Paragraph(note, is_note=True) for note in notes)
     by = declared(dossier.header.deployed_by.name)
-    return (lead_in(f"Changes from Previous Version (each justification {by})"), table, *told)
+    return (lead_in(f"Changes from Previous Version (each justification {by})"), table, *lines)
 
 
 def training_days(version: RegisteredVersion | None) -> int | None:
@@ -135,15 +135,15 @@ def training_days(version: RegisteredVersion | None) -> int | None:
 
 
 def _row(change: Change, dossier: Dossier, *, is_initial: bool) -> tuple[Cell, ...]:
-    given = justification(dossier.rationale.justifications, change.category)
+    reason = justification(dossier.rationale.justifications, change.category)
     title = strong(change.category.words)
     if is_initial:
-        return title, Cell(NO_PREVIOUS), Cell(given or "none needed")
+        return title, Cell(NO_PREVIOUS), Cell(reason or "none needed")
     if change.is_changed is None:
-        return title, ABSENT, words(given)
+        return title, ABSENT, words(reason)
     if not change.is_changed:
-        return title, Cell(change.text), Cell(given or "none needed")
-    return title, Cell(change.text), Cell(given) if given else Cell(NOT_PROVIDED, mark=Mark.NOT_PROVIDED)
+        return title, Cell(change.text), Cell(reason or "none needed")
+    return title, Cell(change.text), Cell(reason) if reason else Cell(NOT_PROVIDED, mark=Mark.NOT_PROVIDED)
 
 
 def _features(old: tuple[str, ...], new: tuple[str, ...]) -> Change:

@@ -1,6 +1,6 @@
-"""Circumstances that a sentence names: paper trading, a regime, a crisis, a year. A figure beside it is of it.
+"""Circumstances that a sentence names (paper trading, a regime, a crisis, a year) and to which its figures then belong.
 
-Where a circumstance has no figures, as live trading and a year that no window covers have none, nothing agrees.
+Live trading and a year that no window covers have no figures, so no number agrees with them.
 """
 
 import re
@@ -15,14 +15,13 @@ _NONE: Final = r"(?!)"
 
 @dataclass(frozen=True, slots=True)
 class Circumstance:
-    """What it is called in a message, the words that name it, and a pattern of its facts."""
+    """Its title in messages, the words that name it, and a pattern of its facts."""
 
     name: str
     words: str
     facts: str
 
 
-_OF_WINDOWS: Final = r"^stress\."
 _LIVE: Final = (
     r"(?<!go )(?<!goes )(?<!going )(?<!gone )(?<!went )\blive\b(?! (?:date|phase|rollout|deployment))"
     r"|(?<!version )(?<!model )\bin production\b|\breal[ -](?:money|capital|trading)\b"
@@ -60,7 +59,7 @@ _YEAR: Final = re.compile(
 
 
 def circumstances(text: str, windows: Sequence[StressRow]) -> Iterator[tuple[Circumstance, int, int]]:
-    """Each that the text names, and where: the longest name where two hold each other."""
+    """The circumstances in the text with their places; of two overlapping names the longer one."""
     titled = [
         Circumstance(f"“{row.title}”", rf"(?<!\w){re.escape(row.title)}(?!\w)", _facts_of([row])) for row in windows
     ]

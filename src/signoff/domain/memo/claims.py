@@ -1,9 +1,8 @@
-"""Numbers in a text that people wrote, held against the facts.
+"""Compares the numbers in a text that people wrote with the facts.
 
-A text that asks for its figures by name (`{metrics.sharpe.new}`) holds no other: each bare figure in it is refused.
-In any other text each number must agree with a fact at the precision it is written. What it is about is read from the
-words around it, so "+15% Sharpe" is held against the change of the Sharpe ratio and not against whatever else happens
-to be 15%. A number that no fact supports is a contradiction.
+A text with placeholders (`{metrics.sharpe.new}`) may contain no bare figure. In any other text each number must agree
+with a fact at its printed precision. The words around a number name its subject: "+15% Sharpe" is compared with the
+change of the Sharpe ratio and with no other 15%. A number that no fact supports is a contradiction.
 """
 
 import re
@@ -27,7 +26,7 @@ from signoff.domain.outcome import Outcome
 from signoff.domain.quantity import Quantity, Unit
 
 MOST_NUMBERS: Final = 150
-"""In one text: each is held against every figure, and its subject is searched for in the whole sentence."""
+"""In one text: each is compared with every figure, and its subject is searched for in the whole sentence."""
 _WORDS: Final = {"zero": 0} | {word: value for value, word in enumerate(NUMBERS, start=1)}
 _UNITS: Final = (
     (r"percentage points?|pp", "points"),
@@ -91,16 +90,16 @@ _NO_METRIC: Final = (
 
 
 class Gain(Enum):
-    """What a rising figure means: the sign of "improved" follows from it."""
+    """What a rising figure means, which gives "improved" its sign."""
 
     GOOD = auto()  # Sharpe ratio, return, hit rate
-    LOSS = auto()  # negative figures, better when nearer to zero and often written without their sign
+    LOSS = auto()  # negative figures: nearer to zero is better, and people often omit the sign
     COST = auto()  # latency, slippage, error rate
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimSubject:
-    """What a number may be about: the words that say so, and the facts it is then held against."""
+    """What a number may be about: the words that name it, and the facts that it is compared with."""
 
     words: str
     facts: str
@@ -140,7 +139,7 @@ _SUBJECTS: Final = (
     ClaimSubject(r"shadow|limited", r"^plan\."),
     ClaimSubject(r"training|look-?back", r"^training_days\."),
 )
-# Facts of a special circumstance count only where the sentence names it.
+# Facts of a special circumstance count only if the sentence names it.
 _SCOPES: Final = (
     (r"^regimes\.bull", r"\bbull"),
     (r"^regimes\.bear", r"\bbear"),
@@ -178,7 +177,7 @@ _AGAINST: Final = re.compile(
 )
 _BREAK: Final = re.compile(r"[.!?:](?=\s|$)|[,;](?=\s)|[()\n]|\s(?:and|while|but)\s", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|\n")
-# No repetition in a search is without end where another begins: a text is read once, however it repeats itself.
+# Repetitions are bounded wherever another one follows, so that matching stays linear in the text.
 _COUNT: Final = rf"(?:(?<!\d)\d{{1,9}}(?!\d)|{'|'.join(_WORDS)})"
 _GATES: Final = re.compile(
     rf"(?<!but )\b(?P<n>{_COUNT}|all|every|none)(?: of|\s?/)?(?: (?:the|its|our|all)){{0,4}}(?: memo['’]s)?"
@@ -208,7 +207,7 @@ _SPELT: Final = (
     rf"(?:{'|'.join(NUMBERS[1:])}|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|dozens?|hundreds?|thousands?"
     r"|millions?|billions?)"
 )
-# Digits in any word, and number words from two upward; "the two versions" and "two-sided" count nothing.
+# Digits in any word, and number words from two upward; "the two versions" and "two-sided" are no counts.
 _FIGURE: Final = re.compile(
     r"(?<!\w)[+\-−–±$€£~<>≤≥#]*(?:[\w.,:/'’-]*\d[\w.,:/'’+\-−–]*%?|[½¼¾⅓⅔])"
     rf"|\b(?!(?<=\b(?:the|its|our)\s)(?:two|three|four)\s+(?!{_SPELT}\b|per|percent|points?|of|bps|basis|gates?\b)[a-z])"
@@ -227,7 +226,7 @@ _PASSING: Final = re.compile(r"\b(?:pass\w*|clear\w*|green|hold|held)\b", re.IGN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A number as it stands in the text, with what is around it."""
+    """A number of the text with its context."""
 
     text: str
     value: float
@@ -253,49 +252,42 @@ class Claim:
         return 0.5 * 10.0**-self.decimals * self.scale + 1e-9
 
 
-def contradictions(
-    text: str, facts: Sequence[Quantity], known_words: Collection[str] = (), windows: Sequence[StressRow] = ()
-) -> tuple[str, ...]:
-    """A sentence for each number of the text that agrees with no fact, naming it and the nearest fact.
-
-    `known_words` are names that contain digits; one that is nothing but a number ("2.0") is a name only where no
-    figure is the subject. A figure beside the title or the year of one of the `windows` is one of its figures.
-    """
-    return tuple(one.contradiction for one in held(text, facts, known_words, windows) if one.contradiction)
-
-
 def held(
     text: str, facts: Sequence[Quantity], known_words: Collection[str] = (), windows: Sequence[StressRow] = ()
 ) -> tuple[Held, ...]:
-    """Everything of a text that is held against the facts, and what of it could not be."""
+    """The checks of everything in a text that can be compared with the facts, and what cannot be.
+
+    `known_words` are names that contain digits; a bare number ("2.0") is such a name only if no figure is the subject.
+    A figure beside the title or the year of one of the `windows` is one of its figures.
+    """
     if turned := sorted({f"U+{ord(char):04X}" for char in text if bidirectional(char) in _TURNING}):
         return (Held(f"expected a text that is read in one direction, found {', '.join(turned)}; remove them."),)
     text = folded(text)
-    given = [fact for fact in facts if fact.is_provided]
+    valued = [fact for fact in facts if fact.is_provided]
     named = [fact for fact in facts if not is_outcome(fact)]
     filled_in = blanked(filled(text, [fact for fact in named if fact.name.startswith("gates.")]))
-    has_outcomes = any(is_outcome(fact) for fact in given)
-    found = [*held_outcomes(filled_in, given), *held_signs(blanked(text), given), *_held_numbers(filled_in, given)]
-    found += _held_counts(_without_counts(filled_in), given, is_counted_only=has_outcomes)
-    found += held_significance(blanked(text), given)
+    has_outcomes = any(is_outcome(fact) for fact in valued)
+    checks = [*held_outcomes(filled_in, valued), *held_signs(blanked(text), valued), *_held_numbers(filled_in, valued)]
+    checks += _held_counts(_without_counts(filled_in), valued, is_counted_only=has_outcomes)
+    checks += held_significance(blanked(text), valued)
     plain = _without_names(blanked(text), known_words)
     if (numbers := sum(1 for _ in _NUMBER.finditer(plain))) > MOST_NUMBERS:
-        said = f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it."
-        return (Held(said),)
-    figures = [fact for fact in given if not is_outcome(fact) and not is_word(fact)]
+        message = f"expected at most {MOST_NUMBERS} numbers to check against the evidence, found {numbers}; shorten it."
+        return (Held(message),)
+    figures = [fact for fact in valued if not is_outcome(fact) and not is_word(fact)]
     scopes = _Scopes.of(plain, blanked(text), windows)
     if PLACEHOLDER.search(text):
         refused = (
             *misplaced(text, named),
             *_mislabelled(text, named, scopes),
-            *(one.contradiction for one in found if one.contradiction),
+            *(one.contradiction for one in checks if one.contradiction),
             *_bare(plain, figures, known_words, scopes),
         )
-        held_well = [one for one in found if not one.contradiction]
+        held_well = [one for one in checks if not one.contradiction]
         asked = {match["name"] for match in PLACEHOLDER.finditer(text)}
         filled_from = [fact for fact in figures if fact.name in asked and not _is_declared(fact)]
         return (*map(Held, refused), *held_well, *(Held("", HeldKind.FIGURE) for _ in filled_from))
-    return (*found, *map(Held, _unreadable(plain)), *_unsupported(plain, text, figures, known_words, scopes))
+    return (*checks, *map(Held, _unreadable(plain)), *_unsupported(plain, text, figures, known_words, scopes))
 
 
 def _is_declared(fact: Quantity) -> bool:
@@ -305,8 +297,8 @@ def _is_declared(fact: Quantity) -> bool:
 def _unsupported(
     text: str, written: str, facts: Sequence[Quantity], known_words: Collection[str], scopes: "_Scopes"
 ) -> Iterator[Held]:
-    """Each number of a text without placeholders, held against the facts alone or with the one it stands beside."""
-    known = [*facts, *_differences(facts)]
+    """The checks of the numbers of a text without placeholders, one by one or in pairs."""
+    candidates = [*facts, *_differences(facts)]
     text = _GATES.sub(_blank_counts, _without_counts(text))
     bare = {word for word in known_words if _VERSION.fullmatch(word)}
     claims = [
@@ -320,29 +312,29 @@ def _unsupported(
         order = _order(text, pair)
         judged = pair if order is not None else pair[:1]
         if order is None:
-            said = _contradiction(pair[0], known)
+            errors = _contradiction(pair[0], candidates)
         else:
-            said = tuple(_pair_contradictions(pair[0], pair[1], order, known))
-        for claim in judged if known else ():
+            errors = tuple(_pair_contradictions(pair[0], pair[1], order, candidates))
+        for claim in judged if candidates else ():
             name, pattern = label_of(written, claim.start, claim.end)
-            own = [fact for fact in known if name and is_of(fact, pattern, written, claim.start)]
+            own = [fact for fact in candidates if name and is_of(fact, pattern, written, claim.start)]
             if claim.own_facts and claim.scope != PREVIOUS:
                 own = [fact for fact in own if re.search(claim.own_facts, fact.name)]
             agreed = [fact for fact in own if _agrees(claim, fact)]
-            is_told = bool(said and claim.scope and not own)
-            if name and not agreed and not is_told and not any(f" {fact.name} = " in "".join(said) for fact in own):
-                said = (*(one for one in said if claim.text not in one), refusal(claim.text, name, own))
+            is_told = bool(errors and claim.scope and not own)
+            if name and not agreed and not is_told and not any(f" {fact.name} = " in "".join(errors) for fact in own):
+                errors = (*(one for one in errors if claim.text not in one), refusal(claim.text, name, own))
             elif order is None and not claim.scope and any(fact.name.startswith("gates.") for fact in agreed):
-                said = ()
-            agreed = agreed or [fact for fact in _candidates(claim, known) if _agrees(claim, fact)]
+                errors = ()
+            agreed = agreed or [fact for fact in _candidates(claim, candidates) if _agrees(claim, fact)]
             if not agreed or not all(_is_declared(fact) for fact in agreed):
                 yield Held("", HeldKind.FIGURE)
-        yield from map(Held, said)
+        yield from map(Held, errors)
         index += len(judged)
 
 
 def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str], scopes: "_Scopes") -> Iterator[str]:
-    """Each figure that stands in digits or in words where the others are asked for by name."""
+    """Each bare figure, in digits or words, of a text with placeholders."""
     claims = [*_claims(text, scopes)]
     for match in _FIGURE.finditer(text):
         written = match[0].rstrip(".,:;-")
@@ -360,7 +352,7 @@ def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str], sc
 
 
 def _mislabelled(text: str, facts: Sequence[Quantity], scopes: "_Scopes") -> Iterator[str]:
-    """Each placeholder that the words right before it call another figure, or that is of an unnamed circumstance."""
+    """Each placeholder with another figure's name before it, or of a circumstance that the text does not name."""
     by_name = {fact.name: fact for fact in facts}
     plain, previous = blanked(text), 0
     for match in PLACEHOLDER.finditer(text):
@@ -404,15 +396,15 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _differences(facts: Sequence[Quantity]) -> list[Quantity]:
-    """New less old of every share, for what is written in percentage points."""
+    """New less old of every share, for numbers in percentage points."""
     by_name = {fact.name: fact for fact in facts}
-    found = []
+    points = []
     for name, new in by_name.items():
         old = by_name.get(f"{name.removesuffix('.new')}.old") if name.endswith(".new") else None
         if old is None or new.unit is not Unit.PERCENT or new.value is None or old.value is None:
             continue
-        found.append(replace(new, name=f"{name.removesuffix('.new')}.points", value=new.value - old.value))
-    return found
+        points.append(replace(new, name=f"{name.removesuffix('.new')}.points", value=new.value - old.value))
+    return points
 
 
 def _claims(text: str, scopes: "_Scopes") -> Iterator[Claim]:
@@ -439,7 +431,7 @@ def _claims(text: str, scopes: "_Scopes") -> Iterator[Claim]:
 
 @dataclass(frozen=True, slots=True)
 class _Scopes:
-    """The circumstances that a text names, and where: "" where it speaks of the backtest itself."""
+    """The circumstances that a text names, and where; "" means the backtest itself."""
 
     text: str
     written: str
@@ -451,13 +443,13 @@ class _Scopes:
         return cls(text, written, (*named, *(("", "", *m.span()) for m in _OF_THE_BACKTEST.finditer(text))))
 
     def around(self, span: tuple[int, int], clause: tuple[int, int], subject: ClaimSubject | None) -> tuple[str, str]:
-        """The circumstance that a number is of, and the names of its figures: paper, live, or the previous version."""
+        """The circumstance of a number (paper, live, previous version) and a pattern of its figures."""
         (start, end), text = span, self.text
         if subject is not None and re.match(_PLANNED, subject.facts):
             return "", ""
         left = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
-        found = _SENTENCE.search(text, end)
-        right = found.start() if found else len(text)
+        ending = _SENTENCE.search(text, end)
+        right = ending.start() if ending else len(text)
         sentence = [
             one
             for one in self.named
@@ -521,7 +513,7 @@ def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> tuple[
     if any(subject is not _GATE_COUNTS for subject, *_ in named):
         named = [each for each in named if each[0] is not _GATE_COUNTS]  # counts of gates were judged before
     written = text[start:end].strip()
-    is_count = written[-1:].isdigit() or written.lower() in _WORDS  # a share or an amount is none
+    is_count = written[-1:].isdigit() or written.lower() in _WORDS  # a share or an amount is no count
     named = [each for each in named if is_count or re.search(_COUNTS, each[0].facts) is None]
     nearest = min(named, key=lambda s: max(start - s[2], s[1] - end), default=None)
     if nearest is not None:
@@ -533,13 +525,13 @@ def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> tuple[
 
 
 def _subjects(text: str, left: int, right: int) -> list[tuple[ClaimSubject, int, int]]:
-    found: list[tuple[ClaimSubject, int, int]] = []
+    subjects: list[tuple[ClaimSubject, int, int]] = []
     for subject in _SUBJECTS:
         for match in re.finditer(rf"(?<!\w)(?:{subject.words})(?!\w)", text[left:right], re.IGNORECASE):
             span = (left + match.start(), left + match.end())
-            if not any(span[0] < taken[2] and taken[1] < span[1] for taken in found):
-                found.append((subject, *span))
-    return found
+            if not any(span[0] < taken[2] and taken[1] < span[1] for taken in subjects):
+                subjects.append((subject, *span))
+    return subjects
 
 
 def _change(lead: str, trail: str, subject: ClaimSubject | None) -> int | None:
@@ -571,14 +563,14 @@ def _contradiction(claim: Claim, facts: Sequence[Quantity]) -> tuple[str, ...]:
 
 def _candidates(claim: Claim, facts: Sequence[Quantity]) -> list[Quantity]:
     about = claim.subject.facts if claim.subject else ""
-    found = _about(about, claim, facts)
+    candidates = _about(about, claim, facts)
     if claim.unit == "days":
-        found += _about(r"^counts\.trading_days$|\.days$", claim, facts)
+        candidates += _about(r"^counts\.trading_days$|\.days$", claim, facts)
     if claim.subject is _GATE_COUNTS and claim.unit:
         return _about("", claim, facts)
-    if claim.is_taken_over and all(_written(fact, claim.unit) is None for fact in found):
+    if claim.is_taken_over and all(_written(fact, claim.unit) is None for fact in candidates):
         return _about("", claim, facts)
-    return found
+    return candidates
 
 
 def _about(about: str, claim: Claim, facts: Sequence[Quantity]) -> list[Quantity]:
@@ -619,7 +611,7 @@ def _agrees(claim: Claim, fact: Quantity) -> bool:
 
 
 def _written(fact: Quantity, unit: str) -> float | None:  # noqa: PLR0911 - one visible table
-    """The fact on the scale of a unit as people write it; None where the two do not measure the same thing."""
+    """The fact in the unit that people wrote; None if the two do not measure the same thing."""
     value = fact.value
     if value is None:
         return None
@@ -663,7 +655,7 @@ def _nearest(claim: Claim, facts: Sequence[Quantity]) -> str:
 
 
 class NumberOrder(Enum):
-    """How two numbers that stand together are to be read."""
+    """How to read two numbers that stand together."""
 
     OLD_NEW = auto()
     NEW_OLD = auto()
@@ -672,7 +664,7 @@ class NumberOrder(Enum):
 
 def _order(text: str, pair: Sequence[Claim]) -> NumberOrder | None:
     if len(pair) < 2 or any(claim.sign == "±" or claim.scope not in {"", PREVIOUS} for claim in pair):
-        return None  # each is of a circumstance of its own, or the second is the margin of the first
+        return None  # each has its own circumstance, or the second is the margin of the first
     between = text[pair[0].end : pair[1].start]
     is_from = re.search(r"\bfrom\s*$", text[: pair[0].start], re.IGNORECASE)
     if _BOUNDS.match(between) and re.search(rf"(?:{INTERVAL})", pair[0].sentence, re.IGNORECASE):
@@ -685,7 +677,7 @@ def _order(text: str, pair: Sequence[Claim]) -> NumberOrder | None:
 
 
 def _pair_contradictions(first: Claim, second: Claim, order: NumberOrder, facts: Sequence[Quantity]) -> Iterator[str]:
-    """Both numbers must come from the same figure, on the sides that the words give them."""
+    """Both numbers must be of the same figure, old and new as the words say."""
     first, second = replace(first, change=None), replace(second, change=None)
     unit, subject = second.unit or first.unit, second.subject or first.subject
     if order is NumberOrder.NEW_OLD:
@@ -721,7 +713,7 @@ def _partners(
 
 
 def _held_counts(text: str, facts: Sequence[Quantity], *, is_counted_only: bool) -> Iterator[Held]:
-    """How many gates pass or fail, of how many: digits and words alike, as in "four of the memo's five gates pass"."""
+    """Counts of passing or failing gates, in digits or words ("four of the memo's five gates pass")."""
     by_name = {fact.name: fact.value for fact in facts}
     passed, total = by_name.get("gates.passed"), by_name.get("gates.total")
     if passed is None or total is None:
@@ -731,13 +723,13 @@ def _held_counts(text: str, facts: Sequence[Quantity], *, is_counted_only: bool)
     counted = [(passed, total), *((float(sum(gate.passes for gate in part)), float(len(part))) for part in parts)]
     for match in _GATES.finditer(text):
         fails = bool(_FAILING.search(match["rest"]))
-        said = match["n"].lower()
-        if is_counted_only and said in {"all", "every", "none"}:
-            continue  # sentences over all gates were held against each gate's outcome
+        number = match["n"].lower()
+        if is_counted_only and number in {"all", "every", "none"}:
+            continue  # sentences over all gates are checked against each gate's outcome
         is_plain = match["total"] is None and not fails and not _PASSING.search(match["rest"])
         for right, of in counted:
             counts = {"all": of, "every": of, "none": 0.0}
-            claimed = counts[said] if said in counts else _counted(said)
+            claimed = counts[number] if number in counts else _counted(number)
             is_right = claimed == (of - right if fails else right) or (is_plain and claimed == of)
             if is_right and (match["total"] is None or _counted(match["total"]) == of):
                 yield Held("", HeldKind.OUTCOME)
@@ -754,32 +746,32 @@ def _numbered(text: str) -> Iterator[re.Match[str]]:
 
 
 def _held_numbers(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
-    """How many gates have an outcome that is no pass: of all, or of those that block or advise."""
+    """Counts of gates with another outcome than pass, of all gates or of the blocking or advisory ones."""
     gates = gates_of(facts)
     for match in _numbered(text) if gates else ():
         outcome = Outcome(next(name for name in ("inconclusive", "fail", "error") if match[name]))
         kind = re.search(r"\b(?:blocking|advisory)\b", match[0], re.IGNORECASE)
         own = [gate for gate in gates if kind is None or gate.is_blocking == (kind[0].lower() == "blocking")]
-        found = sum(gate.outcome is outcome for gate in own)
+        count = sum(gate.outcome is outcome for gate in own)
         of_memo = sum(gate.outcome is outcome for gate in own if gate.is_memo)
-        said = f"“{match[0]}” is not so: expected {found} of {len(own)} gates, found {match['n']}."
-        yield Held("" if _counted(match["n"]) in {found, of_memo} else said, HeldKind.OUTCOME)
+        message = f"“{match[0]}” is not so: expected {count} of {len(own)} gates, found {match['n']}."
+        yield Held("" if _counted(match["n"]) in {count, of_memo} else message, HeldKind.OUTCOME)
 
 
 def _without_counts(text: str) -> str:
-    """The text without the counts of outcomes, which were judged."""
+    """The text without the counts of outcomes, which are checked already."""
     for match in [*_numbered(text)]:
         text = text[: match.start()] + " " * len(match[0]) + text[match.end() :]
     return text
 
 
 def _unreadable(text: str) -> Iterator[str]:
-    """Amounts in words, which cannot be held against a figure: they have to be written in digits."""
+    """Amounts in words, which must be written in digits to be checked."""
     for match in AMOUNT_IN_WORDS.finditer(text):
-        yield f"“{match[0]}” cannot be held against the evidence; write the figure in digits."
+        yield f"“{match[0]}” cannot be checked against the evidence; write the figure in digits."
     for match in _MULTIPLES.finditer(text):
         if _subjects(text, *_clause(text, match.start(), match.end())):
-            yield f"“{match[0]}” cannot be held against the evidence; write the change in percent."
+            yield f"“{match[0]}” cannot be checked against the evidence; write the change in percent."
 
 
 def _counted(text: str) -> float:
@@ -788,7 +780,7 @@ def _counted(text: str) -> float:
 
 
 def _blank_counts(match: re.Match[str]) -> str:
-    """The matched words with their counts taken out: they have been judged."""
+    """The matched words without their counts, which are checked already."""
     gates_end = match.start("rest") - match.start()
     return (
         re.sub(rf"\b{_COUNT}\b", lambda m: " " * len(m[0]), match[0][:gates_end], flags=re.IGNORECASE) + match["rest"]

@@ -1,7 +1,7 @@
 """Section 9: who is told when, and who was trained.
 
-A notice is ticked when somebody took it, and a meeting, a dashboard or a document by the person who says that it was
-done. A file in the home is nobody's receipt.
+A notice is ticked once a service or mail server accepted it; a file in the home is no receipt. A meeting, dashboard or
+document is ticked once a person says that it was done.
 """
 
 import re
@@ -16,13 +16,13 @@ from signoff.domain.policy import CertifiedSentence
 from signoff.domain.quantity import NOT_PROVIDED
 from signoff.domain.shortened import shortening_of
 
-# Once a week and once a month after the deployment: an item of that list is done when both were sent.
+# A week and a month after the deployment; an item of that list is done once both were sent.
 _MOMENTS_AFTER: Final = ("T+7d", "T+30d")
-# What a person does, and no message can show.
+# Acts of a person, which no message can show.
 _ACTS: Final = ("meeting", "retrospective", "dashboard", "document", "review", "walkthrough", "handoff", "training")
 _EMAIL: Final = re.compile(r"\be-?mails?\b", re.IGNORECASE)
 _CALL: Final = re.compile(r"\b(?:SMS|text messages?|phone calls?|fax)\b", re.IGNORECASE)
-# Services that an item may name, and the hosts that are theirs.
+# Services that an item may name, and their hosts.
 _SERVICES: Final = (
     ("Slack", r"\bslack\b", ("slack.com", "slack-gov.com")),
     (
@@ -69,7 +69,7 @@ _TRAINING: Final = (
 
 def communication(release: Release) -> Section:
     """Chapter 9."""
-    given = release.dossier.communication
+    plan = release.dossier.communication
     return Section(
         "9",
         "Communication Plan",
@@ -81,11 +81,11 @@ def communication(release: Release) -> Section:
                     declared_by("Notices and their words", release.author),
                     lead_in("Pre-Deployment (T-24h)"),
                     Paragraph(_hold(release), is_note=True),
-                    _notices(release, _BEFORE, given.before),
+                    _notices(release, _BEFORE, plan.before),
                     lead_in("At Deployment (T=0)"),
-                    _notices(release, _AT_DEPLOYMENT, given.at_deployment),
+                    _notices(release, _AT_DEPLOYMENT, plan.at_deployment),
                     lead_in("Post-Deployment (T+7d, T+30d)"),
-                    _notices(release, _AFTER, given.after, _MOMENTS_AFTER),
+                    _notices(release, _AFTER, plan.after, _MOMENTS_AFTER),
                 ),
             ),
             Section("9.2", "Training & Documentation", _training(release)),
@@ -94,7 +94,7 @@ def communication(release: Release) -> Section:
 
 
 def unsent_before(release: Release) -> tuple[str, ...]:
-    """Declared notices of T-24h that nobody took yet, and that nobody says to have told."""
+    """Declared notices of T-24h without a receipt and without a person who says that they told people."""
     return tuple(
         item
         for item in release.dossier.communication.before
@@ -142,14 +142,14 @@ def _notice(release: Release, title: str, declared: str | None, moments: tuple[s
     wrong = dict.fromkeys(why for notice in sent if (why := _not_taken(text, notice)))
     other = "".join(f"; {why}" for why in wrong)
     is_received = not other and all(notice.is_received for notice in sent)
-    said = f"{'; '.join(_sending(notice) for notice in sent)}{other}{still}"
-    return CheckItem(text, not missing and is_received, said)
+    note = f"{'; '.join(_sending(notice) for notice in sent)}{other}{still}"
+    return CheckItem(text, not missing and is_received, note)
 
 
 def _not_taken(text: str, notice: NoticeSent) -> str:
-    """Why a notice is not what an item says it is; an item that names a service is ticked by that service alone.
+    """Why a notice does not tick an item; an item that names a service is ticked by that service alone.
 
-    An older Signoff did not record how a notice went out: it is believed of e-mail, the one way that there was.
+    Older versions of Signoff sent notices by e-mail only and did not record it.
     """
     if _EMAIL.search(text) and notice.delivery not in {Delivery.EMAIL, Delivery.UNRECORDED}:
         return "no mail server took it"
@@ -163,7 +163,7 @@ def _not_taken(text: str, notice: NoticeSent) -> str:
 
 
 def is_an_act(text: str) -> bool:
-    """Whether an item is something that a person does, which no notice proves."""
+    """Whether an item is an act of a person, which no notice proves."""
     return any(word in text.lower() for word in _ACTS)
 
 
@@ -174,19 +174,19 @@ def _sending(notice: NoticeSent) -> str:
 
 
 def _training(release: Release) -> tuple[Block, ...]:
-    given = release.dossier.communication
+    plan = release.dossier.communication
     return (
         lead_in("Documentation Updated"),
-        _declared(release, _DOCUMENTS, given.documents),
+        _declared(release, _DOCUMENTS, plan.documents),
         lead_in("Training Provided"),
-        _declared(release, _TRAINING, given.training),
+        _declared(release, _TRAINING, plan.training),
     )
 
 
-def _declared(release: Release, lines: tuple[TemplateLine, ...], given: Mapping[str, bool]) -> Checklist:
+def _declared(release: Release, lines: tuple[TemplateLine, ...], answers: Mapping[str, bool]) -> Checklist:
     items = []
-    for title, name in placed(lines, given):
+    for title, name in placed(lines, answers):
         done = () if name is None else release.done(name)
-        word = NOT_PROVIDED if name is None else declared(release.author, "done" if given[name] else "not done")
+        word = NOT_PROVIDED if name is None else declared(release.author, "done" if answers[name] else "not done")
         items.append(CheckItem(title, bool(done), "; ".join(done) or word))
     return Checklist(tuple(items))

@@ -1,7 +1,7 @@
 """The deployment memo of a release: page one and the template's twelve sections, in its order and numbering.
 
-Composition states what the record holds. It computes no statistic, ticks nothing that the record does not show, and
-leaves out no line: what is missing reads "not provided".
+Composition prints the record. It computes no statistic, ticks only what the record shows, and omits no line: missing
+data read "not provided".
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -69,10 +69,10 @@ def compose(
     facts: Sequence[Quantity] | None = None,
     chapters: Sequence[Chapter] | None = None,
 ) -> Memo:
-    """The memo as it stands.
+    """The memo of a release.
 
-    `facts` are those of the assessment (`gates.facts`), for a summary that people wrote to be held against; without
-    them the memo says that nobody did. `chapters` are those of the template, in its order, unless others are given.
+    A summary that people wrote is checked against `facts` (`gates.facts` of the assessment); without them the memo says
+    that it was not checked. `chapters` default to those of the template, in its order.
     """
     release = Release(dossier=dossier, policy=policy, evidence=evidence, assessment=assessment, standing=standing)
     header = dossier.header
@@ -104,7 +104,7 @@ def compose(
 
 
 def _notices(release: Release) -> Iterator[str]:
-    """What a reader must not miss: it stands on page one, before any figure."""
+    """What a reader must not miss: printed on page one, before any figure."""
     yield from _rejections(release)
     yield from _floor_notices(release.standing.floor)
     yield from _gate_notices(release)
@@ -129,7 +129,7 @@ def _notices(release: Release) -> Iterator[str]:
 
 
 def _venue_notices(release: Release) -> Iterator[str]:
-    """What a rehearsal without a real venue leaves open, and that the policy takes it."""
+    """What a rehearsal without a real venue leaves open, and that the policy accepts this."""
     if (rehearsal := release.standing.rehearsal) is None or rehearsal.result.venue is VenueKind.CONNECTED:
         return
     venue, policy = rehearsal.result.venue, release.policy
@@ -143,19 +143,19 @@ def _venue_notices(release: Release) -> Iterator[str]:
 
 
 def _key_notices(standing: Standing) -> Iterator[str]:
-    """Whose signatures somebody else could have made, section 12 among them."""
+    """The signatures that another person could have made, including that of section 12."""
     deployer = (standing.deployer,) if standing.deployer else ()
     signed = (*standing.overrides, *standing.approvals, *deployer)
     marked = dict.fromkeys(f"{s.person} (by {s.key_made_by})" for s in signed if s.key_made_by)
     if marked:
-        yield f"Signed with a private key that somebody else made: {', '.join(marked)}."
+        yield f"Signed with a private key that another person made: {', '.join(marked)}."
     replaced = dict.fromkeys(f"{s.person} (key replaced {s.key_replaced})" for s in signed if s.key_replaced)
     if replaced:
         yield f"Signed with a key that replaced one in use: {', '.join(replaced)}."
 
 
 def _floor_notices(floor: Floor | None) -> Iterator[str]:
-    """A policy that two people did not confirm for the installation is named on page one."""
+    """Page one names a policy that two people did not confirm for the installation."""
     if floor is None or floor.is_confirmed:
         return
     named = floor.words[0].upper() + floor.words[1:]
@@ -176,7 +176,7 @@ def _summary_notices(release: Release, facts: Sequence[Quantity] | None) -> Iter
     if not summary:
         return
     if facts is None:
-        yield "The summary was written by people and was not held against the evidence."
+        yield "People wrote the summary, and it was not checked against the evidence."
         return
     for contradiction in summary_contradictions(
         release.dossier, release.policy, release.evidence, release.assessment, facts
@@ -224,7 +224,7 @@ def _key_figures(release: Release) -> tuple[KeyFigure, ...]:
 
 
 def _of_row(time: Sampling) -> str:
-    """Over which row a VaR is, where rows are no days."""
+    """The period of a VaR, if rows are not days."""
     return "" if time.frequency is Frequency.DAILY else f"One-{time.of_one_row} "
 
 

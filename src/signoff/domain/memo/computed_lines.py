@@ -1,4 +1,4 @@
-"""What stands under the TL;DR whatever its author wrote: the gates by outcome, and what each figure filled in is.
+"""The computed lines under the TL;DR: the gates by outcome, and the meaning of each figure in the text.
 
 A figure of another version, a target or a threshold is called that on the same page as the words around it.
 """
@@ -43,12 +43,12 @@ _SOURCES: Final = {
 
 
 def passed_of_all(findings: Sequence[Finding]) -> str:
-    """How many gates pass, of all: the advisory ones count too."""
+    """The number of gates that pass, of all; advisory gates count too."""
     return f"{sum(f.outcome is Outcome.PASS for f in findings)} of {len(findings)}"
 
 
 def gates_line(findings: Sequence[Finding], *, is_overridden: bool = False) -> str:
-    """Every gate that is not a plain pass, by outcome; `is_overridden` where people took those that block on."""
+    """Every gate that is not a plain pass, by outcome; `is_overridden` if people overrode the blocking ones."""
     parts = [f"{passed_of_all(findings)} gates pass"]
     parts += [f"{word}: {named}" for word, is_so in _OUTCOMES if (named := _named(findings, is_so))]
     if near := ", ".join(short_title(f) for f in findings if f.is_near_miss and f.outcome is Outcome.PASS):
@@ -59,25 +59,25 @@ def gates_line(findings: Sequence[Finding], *, is_overridden: bool = False) -> s
 
 
 def _named(findings: Sequence[Finding], outcome: Outcome) -> str:
-    found = [finding for finding in findings if finding.outcome is outcome]
-    return ", ".join(short_title(f) + ("" if f.is_blocking else " (advisory)") for f in found)
+    matching = [finding for finding in findings if finding.outcome is outcome]
+    return ", ".join(short_title(f) + ("" if f.is_blocking else " (advisory)") for f in matching)
 
 
 def beside_words(header: Header, evidence: Evidence, assessment: Assessment) -> Iterator[str]:
-    """What a false word on the improvement, on costs or on paper trading stands above: the figures of these."""
+    """The figures for improvement, costs and paper trading, so that a false word on them has the truth beside it."""
     difference, p_value = assessment.sharpe_difference, assessment.sharpe_difference_p
-    said = []
+    sentences = []
     if header.previous_version is not None and evidence.backtest_previous is not None:
         shown = replace(difference, standard_error=None, half_width=None, interval="").text
         p = replace(p_value, digits=3 if (p_value.value or 0) < 0.01 else 2).text
-        said.append(f"Sharpe difference to {versioned(header.previous_version)}: {shown}, p = {p}.")
+        sentences.append(f"Sharpe difference to {versioned(header.previous_version)}: {shown}, p = {p}.")
     tables = (evidence.backtest, evidence.backtest_previous)
     if any(table is not None and table.costs in {Costs.BEFORE, Costs.NOT_STATED} for table in tables):
-        said.append(f"Returns: {evidence.costs}.")
+        sentences.append(f"Returns: {evidence.costs}.")
     if assessment.paper is not None:
-        said.append(f"Paper trading: {_paper(assessment.paper, evidence)}.")
-    if said:
-        yield " ".join(said)
+        sentences.append(f"Paper trading: {_paper(assessment.paper, evidence)}.")
+    if sentences:
+        yield " ".join(sentences)
 
 
 def _paper(paper: PaperSummary, evidence: Evidence) -> str:
@@ -85,22 +85,22 @@ def _paper(paper: PaperSummary, evidence: Evidence) -> str:
     sharpe = f"Sharpe {paper.sharpe.text if paper.sharpe.is_provided else NOT_PROVIDED}"
     if evidence.paper_returns is None:
         return f"{sharpe} {days}, return not measured"
-    made = float(np.prod(1 + evidence.paper_returns.returns) - 1)
-    sign = "positive" if made > 0 else "negative" if made < 0 else "zero"
-    return f"{sharpe} {days}, return {sign} ({number(made, Unit.PERCENT, 1)})"
+    total = float(np.prod(1 + evidence.paper_returns.returns) - 1)
+    sign = "positive" if total > 0 else "negative" if total < 0 else "zero"
+    return f"{sharpe} {days}, return {sign} ({number(total, Unit.PERCENT, 1)})"
 
 
 def figures_line(text: str, facts: Sequence[Quantity], header: Header, assessment: Assessment) -> Iterator[str]:
-    """What each figure is that a text asks for, once; nothing where it asks for none."""
+    """The meaning of each figure that a text asks for, once; empty if it asks for none."""
     by_name = {fact.name: fact for fact in facts}
     asked = dict.fromkeys(match["name"] for match in PLACEHOLDER.finditer(text))
-    said = [
+    meanings = [
         f"{f'“{printed(fact)}”' if is_word(fact) else printed(fact)} is {_meaning(fact, header, assessment)} ({name})"
         for name in asked
         if (fact := by_name.get(name))
     ]
-    if said:
-        yield f"Figures: {'; '.join(said)}."
+    if meanings:
+        yield f"Figures: {'; '.join(meanings)}."
 
 
 def _meaning(fact: Quantity, header: Header, assessment: Assessment) -> str:

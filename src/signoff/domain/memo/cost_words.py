@@ -1,4 +1,4 @@
-"""Words on costs beside a return or a Sharpe ratio, held against what is known: whether the returns are net of them."""
+"""Compares words on costs beside a return or Sharpe ratio with what is declared: whether returns are net of costs."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _NET: Final = (
     r"(?! (?:exposure|long|short|asset|position|of (?:features?|selection|market|beta)))"
 )
 _ANY: Final = re.compile(rf"\b{_COST}\b|{_NET}", re.IGNORECASE)
-# What says that costs are taken off.
+# Words for "net of costs".
 _AFTER: Final = re.compile(
     rf"{_NET}|\b(?:after|less|including|inclusive|once|paid|paying|minus|with)\b[^,;:]{{0,60}}?\b{_COST}\b"
     rf"|\b{_COST}\b[^,;:]{{0,40}}?\b(?:deducted|includ\w+|paid|taken|charged|already|subtracted)\b"
@@ -32,19 +32,19 @@ _BEFORE: Final = re.compile(
     r"|\bnot (?:in|included|deducted|charged|paid|taken|net)\b",
     re.IGNORECASE,
 )
-# The cost of a fill in paper trading is a figure of its own, and so is the cost charged in the backtest by its name.
+# Costs of paper fills and costs charged in the backtest are figures of their own.
 _OWN_FIGURE: Final = re.compile(
     r"\bslippage (?:(?:in|of|was|is|at|paper|trading|orders|only) ){0,5}(?=[\d{])|\{costs\.\w+\}", re.IGNORECASE
 )
 
 
 def cost_contradictions(text: str, costs: Costs) -> Iterator[str]:
-    """Each sentence on returns that has costs taken off where they are not, or where nobody stated whether they are."""
+    """Each sentence that calls returns net of costs, though they are gross or nothing is stated."""
     if costs not in {Costs.BEFORE, Costs.NOT_STATED}:
         return
     words = _ANY if costs is Costs.BEFORE else _AFTER
     for sentence in _SENTENCE.findall(text):
-        said = words.search(_OWN_FIGURE.sub(" ", sentence))
-        if said and _RETURN.search(sentence) and not _BEFORE.search(sentence):
-            told = "say “before costs”" if costs is Costs.BEFORE else "state in evidence.costs whether they are net"
-            yield f"“{sentence.strip()[:200]}” is not so (“{said[0]}”): the backtest returns: {costs}; {told}."
+        claim = words.search(_OWN_FIGURE.sub(" ", sentence))
+        if claim and _RETURN.search(sentence) and not _BEFORE.search(sentence):
+            advice = "say “before costs”" if costs is Costs.BEFORE else "state in evidence.costs whether they are net"
+            yield f"“{sentence.strip()[:200]}” is not so (“{claim[0]}”): the backtest returns: {costs}; {advice}."

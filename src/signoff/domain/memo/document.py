@@ -1,6 +1,6 @@
 """The memo as a value: sections of blocks, ready for any renderer, with every number already in words.
 
-Renderers decide how a block looks and never what it says.
+Renderers decide how a block looks, never what it says.
 """
 
 from dataclasses import dataclass, field
@@ -94,7 +94,7 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class CheckItem:
-    """A box: ticked only where a check ran and found it so. What people declare stands in the note.
+    """A box, ticked only if a check ran and confirmed it. The note has what people declare.
 
     `mark` is the status of a box that is not ticked, for page one.
     """
@@ -112,7 +112,7 @@ class Checklist:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Label and value, one a line; a mark stands after the value."""
+    """Label and value, one a line; the mark follows the value."""
 
     rows: tuple[tuple[str, Cell], ...]
 
@@ -155,8 +155,8 @@ class KeyFigure:
 class Memo:
     """The whole document. `worst` and then `front` are what page one shows beneath the TL;DR and the key figures.
 
-    `tldr_mark` says whose word the TL;DR is where people wrote it; it is empty where the TL;DR is computed.
-    `computed` stands under the TL;DR whoever wrote that.
+    `tldr_mark` names the author of a TL;DR that people wrote; it is empty for a computed one. `computed` follows the
+    TL;DR in either case.
     """
 
     model: str

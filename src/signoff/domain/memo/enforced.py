@@ -1,8 +1,8 @@
-"""Whether a clause of people's words says no more than the thing that acts does.
+"""Whether a clause that people wrote promises only what Signoff enforces.
 
 The clause is read against a small grammar: who, the act, the comparison, the measure, the figure, and the window of
-that very threshold. A word that the grammar does not know may change the meaning ("never", "median", "of one country"),
-so the clause that holds it is no promise that anything here keeps.
+that very threshold. A word outside the grammar may change the meaning ("never", "median", "of one country"), so a
+clause with such a word is not enforced.
 """
 
 import re
@@ -15,7 +15,7 @@ from signoff.domain.venue import PositionsAfter
 
 
 class Act(Enum):
-    """What words may promise, by the thing that would do it."""
+    """What words may promise, by the mechanism that would do it."""
 
     ROLL_BACK = auto()
     HOLD = auto()
@@ -30,9 +30,9 @@ SHARPE_DAYS: Final = "Sharpe ratio's days in a row"
 VAR: Final = "VaR exceptions"
 VAR_DAYS: Final = "VaR exceptions' window in days"
 _WINDOWS: Final = {SHARPE: (SHARPE_DAYS, r" for DAYS(?: in row)?"), VAR: (VAR_DAYS, r" (?:within|in) DAYS")}
-# The measures whose thresholds refuse an order that would pass them, and stop nothing else.
+# Measures whose thresholds refuse an order that would exceed them and stop nothing else.
 _REFUSED: Final = {"exposure", "single position", "sector exposure"}
-# Only the words that mean exactly what is measured: "slow" is no percentile, and a "drift" may be of anything.
+# Only words for exactly what is measured: "slow" is not a percentile, and "drift" may be of anything.
 _MEASURES: Final[Mapping[str, str]] = {
     "latency p95": r"p95 latency|latency p95|latency|p95",
     "error rate": r"error rate|errors",
@@ -80,7 +80,7 @@ _WORDS: Final = (
 
 
 def says_no_more(clause: str, act: Act, figures: Sequence[tuple[re.Match[str], str]], policy: Policy) -> bool:
-    """Whether a clause is made of the act, its threshold and its window alone; `figures` are its numbers' measures."""
+    """Whether a clause has only the act, its threshold and its window; `figures` are the measures of its numbers."""
     names = [name for _, name in figures]
     name = next((one for one in names if one in _MEASURES), None)
     if name is None or not _has_its_window(name, names, act):
@@ -92,7 +92,7 @@ def says_no_more(clause: str, act: Act, figures: Sequence[tuple[re.Match[str], s
 
 
 def _has_its_window(name: str, names: Sequence[str], act: Act) -> bool:
-    """A trigger that waits for a window is named with it; a threshold that waits for none is named alone."""
+    """Whether the clause names the trigger's window, or none if the threshold has none."""
     is_alert = name == SHARPE and act in {Act.HOLD, Act.TELL}
     return sorted(names) == sorted([name] if is_alert or name not in _WINDOWS else [name, _WINDOWS[name][0]])
 
@@ -125,7 +125,7 @@ def _matches(
 
 
 def _in_symbols(clause: str, figures: Sequence[tuple[re.Match[str], str]]) -> str:
-    """The clause in small letters with its numbers as symbols in capitals, which no word of it can then be."""
+    """The clause in lower case with its numbers as symbols in capitals, so that no word can be mistaken for one."""
     parts, end = [], 0
     for number, name in figures:
         parts += [clause[end : number.start()].lower(), " DAYS " if name in {SHARPE_DAYS, VAR_DAYS} else " FIGURE "]

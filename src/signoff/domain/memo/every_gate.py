@@ -1,6 +1,6 @@
-"""Sentences about the outcomes of gates ("every gate passes", "PBO fails"), held against each gate there is.
+"""Compares sentences about outcomes of gates ("every gate passes", "PBO fails") with each gate.
 
-The advisory gates count too, unless the sentence says that it speaks of the memo's five, or of those that block.
+Advisory gates count too, unless the sentence restricts itself to the memo's five or to blocking gates.
 """
 
 import re
@@ -13,7 +13,7 @@ from signoff.domain.memo.outcome_words import EXCEPT, held_names, sweeping, unna
 from signoff.domain.quantity import Quantity
 
 MOST_OUTCOMES: Final = 150
-"""In one text: each is held against every gate, and its sentence is searched for what it says of them."""
+"""In one text: each is compared with every gate, and its sentence is searched for their outcomes."""
 _NUMBER: Final = rf"\d{{1,4}}|{'|'.join(NUMBERS[1:])}"
 _NO: Final = r"no|none|not one|not a single|not any|not an?|zero|0|never an?|without (?:an?|any|one)|neither"
 _ALL: Final = r"all|every|every single|each|any|both|100 ?%(?: of)?"
@@ -61,9 +61,9 @@ _MEMO: Final = re.compile(
 )
 _KINDS: Final = r"(?P<blocking>blocking|mandatory|required|binding|hard)|(?P<advisory>advisory|optional|soft)"
 _KIND: Final = re.compile(rf"\b(?:{_KINDS})\b(?=\s+(?:[\w'’]+\s+){{0,3}}{_NOUN}\b)", re.IGNORECASE)
-# "All others pass": beside those that the text names.
+# "All others pass": all but those that the text names.
 _OTHERS: Final = re.compile(r"\b(?:else|others|the rest|remaining|other(?!\s+than))\b", re.IGNORECASE)
-# "PB0": digits among letters are read as the letters that they are drawn like.
+# "PB0": digits among letters are read as the letters that they look like.
 _MIXED: Final = re.compile(r"\b(?=\w*[A-Za-z])(?=\w*\d)\w+\b")
 _LETTERS: Final = str.maketrans("01345", "oleas")
 _UNNAMED: Final = re.compile(
@@ -74,12 +74,12 @@ _UNNAMED: Final = re.compile(
 
 
 def held_outcomes(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
-    """What each sentence about outcomes of gates says against them, expected and found."""
+    """The check of each sentence about outcomes of gates, with expected and found."""
     gates = gates_of(facts)
     if not gates:
         return
     if (number := sum(1 for _ in _CLAIM.finditer(text)) + len(named(text, gates))) > MOST_OUTCOMES:
-        yield Held(f"expected at most {MOST_OUTCOMES} outcomes of gates to hold against the evidence, found {number}.")
+        yield Held(f"expected at most {MOST_OUTCOMES} outcomes of gates to check against the evidence, found {number}.")
         return
     text = _MIXED.sub(lambda m: m[0].translate(_LETTERS), text)
     judged: list[Gate] = []
@@ -93,7 +93,7 @@ def held_outcomes(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
             yield from map(Held, _but_some(unnamed, sentence, gates))
             continue
         for match in claims:
-            yield from _held(match, sentence, plain, gates, excepted)
+            yield from _checked(match, sentence, plain, gates, excepted)
         yield from sweeping(plain, gates, excepted)
         if not claims and not named(sentence, gates):
             yield from unnamed_passes(sentence, [gate for gate in gates if gate not in excepted])
@@ -101,7 +101,7 @@ def held_outcomes(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
 
 
 def _exceptions(sentence: str, gates: Sequence[Gate]) -> tuple[str, list[Gate]]:
-    """The sentence with what follows "except" blanked, and the gates that are named there."""
+    """The sentence with the words after "except" blanked, and the gates named in them."""
     excepted: list[Gate] = []
     for match in re.finditer(rf",?\s*\b{EXCEPT}\s+(?:the\s+)?", sentence, re.IGNORECASE):
         end, own = match.end(), list[Gate]()
@@ -124,7 +124,7 @@ def _exceptions(sentence: str, gates: Sequence[Gate]) -> tuple[str, list[Gate]]:
     return sentence, excepted
 
 
-def _held(
+def _checked(
     match: re.Match[str], written: str, plain: str, gates: Sequence[Gate], excepted: Sequence[Gate]
 ) -> Iterator[Held]:
     left, right = _around(match, plain)
@@ -134,7 +134,7 @@ def _held(
     how = (match["how"] or match["after"] or "all").lower()
     is_none = re.fullmatch(_NO, how) is not None
     if _BLOCKS.search(clause) and not _FAILS.search(clause):
-        return  # a sweeping sentence, held against the gates that may block
+        return  # a sweeping sentence, checked against the gates that may block
     fails = _FAILS.search(clause) is not None
     is_of_others = re.search(_GATE_NOUN, match[0], re.IGNORECASE) is None and match["how"] is not None
     if not fails and not _PASSES.search(clause) and (is_of_others or _NEUTRAL.search(clause)):
@@ -145,9 +145,9 @@ def _held(
         is_none = re.search(r"\b(?:not|never|no|without)\b|n['’]t\b", clause, re.IGNORECASE) is not None
         fails = fails and re.search(r"\b(?:fail|miss|breach|violat)", clause, re.IGNORECASE) is not None
     all_pass = is_none == fails
-    said = re.search(rf"\b(?:{_NUMBER})(?=\s+(?:[\w'’]+\s+){{0,5}}gates?\b)", match[0], re.IGNORECASE)
-    if said is not None and _number(said[0]) not in {len(scoped), len(scoped) + len(excepted)}:
-        yield Held(f"“{quoted}” is not so: expected {len(scoped)} gates, found “{said[0]}”.")
+    number = re.search(rf"\b(?:{_NUMBER})(?=\s+(?:[\w'’]+\s+){{0,5}}gates?\b)", match[0], re.IGNORECASE)
+    if number is not None and _number(number[0]) not in {len(scoped), len(scoped) + len(excepted)}:
+        yield Held(f"“{quoted}” is not so: expected {len(scoped)} gates, found “{number[0]}”.")
     elif match["not"]:
         if all_pass and not failing:
             yield Held(f"“{quoted}” is not so: {scope} pass.")
@@ -163,14 +163,14 @@ def _held(
 
 
 def _but_some(match: re.Match[str], sentence: str, gates: Sequence[Gate]) -> Iterator[str]:
-    """An exception that names no gate: a number of them is counted, anything else cannot be held."""
+    """The check of an exception without names: a number of gates is counted, anything else is refused."""
     rest = sentence[match.end() :]
     number = re.match(rf"(?:{_NUMBER}|one)\b", rest, re.IGNORECASE)
     scoped, scope = _scoped(sentence, gates, ())
     failing = [gate.key for gate in scoped if not gate.passes]
     quoted = sentence[match.start() :].strip()[:200]
     if number is None:
-        yield f"“{quoted}” cannot be held against the gates; name those it excepts: {', '.join(g.key for g in gates)}."
+        yield f"“{quoted}” cannot be checked; name the gates that it excepts: {', '.join(g.key for g in gates)}."
     elif _number(number[0]) != len(failing):
         yield f"“{quoted}” is not so: {len(failing)} of {scope} did not pass: {', '.join(failing) or 'none'}."
 
@@ -182,7 +182,7 @@ def _around(match: re.Match[str], sentence: str) -> tuple[int, int]:
 
 
 def _scoped(clause: str, gates: Sequence[Gate], excepted: Iterable[Gate]) -> tuple[list[Gate], str]:
-    """The gates that a clause speaks of: all there are, unless it names the memo's five, or those that block."""
+    """The gates of a clause: all, unless it says the memo's five or the blocking ones."""
     is_memo = _MEMO.search(clause) is not None
     left_out = {gate.key for gate in excepted}
     named = [gate for gate in gates if (gate.is_memo or not is_memo) and gate.key not in left_out]

@@ -1,6 +1,6 @@
 """The gates as a text names them: by key, title, abbreviation or synonym, each with its outcome.
 
-An outcome is passed on as a quantity whose name holds its scopes, so that it travels with the other figures.
+An outcome is passed on as a quantity whose name has its scopes, so that it travels with the other figures.
 """
 
 import re
@@ -56,7 +56,7 @@ def outcomes(findings: Sequence[Finding], memo: Sequence[Finding]) -> Iterator[Q
 
 
 def is_outcome(fact: Quantity) -> bool:
-    """Whether a fact is the outcome of a gate, which no number of a text is about."""
+    """Whether a fact is the outcome of a gate and not a figure."""
     return _OUTCOME.fullmatch(fact.name) is not None
 
 
@@ -65,25 +65,25 @@ def gates_of(facts: Sequence[Quantity]) -> list[Gate]:
     by_code = {code: outcome for outcome, code in _CODES.items()}
     return [
         Gate(
-            key=found[4],
+            key=match[4],
             title=fact.source.partition(" (")[0],
-            names=_names(found[4], fact.source),
-            is_memo=found[1] == "memo",
-            is_blocking=found[2] == "blocking",
-            is_at_most=found[3] == "most",
+            names=_names(match[4], fact.source),
+            is_memo=match[1] == "memo",
+            is_blocking=match[2] == "blocking",
+            is_at_most=match[3] == "most",
             outcome=by_code[int(fact.value or 0)],
         )
         for fact in facts
-        if (found := _OUTCOME.fullmatch(fact.name))
+        if (match := _OUTCOME.fullmatch(fact.name))
     ]
 
 
 def _names(key: str, title: str) -> str:
-    """A pattern of what people call a gate: its key in words, its title, what stands in brackets, and synonyms."""
+    """A pattern of the names of a gate: its key in words, its title, the part in brackets, and synonyms."""
     head, _, bracketed = title.partition(" (")
-    said = {key.replace("_", " "), head, head.removesuffix(" Ratio"), head.removesuffix(" Compliance"), bracketed[:-1]}
+    names = {key.replace("_", " "), head, head.removesuffix(" Ratio"), head.removesuffix(" Compliance"), bracketed[:-1]}
     patterns = []
-    for name in sorted((name for name in said if name), key=len, reverse=True):
+    for name in sorted((name for name in names if name), key=len, reverse=True):
         words = r"(?:['’]s)?[\s-]+".join(map(re.escape, re.split(r"[\s-]+", name)))
         is_common = re.fullmatch(r"[A-Z]?[a-z]+", name) is not None and title.partition(" ")[0] != name
         patterns.append(rf"{words}(?=\s+gates?\b)" if is_common and name != "var" else words)
@@ -92,10 +92,10 @@ def _names(key: str, title: str) -> str:
 
 
 def named(text: str, gates: Sequence[Gate]) -> list[tuple[int, int, Gate]]:
-    """Where gates are named, the longest name first where two begin together or hold each other."""
-    found = [(m.start(), m.end(), gate) for gate in gates for m in re.finditer(gate.names, text, re.IGNORECASE)]
-    kept: list[tuple[int, int, Gate]] = []
-    for one in sorted(found, key=lambda each: each[0] - each[1]):
-        if all(one[1] <= other[0] or other[1] <= one[0] for other in kept):
-            kept.append(one)
-    return sorted(kept, key=lambda each: each[0])
+    """The places where gates are named; of two overlapping names the longer one."""
+    spans = [(m.start(), m.end(), gate) for gate in gates for m in re.finditer(gate.names, text, re.IGNORECASE)]
+    longest: list[tuple[int, int, Gate]] = []
+    for one in sorted(spans, key=lambda each: each[0] - each[1]):
+        if all(one[1] <= other[0] or other[1] <= one[0] for other in longest):
+            longest.append(one)
+    return sorted(longest, key=lambda each: each[0])

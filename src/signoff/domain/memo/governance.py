@@ -1,8 +1,8 @@
 """Section 8: regulation, governance and change management.
 
-A box is ticked by a check that Signoff ran: an artefact by the registry's listing. Signoff runs no test suite, and
-anybody can write a test report. So a report ticks nothing: it reads "declared by" the author of the dossier, with what
-it says. A failure in a report is believed.
+A box is ticked only by a check that Signoff ran, such as the registry's listing of an artefact. Signoff runs no test
+suite, and anyone can write a test report. So a report ticks nothing and reads "declared by" the author of the dossier.
+A failure in a report counts.
 """
 
 from collections.abc import Iterator
@@ -73,26 +73,26 @@ def governance(release: Release) -> Section:
 
 
 def is_governance_ready(candidate: RegisteredVersion | None) -> bool:
-    """Whether the registry carries the tag that is set only when every artefact is attached."""
+    """Whether the registry has the tag that is set only when every artefact is attached."""
     return candidate is not None and candidate.tags.get("governance_ready") == "true"
 
 
 def regulation(release: Release) -> tuple[CheckItem, ...]:
     """The rows of the requirements, each with its evidence."""
-    return tuple(_requirement(title, given, release) for title, given in _placed(release))
+    return tuple(_requirement(title, requirement, release) for title, requirement in _placed(release))
 
 
 def _placed(release: Release) -> Iterator[tuple[str, Requirement | None]]:
-    """Each row's title with the requirement that stands there."""
-    given = {requirement.name: requirement for requirement in release.dossier.governance.requirements}
-    for title, name in placed(_REQUIREMENTS, given):
-        yield title, None if name is None else given[name]
+    """Each row's title with the requirement that fills it."""
+    by_name = {requirement.name: requirement for requirement in release.dossier.governance.requirements}
+    for title, name in placed(_REQUIREMENTS, by_name):
+        yield title, None if name is None else by_name[name]
 
 
 def unevidenced(release: Release) -> Iterator[str]:
-    """What speaks against the requirements that are said to apply: no check of Signoff shows them to be met."""
+    """The requirements that are declared to apply and that no check of Signoff shows to be met."""
     rows = zip(regulation(release), _placed(release), strict=True)
-    applying = [row for row, (_, given) in rows if given is not None and given.applies and not row.is_checked]
+    applying = [row for row, (_, entry) in rows if entry is not None and entry.applies and not row.is_checked]
     by_report = [row.text for row in applying if row.note.endswith(NOT_RUN_HERE)]
     if lacking := [row.text for row in applying if row.text not in by_report]:
         yield f"{NOT_EVIDENCED}: {', '.join(lacking)}"
@@ -119,40 +119,40 @@ def _regulation(release: Release) -> tuple[Block, ...]:
 
 
 def _proven(proof: Proof) -> Cell:
-    return Cell(proof.words, mark=_PROOF_MARK[proof.found])
+    return Cell(proof.words, mark=_PROOF_MARK[proof.outcome])
 
 
-def _requirement(title: str, given: Requirement | None, release: Release) -> CheckItem:
-    """Who declares it, by what evidence, when and by what test; else that it is not evidenced."""
-    if given is None:
+def _requirement(title: str, entry: Requirement | None, release: Release) -> CheckItem:
+    """The row of a requirement: who declares it, with what evidence and test; else that it is not evidenced."""
+    if entry is None:
         return CheckItem(title, is_checked=False, note=NOT_EVIDENCED)
-    text = title if given.name in title else f"{title} ({given.name})"
-    author = declared(release.author, f"{given.declared_by} answers for it") if given.declared_by else NOT_EVIDENCED
-    if not given.applies:
-        return CheckItem(text, is_checked=False, note=f"{author}: does not apply, {given.evidence}")
-    if release.standing.links.get(given.evidence) is False:
-        return CheckItem(text, is_checked=False, note=f"{NOT_EVIDENCED}: {given.evidence} does not exist")
-    if given.test is None:
-        return CheckItem(text, is_checked=False, note=f"{author}: {given.evidence}, no test of it is named")
-    lacking, passed = _tested(given.test, release)
+    text = title if entry.name in title else f"{title} ({entry.name})"
+    author = declared(release.author, f"{entry.declared_by} answers for it") if entry.declared_by else NOT_EVIDENCED
+    if not entry.applies:
+        return CheckItem(text, is_checked=False, note=f"{author}: does not apply, {entry.evidence}")
+    if release.standing.links.get(entry.evidence) is False:
+        return CheckItem(text, is_checked=False, note=f"{NOT_EVIDENCED}: {entry.evidence} does not exist")
+    if entry.test is None:
+        return CheckItem(text, is_checked=False, note=f"{author}: {entry.evidence}, no test of it is named")
+    lacking, passed = _tested(entry.test, release)
     if lacking:
-        return CheckItem(text, is_checked=False, note=f"{author}: {given.evidence}, {lacking}")
+        return CheckItem(text, is_checked=False, note=f"{author}: {entry.evidence}, {lacking}")
     return CheckItem(
-        text, is_checked=False, note=f"{declared(release.author, given.evidence)}; {passed}, {NOT_RUN_HERE}"
+        text, is_checked=False, note=f"{declared(release.author, entry.evidence)}; {passed}, {NOT_RUN_HERE}"
     )
 
 
 def _tested(test: str, release: Release) -> tuple[str, str]:
-    """Why a named test shows nothing, or when and where it passed."""
-    found = [(suite, case) for suite in release.evidence.suites.values() for case in _cases(suite, test)]
-    if not found:
+    """Why a named test is no evidence, or when and where it passed."""
+    cases = [(suite, case) for suite in release.evidence.suites.values() for case in _cases(suite, test)]
+    if not cases:
         return f"no report holds the test {test}", ""
-    if any(not case.has_passed for _, case in found):
+    if any(not case.has_passed for _, case in cases):
         return f"the test {test} did not pass", ""
-    days = sorted({case.day for _, case in found if case.day})
-    if len(days) < 1 or any(not case.day for _, case in found):
+    days = sorted({case.day for _, case in cases if case.day})
+    if len(days) < 1 or any(not case.day for _, case in cases):
         return f"the report of the test {test} gives no day", ""
-    reports = ", ".join(dict.fromkeys(suite.source.name for suite, _ in found))
+    reports = ", ".join(dict.fromkeys(suite.source.name for suite, _ in cases))
     return "", f"by the report {reports}, test {test} passed on {days[0]}"
 
 
@@ -163,15 +163,15 @@ def _cases(suite: SuiteResult, test: str) -> Iterator[ReportedTest]:
 
 
 def _model_governance(release: Release) -> tuple[Block, ...]:
-    given, candidate = release.dossier.governance, release.evidence.candidate
+    declaration, candidate = release.dossier.governance, release.evidence.candidate
     return (
-        one("Model Card", linked(given.model_card, release.standing.links)),
+        one("Model Card", linked(declaration.model_card, release.standing.links)),
         lead_in("MLflow Tracking"),
         Fields(
             (
                 (
                     "Experiment",
-                    words(candidate.experiment if candidate else declared(release.author, given.experiment)),
+                    words(candidate.experiment if candidate else declared(release.author, declaration.experiment)),
                 ),
                 ("Run ID", words(candidate.run_id if candidate else None)),
                 ("Governance tag", _governance_tag(candidate)),
@@ -190,7 +190,7 @@ def _governance_tag(candidate: RegisteredVersion | None) -> Cell:
 
 
 def _artifact(title: str, names: frozenset[str], candidate: RegisteredVersion | None) -> CheckItem:
-    """Attached under the name that `governance_ready` asks for; what it holds is not read here."""
+    """Whether a file has the name that `governance_ready` asks for; its content is not read."""
     if candidate is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
     attached = next((a for a in candidate.artifacts if PurePosixPath(a).stem.lower() in names), None)
@@ -201,17 +201,17 @@ def _artifact(title: str, names: frozenset[str], candidate: RegisteredVersion | 
 
 
 def _change_management(release: Release) -> tuple[Block, ...]:
-    given, author = release.dossier.governance, release.author
-    wrote = {ground.name for ground in _wrote(release)} | set(given.commit_authors)
-    authors = sorted(set(given.reviewers) & wrote)
-    review = f"Approved by: {', '.join(given.reviewers)} ({declared(author)})"
+    declaration, author = release.dossier.governance, release.author
+    wrote = {ground.name for ground in _wrote(release)} | set(declaration.commit_authors)
+    authors = sorted(set(declaration.reviewers) & wrote)
+    review = f"Approved by: {', '.join(declaration.reviewers)} ({declared(author)})"
     if authors:
         review += f"; not independent, wrote commits themselves: {', '.join(authors)}"
     return (
         Fields(
             (
-                ("Jira Ticket", Cell(f"{given.ticket} ({declared(author)})")),
-                ("Pull Request", Cell(f"{given.pull_request} ({declared(author)})")),
+                ("Jira Ticket", Cell(f"{declaration.ticket} ({declared(author)})")),
+                ("Pull Request", Cell(f"{declaration.pull_request} ({declared(author)})")),
                 ("Code Review", Cell(review)),
                 ("Commit Authors", words("; ".join(_authors(release)))),
             )
@@ -227,7 +227,7 @@ def _wrote(release: Release) -> tuple[Barred, ...]:
 
 
 def _authors(release: Release) -> tuple[str, ...]:
-    """Who wrote the code: as recorded at the submission, before it as declared."""
+    """The authors of the code, as recorded at submission, or as declared before that."""
     sources: dict[str, list[str]] = {}
     for ground in _wrote(release):
         sources.setdefault(ground.name, []).append(ground.source)
@@ -236,7 +236,7 @@ def _authors(release: Release) -> tuple[str, ...]:
 
 
 def reported(title: str, name: SuiteName, release: Release) -> CheckItem:
-    """What the report of a suite says; a failure is one, and a report without any is a declaration."""
+    """What the report of a suite says: a failure counts, and a report without one is a declaration."""
     suite = release.evidence.suites.get(name)
     if suite is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)

@@ -1,4 +1,4 @@
-"""What a text says that was held against the evidence, one record each: the mark under a summary counts these."""
+"""The checks of a text against the evidence, one record each; the mark under a summary counts them."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class HeldKind(StrEnum):
-    """What was held, in the singular."""
+    """What was checked, in the singular."""
 
     FIGURE = "figure"
     OUTCOME = "gate outcome"
@@ -17,19 +17,19 @@ class HeldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One saying of a text: what contradicts it, if anything does, and its kind, None where nothing could be held."""
+    """One statement of a text: its contradiction, if any, and its kind, None if it could not be checked."""
 
     contradiction: str = ""
     kind: HeldKind | None = None
 
 
-def held_in_words(held: Iterable[Held]) -> str:
-    """What was held of a text, and that nothing else of it was."""
-    counts = Counter(one.kind for one in held)
-    said = [
+def held_in_words(results: Iterable[Held]) -> str:
+    """The counts of what was checked, and that nothing else was."""
+    counts = Counter(one.kind for one in results)
+    counted = [
         _counted(counts[kind], kind) for kind in HeldKind if counts[kind] or kind in {HeldKind.FIGURE, HeldKind.OUTCOME}
     ]
-    return f"Held against the evidence: {', '.join(said)}; nothing else of these words was checked"
+    return f"Checked against the evidence: {', '.join(counted)}; nothing else in these words was checked"
 
 
 def _counted(number: int, kind: HeldKind) -> str:

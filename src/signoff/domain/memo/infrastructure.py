@@ -30,17 +30,17 @@ def infrastructure(release: Release) -> Section:
 
 
 def _environment(release: Release) -> tuple[Block, ...]:
-    given = release.dossier.infrastructure
+    declaration = release.dossier.infrastructure
     return (
-        one("Environment", Cell(f"{given.environment.value.capitalize()} ({declared(release.author)})")),
+        one("Environment", Cell(f"{declaration.environment.value.capitalize()} ({declared(release.author)})")),
         declared_by("Infrastructure", release.author),
         Fields(
             (
-                ("Platform", words(given.platform)),
-                ("Container", words(given.container)),
-                *((("Lock file", _lock(release)),) if given.lock else ()),
-                ("Resources", words(given.resources)),
-                ("Auto-scaling", words(given.autoscaling)),
+                ("Platform", words(declaration.platform)),
+                ("Container", words(declaration.container)),
+                *((("Lock file", _lock(release)),) if declaration.lock else ()),
+                ("Resources", words(declaration.resources)),
+                ("Auto-scaling", words(declaration.autoscaling)),
             )
         ),
         declared_by("Configuration", release.author),
@@ -49,7 +49,7 @@ def _environment(release: Release) -> tuple[Block, ...]:
 
 
 def _lock(release: Release) -> Cell:
-    """The lock file, and whether the replay ran what it pins; of production nothing is known."""
+    """The lock file, and whether the replay ran what it pins; production is not known."""
     named, pit = release.dossier.infrastructure.lock, release.evidence.pit
     if (lock := release.evidence.lock) is None:
         return Cell(f"{named}, not compared with what runs")
@@ -59,24 +59,24 @@ def _lock(release: Release) -> Cell:
 
 def _configuration(release: Release) -> str:
     """The declared parameters; version and position limit come from their own sections, where they are enforced."""
-    known: Mapping[str, str | int | float | bool] = {
+    parameters: Mapping[str, str | int | float | bool] = {
         **release.dossier.infrastructure.configuration,
         "model_version": versioned(release.dossier.version),
         "max_position_size_percent": release.dossier.risk.position_limits.max_single_position_pct,
     }
-    keys = [*_PARAMETERS, *(key for key in known if key not in _PARAMETERS)]
-    lines = ("# Key configuration parameters", *(_parameter(key, known) for key in keys))
+    keys = [*_PARAMETERS, *(key for key in parameters if key not in _PARAMETERS)]
+    lines = ("# Key configuration parameters", *(_parameter(key, parameters) for key in keys))
     return "\n".join(lines)
 
 
-def _parameter(key: str, known: Mapping[str, str | int | float | bool]) -> str:
-    if key not in known:
+def _parameter(key: str, parameters: Mapping[str, str | int | float | bool]) -> str:
+    if key not in parameters:
         return f"# {key}: {NOT_PROVIDED}"
-    return f"{key}: {json.dumps(known[key], ensure_ascii=False)}"
+    return f"{key}: {json.dumps(parameters[key], ensure_ascii=False)}"
 
 
 def _flags(release: Release) -> tuple[Block, ...]:
-    """Flags follow from the phase alone, so the table is what they will be, not what somebody set."""
+    """The table of flags in each phase; flags follow from the phase alone."""
     header, phases = release.dossier.header, release.policy.phases
     limited = phases.limited_allocation_pct
     is_rest = phases.champion_share_while_limited is ChampionShare.REST
@@ -112,29 +112,27 @@ def _rows_of(version: str, model: str, phases: tuple[tuple[str, str, str], ...])
 
 
 def _who_trades(release: Release) -> str:
-    """Where flags come from, for whom they are, and what the champion trades in the limited phase."""
-    said = (
-        "Derived from the phase of the release; nobody edits a flag by hand. A process reads the flags of the version "
-    )
-    said += "that it runs, and names it as `version`."
+    """Where flags come from, who reads them, and what the champion trades in the limited phase."""
+    text = "Derived from the phase of the release; no person edits a flag. A process reads the flags of the version "
+    text += "that it runs, and names it as `version`."
     previous = release.dossier.header.previous_version
     if previous is None:
-        return said
+        return text
     share = release.policy.phases.champion_share_while_limited
     what = "the rest of the capital" if share is ChampionShare.REST else "all of the capital"
     return (
-        f"{said} In the limited phase {versioned(previous)} trades {what} (policy: champion_share_while_limited "
+        f"{text} In the limited phase {versioned(previous)} trades {what} (policy: champion_share_while_limited "
         f"{share.value}). While a rollback is under way, and after a kill, every version is off."
     )
 
 
 def _data(release: Release) -> tuple[Block, ...]:
-    given = release.dossier.infrastructure
+    declaration = release.dossier.infrastructure
     columns = tuple(Column(t) for t in ("Feed", "Provider", "SLA", "Measured", "Fallback"))
-    service = given.feature_service
+    service = declaration.feature_service
     return (
         declared_by("Critical Data Feeds", release.author),
-        Table(columns, tuple(_feed(feed) for feed in given.feeds)),
+        Table(columns, tuple(_feed(feed) for feed in declaration.feeds)),
         declared_by("Feature Service", release.author),
         Fields(
             (
@@ -147,5 +145,5 @@ def _data(release: Release) -> tuple[Block, ...]:
 
 
 def _feed(feed: Feed) -> tuple[Cell, ...]:
-    """What is measured of a feed begins with the rollout, so before it nothing is known."""
+    """Feeds are measured from the rollout on, so nothing is known before it."""
     return words(feed.name), words(feed.provider), words(feed.sla), ABSENT, words(feed.fallback)

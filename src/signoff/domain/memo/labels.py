@@ -1,4 +1,4 @@
-"""Figures right beside the name of a metric ("PSR 0.99", "a Sortino of 1.2"): each is one of that metric's figures."""
+"""Figures right beside the name of a metric ("PSR 0.99", "a Sortino of 1.2"), which must be figures of that metric."""
 
 import re
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _FIGURES: Final = (
     (r"skew(?:ness)?", r"\.skew$"),
     (r"minimum track record(?: length)?", "minimum_track_record"),
     (r"(?:trading |transaction )?costs?|fees?|commissions?", "cost|fee|commission"),
-    # Of these Signoff computes none or one of the very name; a dossier or a registered parameter may declare one.
+    # Signoff computes none of these except by exactly this name; dossiers and registered parameters may declare them.
     (
         r"sortino|calmar|omega|treynor|information ratio|alpha|beta|turnover|tracking error|profit factor"
         r"|recovery factor|R2|R-squared|AUC|F1|RMSE|kurtosis|memory|throughput|(?:mean|average|worst|maximum) latency"
@@ -66,17 +66,17 @@ _MOST_BEFORE: Final = 200
 
 
 def label_of(text: str, start: int, end: int) -> tuple[str, str]:
-    """The metric named right before a figure in its sentence, else right behind it, and a pattern of its figures."""
+    """The metric named right before a figure in its sentence, else right after it, and a pattern of its figures."""
     before = _SENTENCE.split(text[max(0, start - _MOST_BEFORE) : start])[-1]
     if p_value := re.search(rf"(?<!\w)p(?:[ -]values?)?\s*[<>≤≥]?{_JOINT}$", before, re.IGNORECASE):
         return _of_p_value(before[: p_value.start()])
     if text[start:end].strip("+-−").isdigit() and _COUNTED.match(text, end):
         return "", ""
-    found = [*_named(rf"(?<![\w-])(?P<name>NAME)(?!\w){_JOINT}$", before)]
+    labels = [*_named(rf"(?<![\w-])(?P<name>NAME)(?!\w){_JOINT}$", before)]
     behind = max(
         _named(r"^\s(?P<name>NAME)(?![\w-])", text[end : end + 50]), key=lambda one: len(one[0]), default=("", "")
     )
-    return max(found, key=lambda one: len(one[0]), default=behind)
+    return max(labels, key=lambda one: len(one[0]), default=behind)
 
 
 def _named(pattern: str, text: str) -> list[tuple[str, str]]:
@@ -88,7 +88,7 @@ def _named(pattern: str, text: str) -> list[tuple[str, str]]:
 
 
 def _of_p_value(before: str) -> tuple[str, str]:
-    """What a p-value is of: the metric named last before it."""
+    """The metric of a p-value: the last one named before it."""
     ends = [
         (m.end("name"), m["name"]) for m in re.finditer(rf"(?=(?<![\w-])(?P<name>{_ANY})(?!\w))", before, re.IGNORECASE)
     ]
@@ -100,7 +100,7 @@ def _of_p_value(before: str) -> tuple[str, str]:
 
 
 def is_of(fact: Quantity, pattern: str, text: str, start: int) -> bool:
-    """Whether a fact has this label; the bound of an interval only where the sentence has said so before."""
+    """Whether a fact has this label; a bound of an interval only if the sentence said so before."""
     is_bound = fact.name.endswith((".low", ".high"))
     before = _SENTENCE.split(text[max(0, start - _MOST_BEFORE) : start])[-1]
     return re.search(pattern, fact.name) is not None and (
@@ -109,6 +109,6 @@ def is_of(fact: Quantity, pattern: str, text: str, start: int) -> bool:
 
 
 def refusal(written: str, name: str, own: Sequence[Quantity]) -> str:
-    """That a figure is none of this metric's, with those that are."""
-    said = ", ".join([f"{fact.name} = {fact.text}" for fact in own][:3])
-    return f"“{written}” stands beside “{name}” and is no figure of it; {said or 'nothing of that name is known'}."
+    """The message that a figure does not belong to this metric, with the figures that do."""
+    figures = ", ".join([f"{fact.name} = {fact.text}" for fact in own][:3])
+    return f"“{written}” is beside “{name}” and is not one of its figures; {figures or 'no figure has that name'}."

@@ -1,6 +1,6 @@
-"""What happened since a memo was signed: receipts, phases, readings, the root cause. Added to a living memo alone.
+"""What happened since a memo was signed: receipts, phases, readings, root cause. Only a living memo has this section.
 
-The signed edition is never altered; this section stands beside it, in an edition that nobody signed.
+The signed edition never changes; the living memo is a further edition without signatures.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,17 +46,17 @@ def lived(
     state: Deployment | None = None,
     of_model: Iterable[e.Recorded] = (),
 ) -> Memo:
-    """The memo with what the record says of the release by now.
+    """The memo with the record of the release up to now.
 
-    `of_model` is the history of its model: a kill stands there, and in no history of a release.
+    `of_model` is the history of its model, which has the kills.
     """
-    told = tuple(history)
+    events = tuple(history)
     kills = _kills(tuple(of_model), state)
-    said = f"Living memo: as of {now:%Y-%m-%d %H:%M} UTC, {len(told)} events. Nobody signed this edition."
-    section = Section("13", "Since the Signatures", tuple(_blocks(told, kills)))
+    notice = f"Living memo: as of {now:%Y-%m-%d %H:%M} UTC, {len(events)} events. This edition is not signed."
+    section = Section("13", "Since the Signatures", tuple(_blocks(events, kills)))
     composed = replace(
         memo,
-        notices=(said, *_worse(told), *memo.notices),
+        notices=(notice, *_worse(events), *memo.notices),
         sections=(*memo.sections, section),
         attachments=memo.attachments if state is None else (_attachments(state),),
         kind="Living memo",
@@ -65,7 +65,7 @@ def lived(
 
 
 def _fated(memo: Memo, state: Deployment, kills: tuple[e.Recorded, ...]) -> Memo:
-    """Page one as it is true of a release that is on its way out, or out; what it asked for is not asked any more."""
+    """Page one of a release that is rolling back or ended; its request for a decision no longer holds."""
     is_killed = bool(kills) and isinstance(kills[-1].event, e.Killed)
     mark = _MARKS.get(state.state)
     if is_killed and state.state not in ENDED and state.state is not State.ROLLBACK_STUCK:
@@ -83,92 +83,92 @@ def _fated(memo: Memo, state: Deployment, kills: tuple[e.Recorded, ...]) -> Memo
 
 
 def _fate(state: Deployment, kill: e.Recorded | None) -> Iterator[str]:
-    """How the release stands where it is no longer what was approved, the kill first."""
+    """What became of a release that no longer is what was approved, the kill first."""
     if kill is not None:
         yield f"{state.model} is KILLED, {_at(kill)}: {_moved(kill)}."
     if (rollback := state.rollback) is not None:
-        why = f"trigger {rollback.trigger}, {rollback.occasion.value}" + (f": {_told(rollback.reason)}")
+        why = f"trigger {rollback.trigger}, {rollback.occasion.value}" + (f": {_reason(rollback.reason)}")
         began = f"{rollback.started_at:%Y-%m-%d %H:%M} UTC"
         word = state.state.value.replace("_", " ").upper()
         yield f"{word}: the rollback began {began}, {why}."
         if state.state is State.ROLLBACK_STUCK and rollback.stuck_at is not None:
-            yield f"The rollback is stuck at step {rollback.stuck_at.value}: {_told(rollback.stuck_because)}."
+            yield f"The rollback is stuck at step {rollback.stuck_at.value}: {_reason(rollback.stuck_because)}."
     if state.state is State.SUPERSEDED:
         yield f"SUPERSEDED by {state.superseded_by}."
     if state.state is State.REJECTED:
-        found = state.rejection
-        why = "" if found is None else f" by {found.person} ({found.role.value})"
+        rejection = state.rejection
+        why = "" if rejection is None else f" by {rejection.person} ({rejection.role.value})"
         yield f"REJECTED{why}: it is not asked for any more."
     if state.registered_again:
         numbers = ", ".join(str(number) for number in state.registered_again)
         bound = "" if state.bound is None else f"; the release is bound to number {state.bound.number}"
         yield f"ALARM: v{state.version} was registered again, as number {numbers}{bound}."
     for changed in state.changed_files:
-        yield f"ALARM: the files of v{state.version} changed in the registry after approval: {_told(changed)}."
+        yield f"ALARM: the files of v{state.version} changed in the registry after approval: {_reason(changed)}."
 
 
-def _told(text: str) -> str:
+def _reason(text: str) -> str:
     return text.strip().rstrip(".") or "no reason is on record"
 
 
 def _attachments(state: Deployment) -> str:
-    """Where the attachments lie: the folder of a living memo holds none."""
-    kept = [edition for edition, _ in state.editions]
-    edition = next((name for name in ("approved", "submitted") if name in kept), None)
+    """Where the attachments are; the folder of a living memo has none."""
+    issued = [edition for edition, _ in state.editions]
+    edition = next((name for name in ("approved", "submitted") if name in issued), None)
     if edition is None:
         return "No edition was issued, and no attachment is in this folder."
     return f"None is in this folder. Those that were signed: releases/{state.id}/{edition}/attachments"
 
 
 def _kills(of_model: tuple[e.Recorded, ...], state: Deployment | None) -> tuple[e.Recorded, ...]:
-    """Kills and re-arms of the model since the release was opened, and the kill that stood when it was."""
-    found = tuple(r for r in of_model if isinstance(r.event, e.Killed | e.Rearmed))
+    """Kills and re-arms of the model since the release was opened, and a kill in force at that time."""
+    events = tuple(r for r in of_model if isinstance(r.event, e.Killed | e.Rearmed))
     if state is None:
-        return found
-    before = tuple(r for r in found if r.at < state.opened_at)
-    standing = before[-1:] if before and isinstance(before[-1].event, e.Killed) else ()
-    return (*standing, *found[len(before) :])
+        return events
+    before = tuple(r for r in events if r.at < state.opened_at)
+    in_force = before[-1:] if before and isinstance(before[-1].event, e.Killed) else ()
+    return (*in_force, *events[len(before) :])
 
 
 def root_cause(history: Iterable[e.Recorded]) -> str:
-    """The cause of a rollback as a person stated it; the name of a trigger is none, and until then it is open."""
-    held = [(r, r.event) for r in history if isinstance(r.event, e.PostMortemHeld) and r.event.root_cause]
-    if not held:
+    """The root cause as a person stated it, else that it is open; the name of a trigger is not a root cause."""
+    post_mortems = [(r, r.event) for r in history if isinstance(r.event, e.PostMortemHeld) and r.event.root_cause]
+    if not post_mortems:
         return OPEN
-    recorded, event = held[-1]
+    recorded, event = post_mortems[-1]
     return f"{event.root_cause} (stated by {recorded.actor} on {recorded.at:%Y-%m-%d})"
 
 
-def _worse(told: tuple[e.Recorded, ...]) -> Iterator[str]:
-    """What of the last session is not ok: it belongs on page one like everything else that is red or missing."""
-    last = _last(told)
-    if last is not None and (found := tuple(r for r in last.readings if r.level != Level.OK)):
-        told_of = ", ".join(f"{reading.key.replace('_', ' ')} {reading.word}" for reading in found)
+def _worse(events: tuple[e.Recorded, ...]) -> Iterator[str]:
+    """The readings of the last session that are not ok, for page one."""
+    last = _last(events)
+    if last is not None and (readings := tuple(r for r in last.readings if r.level != Level.OK)):
+        told_of = ", ".join(f"{reading.key.replace('_', ' ')} {reading.word}" for reading in readings)
         yield f"Readings of the last session, {last.session}, that are not ok: {told_of}."
 
 
-def _last(told: tuple[e.Recorded, ...]) -> e.Observed | None:
-    return next((r.event for r in reversed(told) if isinstance(r.event, e.Observed)), None)
+def _last(events: tuple[e.Recorded, ...]) -> e.Observed | None:
+    return next((r.event for r in reversed(events) if isinstance(r.event, e.Observed)), None)
 
 
-def _blocks(told: tuple[e.Recorded, ...], kills: tuple[e.Recorded, ...]) -> Iterator[Block]:
+def _blocks(events: tuple[e.Recorded, ...], kills: tuple[e.Recorded, ...]) -> Iterator[Block]:
     yield lead_in("Start")
-    yield _start(told)
+    yield _start(events)
     yield lead_in("Notices")
-    yield _receipts(told)
+    yield _receipts(events)
     yield lead_in("Done by a person")
-    yield _items(told)
+    yield _items(events)
     yield lead_in("Phases")
-    yield _phases(told, kills)
+    yield _phases(events, kills)
     yield lead_in("Readings of the last session")
-    yield _readings(told)
-    if any(isinstance(r.event, e.RollbackStarted) for r in told):
-        yield one("Root cause", Cell(root_cause(told)))
+    yield _readings(events)
+    if any(isinstance(r.event, e.RollbackStarted) for r in events):
+        yield one("Root cause", Cell(root_cause(events)))
 
 
-def _start(told: tuple[e.Recorded, ...]) -> Block:
-    starts = [r for r in told if isinstance(r.event, e.PhaseEntered) and r.event.phase is e.Phase.SHADOW]
-    signed = next((r.event for r in reversed(told) if isinstance(r.event, e.DeployerSigned)), None)
+def _start(events: tuple[e.Recorded, ...]) -> Block:
+    starts = [r for r in events if isinstance(r.event, e.PhaseEntered) and r.event.phase is e.Phase.SHADOW]
+    signed = next((r.event for r in reversed(events) if isinstance(r.event, e.DeployerSigned)), None)
     if not starts:
         return Paragraph("Not started.", is_note=True)
     first = starts[0]
@@ -185,10 +185,10 @@ def _start(told: tuple[e.Recorded, ...]) -> Block:
     )
 
 
-def _receipts(told: tuple[e.Recorded, ...]) -> Block:
+def _receipts(events: tuple[e.Recorded, ...]) -> Block:
     rows = tuple(
         (Cell(f"{r.at:%Y-%m-%d %H:%M}", is_figure=True), Cell(r.event.notice), Cell(r.event.words))
-        for r in told
+        for r in events
         if isinstance(r.event, e.NoticeSent)
     )
     if not rows:
@@ -196,14 +196,14 @@ def _receipts(told: tuple[e.Recorded, ...]) -> Block:
     return Table((Column("When (UTC)"), Column("Notice"), Column("What became of it")), rows)
 
 
-def _items(told: tuple[e.Recorded, ...]) -> Block:
-    said = tuple(
+def _items(events: tuple[e.Recorded, ...]) -> Block:
+    items = tuple(
         f"{r.event.item}: {r.event.person}{r.proof.mark}, {r.at:%Y-%m-%d %H:%M} UTC"
         + (f" ({r.event.note})" if r.event.note else "")
-        for r in told
+        for r in events
         if isinstance(r.event, e.ItemDone)
     )
-    return Bullets(said) if said else Paragraph("Nothing is on record.", is_note=True)
+    return Bullets(items) if items else Paragraph("Nothing is on record.", is_note=True)
 
 
 _MOVES: Final = (
@@ -219,10 +219,10 @@ _MOVES: Final = (
 )
 
 
-def _phases(told: tuple[e.Recorded, ...], kills: tuple[e.Recorded, ...]) -> Block:
-    moves = sorted((*(r for r in told if isinstance(r.event, _MOVES)), *kills), key=lambda r: r.at)
-    said = tuple(f"{_at(r)}: {_moved(r)}" for r in moves)
-    return Bullets(said) if said else Paragraph("Not live yet.", is_note=True)
+def _phases(events: tuple[e.Recorded, ...], kills: tuple[e.Recorded, ...]) -> Block:
+    moves = sorted((*(r for r in events if isinstance(r.event, _MOVES)), *kills), key=lambda r: r.at)
+    lines = tuple(f"{_at(r)}: {_moved(r)}" for r in moves)
+    return Bullets(lines) if lines else Paragraph("Not live yet.", is_note=True)
 
 
 def _at(recorded: e.Recorded) -> str:
@@ -232,7 +232,7 @@ def _at(recorded: e.Recorded) -> str:
 def _moved(recorded: e.Recorded) -> str:
     match event := recorded.event:
         case e.Killed():
-            return f"killed by {recorded.actor}: {_told(event.reason)}"
+            return f"killed by {recorded.actor}: {_reason(event.reason)}"
         case e.Rearmed():
             return f"armed again by {' and '.join(event.persons)}"
         case _:
@@ -265,8 +265,8 @@ def _gone_wrong(event: e.RollbackStarted | e.RollbackStuck | e.RegisteredAgain |
     return f"v{event.version} was registered again, as number {event.number}"
 
 
-def _readings(told: tuple[e.Recorded, ...]) -> Block:
-    last = _last(told)
+def _readings(events: tuple[e.Recorded, ...]) -> Block:
+    last = _last(events)
     if last is None or not last.readings:
         return Paragraph("No session was observed.", is_note=True)
     columns = (Column("Reading"), Column("Value", Align.RIGHT), Column("Level"), Column("Detail"))

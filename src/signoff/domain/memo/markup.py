@@ -1,6 +1,6 @@
-"""The pieces that every chapter of the memo is made of: how a figure, a text, a link and a lead-in are set.
+"""How a figure, a text, a link and a lead-in of the memo are set.
 
-What nobody provided always becomes the same cell here, so that no chapter can leave a line out or fill it in.
+Missing data always become the same cell, so that no chapter omits a line or fills it in.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ def figure(quantity: Quantity) -> Cell:
 
 
 def words(text: str | None) -> Cell:
-    """What people wrote, or that they did not."""
+    """What people wrote, or "not provided"."""
     return Cell(text) if text and text.strip() else ABSENT
 
 
@@ -46,12 +46,12 @@ def one(label: str, cell: Cell) -> Fields:
 
 
 def listed(items: Sequence[str], nothing: str) -> Block:
-    """The items, or a line that says that there are none."""
+    """The items, or a line that says that there are no items."""
     return Bullets(tuple(items)) if items else Paragraph(nothing, is_note=True)
 
 
 def linked(link: str | None, links: Mapping[str, bool | None]) -> Cell:
-    """A link with what a check of it found: that something is there says nothing of what it holds."""
+    """A link with the result of its check, which shows that the page exists and not what it says."""
     if not link or not link.strip():
         return ABSENT
     match links.get(link):
@@ -64,7 +64,7 @@ def linked(link: str | None, links: Mapping[str, bool | None]) -> Cell:
 
 
 def checked_version(check: PreviousCheck | None) -> Cell:
-    """What running a registered version on its known input showed."""
+    """The result of running a registered version on its known input."""
     if check is None:
         return ABSENT
     marks = {True: Mark.PASS, False: Mark.FAIL, None: Mark.INCONCLUSIVE}
@@ -72,12 +72,12 @@ def checked_version(check: PreviousCheck | None) -> Cell:
 
 
 def declared(author: str, what: str = "") -> str:
-    """That a person says so, and that nothing checked it."""
+    """A statement marked as a person's declaration, which nothing checked."""
     return f"declared by {author}" + (f": {what}" if what else "")
 
 
 def declared_words(author: str, text: str | None) -> Cell:
-    """What people wrote, with whose word it is, or that they did not."""
+    """What people wrote, marked with its author, or "not provided"."""
     return words(text and text.strip() and declared(author, text))
 
 
@@ -87,7 +87,7 @@ def plain(value: float) -> str:
 
 
 def upper_first(text: str) -> str:
-    """A clause as the beginning of a sentence; names in it keep their letters."""
+    """A clause as the beginning of a sentence; names keep their case."""
     return text[:1].upper() + text[1:]
 
 
@@ -112,20 +112,20 @@ def gates_in_words(findings: Iterable[Finding]) -> str:
 
 
 def declared_by(label: str, author: str) -> Fields:
-    """A lead-in of what people declare, with the person whose word it is."""
+    """A lead-in of declarations, with the person who makes them."""
     return lead_in(f"{label} ({declared(author)})")
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateLine:
-    """A line that the template always has, and the word by which a declaration is known to fill it."""
+    """A line that the template always has, and the word in a declaration that fills it."""
 
     title: str
     word: str
 
 
 def placed(lines: Sequence[TemplateLine], declared: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """Every line of the template with the declaration that fills it (or None), then every other declaration."""
+    """Every line of the template with the declaration that fills it or None, then the other declarations."""
     left = list(declared)
     rows: list[tuple[str, str | None]] = []
     for line in lines:

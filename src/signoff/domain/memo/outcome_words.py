@@ -1,7 +1,7 @@
-"""Words that would hide the outcome of a gate which does not pass.
+"""Words that would hide the outcome of a gate that does not pass.
 
-A sentence that names such a gate carries its outcome ("PBO fails"), whatever else it says of it. A sentence over
-everything ("nothing blocks", "all good") is refused while a gate it speaks of does not pass.
+A sentence that names such a gate must state its outcome ("PBO fails"). A sentence about everything ("nothing blocks",
+"all good") is refused while one of its gates does not pass.
 """
 
 import re
@@ -38,7 +38,7 @@ _LINE: Final = (
 )
 _ABOVE: Final = rf"(?:above|exceeds?|exceeded|(?:higher|greater|more) than){_LINE}"
 _BELOW: Final = rf"(?:below|beneath|(?:lower|less) than){_LINE}"
-# What takes an outcome back: "does not fail", "would fail", "failed until", "fails nothing".
+# Words that negate an outcome: "does not fail", "would fail", "failed until", "fails nothing".
 _DENIED: Final = re.compile(
     r"(?:\b(?:not?|never|without|cannot|nor|hardly|barely|scarcely|far from|free of|avoid\w*|if|unless|were|would|could"
     r"|might|may|should|nothing|none|zero|neither|stop\w*|ceas\w*|until|used to|once|almost|nearly|instead of"
@@ -126,7 +126,7 @@ _OF_BLOCKS: Final = re.compile(r"\b(?:un)?block|overrid|override|waiver|in (?:th
 
 
 def held_names(text: str, gates: Sequence[Gate], judged: Sequence[Gate]) -> Iterator[Held]:
-    """Each sentence that names a gate: one that does not pass needs its outcome beside it, one that passes no failure.
+    """The check of each sentence that names a gate: it must state a failure, and must not call a pass a failure.
 
     `judged` are those that a sentence over all gates has excepted.
     """
@@ -136,12 +136,12 @@ def held_names(text: str, gates: Sequence[Gate], judged: Sequence[Gate]) -> Iter
         if last is not None and not last[2].passes:
             yield Held(f"“{match[0]}” is not so: {last[2].title} {WORDS[last[2].outcome]}.")
     for sentence in re.findall(r"(?:[^.!?\n]|[.!?](?!\s|$))+[.!?]?", text):
-        found = [
+        mentions = [
             one for one in named(sentence, gates) if one[2] not in judged or not _EXCEPTED.search(sentence[: one[0]])
         ]
         quoted = f"“{sentence.strip().rstrip('.!?')[:200]}”"
-        for gate in {gate.key: gate for *_, gate in found}.values():
-            is_carried = not sentence.endswith("?") and gate in list(_carried(sentence, found, gate))
+        for gate in {gate.key: gate for *_, gate in mentions}.values():
+            is_carried = not sentence.endswith("?") and gate in list(_carried(sentence, mentions, gate))
             if gate.passes and is_carried:
                 yield Held(f"{quoted} is not so: the gate {gate.key} passes.", HeldKind.OUTCOME)
             elif not gate.passes and not is_carried:
@@ -155,16 +155,16 @@ def held_names(text: str, gates: Sequence[Gate], judged: Sequence[Gate]) -> Iter
 
 
 def unnamed_passes(sentence: str, gates: Sequence[Gate]) -> Iterator[Held]:
-    """A sentence that says of something unnamed that it passes, while a gate does not."""
+    """The check of a sentence in which something unnamed passes, while a gate does not."""
     failing = ", ".join(f"{gate.title} {WORDS[gate.outcome]}" for gate in gates if not gate.passes)
     word = _PASSED.search(sentence)
     if failing and word and not _OF_OTHER_MATTERS.search(sentence):
-        said = f"“{sentence.strip()[:200]}” does not say what “{word[0]}” is about, and {failing}; name the gate."
-        yield Held(said)
+        message = f"“{sentence.strip()[:200]}” does not say what “{word[0]}” is about, and {failing}; name the gate."
+        yield Held(message)
 
 
 def sweeping(sentence: str, gates: Sequence[Gate], excepted: Sequence[Gate]) -> Iterator[Held]:
-    """A sentence over everything that praises, while a gate of those it speaks of does not pass."""
+    """The check of a sentence that praises everything, while one of its gates does not pass."""
     for match in _SWEEPING.finditer(sentence):
         if re.search(r"\b(?:not|n['’]t)\s+$", sentence[: match.start()], re.IGNORECASE):
             continue
@@ -179,16 +179,16 @@ def sweeping(sentence: str, gates: Sequence[Gate], excepted: Sequence[Gate]) -> 
             yield Held(f"“{match[0]}” is not so: {which}.")
 
 
-def _carried(sentence: str, found: Sequence[Named], gate: Gate) -> Iterator[Gate]:
-    """The gates that a word in the sentence gives an outcome as bad as this gate's, or a failure where it passes."""
+def _carried(sentence: str, mentions: Sequence[Named], gate: Gate) -> Iterator[Gate]:
+    """The gates to which the sentence gives an outcome as bad as this gate's, or a failure if it passes."""
     words = [_MISSED]
     if not gate.passes:
         words += [_ABOVE if gate.is_at_most else _BELOW, *([] if gate.outcome is Outcome.FAIL else [_UNDECIDED])]
         words += [_HINDERED]
-    left, found = 0, [one for one in found if not _EXCEPTED.search(sentence[: one[0]])]
+    left, mentions = 0, [one for one in mentions if not _EXCEPTED.search(sentence[: one[0]])]
     for part_end in [*(m.start() for m in _BREAK.finditer(sentence)), len(sentence)]:
         part = sentence[left:part_end]
-        own = [(a - left, b - left, g) for a, b, g in found if left <= a and b <= part_end]
+        own = [(a - left, b - left, g) for a, b, g in mentions if left <= a and b <= part_end]
         for word in re.finditer(rf"(?<!\w)(?:{'|'.join(words)})(?!-?\w)", part, re.IGNORECASE) if own else ():
             verbs = _VERB.findall(sentence[: left + word.start()])
             is_good = _ELLIPSIS.fullmatch(word[0]) and verbs and verbs[-1].lower().startswith(("fail", "miss"))
@@ -200,7 +200,7 @@ def _carried(sentence: str, found: Sequence[Named], gate: Gate) -> Iterator[Gate
 
 
 def _about(part: str, own: Sequence[Named], start: int, end: int) -> Iterator[Gate]:
-    """The gates that an outcome is about: those listed before it, else those right behind it."""
+    """The gates of an outcome: those listed before it, else those right after it."""
     before = [one for one in own if one[1] <= start and not re.match(r"[^(]*\)", part[one[1] : start])]
     if before and not re.search(rf"\b(?:{_GOOD})\b", part[before[-1][1] : start], re.IGNORECASE):
         joint = _TO_VERB

@@ -1,7 +1,7 @@
 """Figures that a text asks for by name: `{metrics.sharpe.new}` is filled with the fact, as the memo prints it.
 
-A figure that is filled in is true as it is printed, so that it is not read again. What stands around it must not make
-another figure of it.
+A figure that is filled in is true as printed and needs no further check. The text around it must not change it into
+another figure.
 """
 
 import re
@@ -25,7 +25,7 @@ LISTED: Final = "`signoff check DIR --json` lists all under summary_figures"
 
 
 def filled(text: str, facts: Sequence[Quantity]) -> str:
-    """The text with each figure it asks for; a name that is no fact stays as it was written."""
+    """The text with its figures filled in; an unknown name stays as written."""
     by_name = {fact.name: fact for fact in facts}
 
     def fill(match: re.Match[str]) -> str:
@@ -36,24 +36,24 @@ def filled(text: str, facts: Sequence[Quantity]) -> str:
 
 
 def is_word(fact: Quantity) -> bool:
-    """Whether a fact is filled in as a word: the outcome of a gate, which its source says."""
+    """Whether a fact is filled in as a word: the outcome of a gate."""
     return _OUTCOME_WORD.fullmatch(fact.name) is not None
 
 
 def printed(fact: Quantity) -> str:
-    """A fact as it stands in the memo, or that nobody provided it."""
+    """A fact as the memo prints it, or "not provided"."""
     if is_word(fact):
         return fact.source
     return fact.text if fact.is_provided else NOT_PROVIDED
 
 
 def blanked(text: str) -> str:
-    """The text without its placeholders, everything else where it was."""
+    """The text with its placeholders blanked; everything else keeps its place."""
     return PLACEHOLDER.sub(lambda m: " " * len(m[0]), text)
 
 
 def misplaced(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
-    """Each placeholder that names no fact, or that touches what would make another figure of it."""
+    """Each placeholder that names no fact, or that touches text which would change the figure."""
     names = [fact.name for fact in facts]
     for match in PLACEHOLDER.finditer(text):
         if match["name"] not in names:

@@ -1,14 +1,14 @@
 """Section 4: how the release is rolled out, watched and approved.
 
-Every threshold stands here as the policy has it, which is also where the monitoring reads it. A promise of the template
-that nothing keeps reads "not measured" or "not evidenced"; what people ask for is their declaration.
+Every threshold comes from the policy, as in monitoring. A line of the template that nothing measures reads
+"not measured" or "not evidenced"; what people ask for is a declaration.
 """
 
 from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Final
 
-from signoff.domain.conflict_of_interest import told
+from signoff.domain.conflict_of_interest import ground_text
 from signoff.domain.dossier import Signatory
 from signoff.domain.events import Signature, Vote
 from signoff.domain.live_metrics import (
@@ -77,7 +77,7 @@ def _rollout(release: Release, table: Table) -> tuple[Block, ...]:
     days = f"sessions of {phases.calendar}" if phases.days is DayCount.SESSIONS else "calendar days"
     tightened = release.dossier.plan.tighten
     previous = release.dossier.header.previous_version
-    beside = f"; its returns are held against {versioned(previous)}'s" if previous else ""
+    beside = f"; its returns are compared with {versioned(previous)}'s" if previous else ""
     readings = len(tracked(has_champion=previous is not None, table=table))
     return (
         Paragraph(f"Days are {days}; a day counts only when it was observed and nothing was paused.", is_note=True),
@@ -116,7 +116,7 @@ def _rollout(release: Release, table: Table) -> tuple[Block, ...]:
 
 
 def _daily_review(release: Release) -> str:
-    """The condition that makes the phase wait for it, where an approval has one."""
+    """The condition of an approval that asks for a daily review, if there is one."""
     asked = "; ".join(release.daily_reviews)
     return f"Daily review with risk team: {asked or 'not evidenced, no step waits for it'}"
 
@@ -149,13 +149,13 @@ def _false_alarm(release: Release) -> str:
 
 
 def _monitoring(release: Release, table: Table) -> tuple[Block, ...]:
-    given = release.dossier.plan.monitoring
-    alerts = declared(release.author, f"{given.pager}; {', '.join(given.channels)}")
+    monitoring = release.dossier.plan.monitoring
+    alerts = declared(release.author, f"{monitoring.pager}; {', '.join(monitoring.channels)}")
     return (
         lead_in("Real-Time Monitoring"),
         Fields(
             (
-                ("Dashboard", linked(given.dashboard, release.standing.links)),
+                ("Dashboard", linked(monitoring.dashboard, release.standing.links)),
                 ("Alerts", Cell(alerts)),
             )
         ),
@@ -173,11 +173,11 @@ def _tracked(release: Release, table: Table) -> Fields:
     texts = {
         group: [row.worded(row.title, release.policy) for row in read if row.group is group] for group in MetricGroup
     }
-    return Fields(tuple((group.value, Cell(", ".join(found))) for group, found in texts.items() if found))
+    return Fields(tuple((group.value, Cell(", ".join(titles))) for group, titles in texts.items() if titles))
 
 
 def _acts(release: Release) -> str:
-    """What follows by itself, and whose word the actions are."""
+    """What follows automatically, and who declares the actions."""
     policy = release.policy
     return (
         "By itself: a warning is shown; a critical or unknown reading is a notice addressed to "
@@ -214,23 +214,23 @@ def _approvals(release: Release) -> tuple[Block, ...]:
 
 
 def _may_not_sign(release: Release) -> tuple[str, ...]:
-    """Everybody whose own work this is, with every reason; a release of an older Signoff has the names alone."""
+    """Everyone with a conflict of interest, with every reason; a release of an older Signoff has names only."""
     grounds = release.standing.grounds
     reasons: dict[str, list[str]] = {} if grounds else {name: [] for name in release.standing.barred}
     for ground in grounds:
-        reasons.setdefault(ground.name, []).append(told(ground))
+        reasons.setdefault(ground.name, []).append(ground_text(ground))
     return tuple(f"{name}: {'; '.join(why)}" if why else name for name, why in reasons.items())
 
 
 def _tier_asked(release: Release) -> tuple[Block, ...]:
-    """Which roles sign with an authenticator; nothing where a key is enough for all."""
+    """Which roles sign with an authenticator; empty if a key is enough for all."""
     approvals = release.policy.approvals
     asked = [role.title for role in release.standing.required if approvals.tier_for(role) is Tier.WEBAUTHN]
     return (one("Signed with an authenticator (webauthn)", Cell(", ".join(asked))),) if asked else ()
 
 
 def _approval(role: Role, release: Release) -> tuple[Cell, ...]:
-    """A role's line: what counts first, else what was said and why it does not count."""
+    """A role's line: the signature that counts, else the latest one and why it does not count."""
     signatory = next((s for s in release.dossier.plan.signatories if s.role is role), None)
     title = f"{role.title} (if required)" if role is Role.COMPLIANCE else role.title
     every = [s for s in release.standing.approvals if s.role is role]

@@ -1,8 +1,7 @@
-"""What people's words promise to happen at a threshold, held against the thresholds that make it happen.
+"""Compares promises in a text ("halt at a drawdown of 10%") with the thresholds that Signoff enforces.
 
-A mitigation or an "if violated" that names an action and a figure is true where the thing that acts has that figure:
-the rollback triggers, the alerts that hold an advance, the order gate. Whatever is not held against one of these is
-printed as the author's declaration: a promise in words that nothing here knows is no exception.
+A mitigation or an "if violated" with an action and a figure is true if the rollback triggers, the alerts that block an
+advance, or the pre-trade checks have that figure. Everything else is printed as the author's declaration.
 """
 
 import re
@@ -20,10 +19,10 @@ from signoff.domain.policy import Policy
 from signoff.domain.thresholds import ThresholdKind
 
 NOT_CHECKED: Final = "declared by the author, not checked"
-# A figure in any form, so that one which the reading below passes over leaves its clause unchecked.
+# A figure in any form: one that the pattern below does not read leaves its clause unchecked.
 _ANY_FIGURE: Final = re.compile(r"(?<![\w.])\d[\d,.]*")
 _CLAUSE: Final = re.compile(r"[;\n]|[.!?,](?=\s|$)|\s(?:and|but|then|while)\s", re.IGNORECASE)
-# A bare number before a noun counts something else: "20 stocks" is no Sharpe ratio.
+# A bare number before a noun counts something else: "20 stocks" is not a Sharpe ratio.
 _NUMBER: Final = re.compile(
     r"(?<![\w.])(?P<sign>[\-−–])?(?P<digits>\d[\d,]*(?:\.\d+)?)"
     r"(?:\s?(?P<unit>ms|milliseconds?|seconds?|s|%|per ?cent|bps|(?:(?:consecutive|trading) ){0,2}(?:days?|sessions?)"
@@ -58,7 +57,7 @@ _ACTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a figure is about: its words, the unit that it must or may have, and the factor to the thresholds' unit."""
+    """What a figure measures: its words, the units that it may have, and the factors to the thresholds' unit."""
 
     name: str
     words: str
@@ -91,7 +90,7 @@ _MEASURES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Untrue:
-    """A promise that nothing keeps: the words, and what acts instead."""
+    """A promise that nothing keeps: the words, and what Signoff does instead."""
 
     words: str
     instead: str
@@ -102,25 +101,25 @@ class Untrue:
 
 
 def untrue(text: str, dossier: Dossier, policy: Policy) -> tuple[Untrue, ...]:
-    """Every promise of a text that names another threshold than the one that acts; `policy` is the tightened one."""
+    """Every promise of a text with another threshold than the enforced one; `policy` is the tightened one."""
     return tuple(untrue for clause in _read(text, dossier, policy) for untrue in clause.untrue)
 
 
 def is_kept(text: str, dossier: Dossier, policy: Policy) -> bool:
-    """Whether every clause of a text says an action at a figure, no more, and the thing that acts has that figure."""
+    """Whether every clause of a text is an action at a figure and nothing else, and that figure is enforced."""
     clauses = tuple(_read(text, dossier, policy))
     return "?" not in text and bool(clauses) and all(clause.is_kept for clause in clauses)
 
 
 def promised(text: str, dossier: Dossier, policy: Policy) -> Cell:
-    """Words that people declare, marked where they promise what nothing keeps, and where nothing checked them."""
-    if found := untrue(text, dossier, policy):
-        return Cell("; ".join((text, *(one.text for one in found))), mark=Mark.FAIL)
+    """Words that people declare, marked if they promise what nothing keeps, or if nothing checked them."""
+    if broken := untrue(text, dossier, policy):
+        return Cell("; ".join((text, *(one.text for one in broken))), mark=Mark.FAIL)
     return words(text) if not text or is_kept(text, dossier, policy) else Cell(f"{text} ({NOT_CHECKED})")
 
 
 def untrue_in_dossier(dossier: Dossier, policy: Policy) -> tuple[tuple[str, Untrue], ...]:
-    """The same over every text of a dossier that promises something, each with its key."""
+    """The broken promises of every text of a dossier that may hold one, each with its key."""
     texts = [(f"risk.risks.{n}.mitigation", r.mitigation) for n, r in enumerate(dossier.risk.risks)]
     points = dossier.risk.single_points_of_failure
     texts += [(f"risk.single_points_of_failure.{n}.mitigation", p.mitigation) for n, p in enumerate(points)]
@@ -128,16 +127,16 @@ def untrue_in_dossier(dossier: Dossier, policy: Policy) -> tuple[tuple[str, Untr
         texts.append((f"boundaries.assumptions.{n}.if_violated", assumption.if_violated))
         texts.append((f"boundaries.assumptions.{n}.description", assumption.description))
     for kind in ("external_services", "data_feeds", "infrastructure"):
-        given = getattr(dossier.risk, kind)
-        texts += [(f"risk.{kind}.{n}.fallback", dependency.fallback) for n, dependency in enumerate(given)]
+        dependencies = getattr(dossier.risk, kind)
+        texts += [(f"risk.{kind}.{n}.fallback", dependency.fallback) for n, dependency in enumerate(dependencies)]
     if dossier.rollback.fallback_other:
         texts.append(("rollback.fallback_other", dossier.rollback.fallback_other))
-    return tuple((key, found) for key, text in texts for found in untrue(text, dossier, policy))
+    return tuple((key, promise) for key, text in texts for promise in untrue(text, dossier, policy))
 
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A clause as it was read: what of it nothing keeps, and whether each of its figures is one that acts."""
+    """A clause: its broken promises, and whether each of its figures is enforced."""
 
     untrue: tuple[Untrue, ...]
     is_kept: bool
@@ -147,26 +146,26 @@ def _read(text: str, dossier: Dossier, policy: Policy) -> Iterator[_Clause]:
     subject: Measure | None = None
     for clause in _clauses(text):
         act = next((act for act, words in _ACTS if _says(words, clause)), None)
-        found: list[Untrue] = []
-        kept: list[tuple[re.Match[str], str]] = []
+        broken: list[Untrue] = []
+        pairs: list[tuple[re.Match[str], str]] = []
         if act is not None and (spoken := AMOUNT_IN_WORDS.search(clause)):
-            found.append(
-                Untrue(clause.strip(), f"“{spoken[0]}” cannot be held against a threshold; write it in digits")
+            broken.append(
+                Untrue(clause.strip(), f"“{spoken[0]}” cannot be compared with a threshold; write it in digits")
             )
         for number in _NUMBER.finditer(clause):
             measure = _measure(clause, number) or (subject if _fits(subject, number) else None)
             if act is None or measure is None:
                 continue
-            known = _thresholds(act, measure.name, dossier, policy)
+            thresholds = _thresholds(act, measure.name, dossier, policy)
             value = float(number["digits"].replace(",", "")) * measure.units[_unit(number)]
             value *= -1 if number["sign"] else 1
-            if any(abs(value - threshold) <= 1e-9 * max(1.0, abs(threshold)) for threshold in known):
+            if any(abs(value - threshold) <= 1e-9 * max(1.0, abs(threshold)) for threshold in thresholds):
                 if act not in _HEEDS_MONITORS or value not in _monitored(measure.name, dossier, inverted=True):
-                    kept.append((number, measure.name))
+                    pairs.append((number, measure.name))
             else:
-                found.append(Untrue(clause.strip(), _instead(act, measure, known)))
-        is_whole = act is not None and 0 < len(kept) == len(_ANY_FIGURE.findall(clause))
-        yield _Clause(tuple(found), is_kept=is_whole and act is not None and says_no_more(clause, act, kept, policy))
+                broken.append(Untrue(clause.strip(), _instead(act, measure, thresholds)))
+        is_whole = act is not None and 0 < len(pairs) == len(_ANY_FIGURE.findall(clause))
+        yield _Clause(tuple(broken), is_kept=is_whole and act is not None and says_no_more(clause, act, pairs, policy))
         subject = next((m for m in _MEASURES if _says(m.words, clause)), subject)
 
 
@@ -191,7 +190,7 @@ def _fits(measure: Measure | None, number: re.Match[str]) -> bool:
 
 
 def _measure(clause: str, number: re.Match[str]) -> Measure | None:
-    """What a figure is about: the measure that its clause names and its unit allows; milliseconds are a latency."""
+    """The measure that the clause names and the unit of the figure allows; milliseconds are a latency."""
     fitting = [m for m in _MEASURES if _fits(m, number)]
     named = next((m for m in fitting if _says(m.words, clause)), None)
     is_latency = _unit(number) in {"ms", "millisecond", "milliseconds"}
@@ -199,7 +198,7 @@ def _measure(clause: str, number: re.Match[str]) -> Measure | None:
 
 
 def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[float, ...]:
-    """The figures at which this happens by itself; none where nothing does it."""
+    """The figures at which this act happens automatically; empty if nothing does it."""
     limits, halt = dossier.risk.position_limits, dossier.boundaries.restrictions.halt_if_vix_above
     rolls_back = _acting(name, ThresholdKind.TRIGGER, policy)
     refused = {
@@ -220,7 +219,7 @@ def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[
 
 
 def _acting(name: str, kind: ThresholdKind, policy: Policy) -> tuple[float, ...]:
-    """The levels of one kind that the table of metrics has for what people call so; windows are those of triggers."""
+    """The levels of one kind in the table of metrics under this name; windows are those of triggers."""
     levels = (level for row in LIVE_METRICS if row.spoken == name for level in row.thresholds(policy))
     windows = (row.window(policy) for row in LIVE_METRICS if row.trigger and row.window and row.spoken_window == name)
     return (
@@ -230,11 +229,11 @@ def _acting(name: str, kind: ThresholdKind, policy: Policy) -> tuple[float, ...]
 
 
 def _monitored(name: str, dossier: Dossier, *, inverted: bool = False) -> tuple[float, ...]:
-    """The figures of the assumptions' monitors; `inverted` gives those alone that stand on the other side."""
+    """The figures of the assumptions' monitors; `inverted` gives only those with the opposite comparison."""
     read = (
-        (_METRIC_OF.get(found[1]), found[2], float(found[3]))
+        (_METRIC_OF.get(match[1]), match[2], float(match[3]))
         for assumption in dossier.boundaries.assumptions
-        if (found := re.fullmatch(r"\s*([a-z_0-9]+)\s*([<>])=?\s*(-?\d+(?:\.\d+)?)\s*", assumption.monitor))
+        if (match := re.fullmatch(r"\s*([a-z_0-9]+)\s*([<>])=?\s*(-?\d+(?:\.\d+)?)\s*", assumption.monitor))
     )
     usual = ">" if name == SHARPE else "<"
     return tuple(value for metric, sense, value in read if metric == name and not (inverted and sense == usual))
@@ -252,8 +251,8 @@ _DOES: Final = {
 }
 
 
-def _instead(act: Act, measure: Measure, known: tuple[float, ...]) -> str:
-    if not known:
+def _instead(act: Act, measure: Measure, thresholds: tuple[float, ...]) -> str:
+    if not thresholds:
         return f"{_DOES[act]} knows no {measure.name}"
-    figures = " or ".join(dict.fromkeys(f"{plain(value)}{measure.suffix}" for value in known))
+    figures = " or ".join(dict.fromkeys(f"{plain(value)}{measure.suffix}" for value in thresholds))
     return f"{_DOES[act]} of the {measure.name} is {figures}"

@@ -1,4 +1,4 @@
-"""The audit trail of section 8.1: what a journal proves, what it refutes, and what nobody has looked at.
+"""The audit trail of section 8.1: what a journal proves, what it refutes, and what was not checked.
 
 A claim holds only where a check of a live journal ran. Paper trading proves nothing about live trading, and two periods
 without a moment in common prove nothing about each other.
@@ -21,7 +21,7 @@ from signoff.domain.thresholds import ThresholdKind
 
 
 class ProofOutcome(StrEnum):
-    """What a check came to, or why none ran."""
+    """The result of a check, or why it did not run."""
 
     PROVEN = "checked"
     REFUTED = "refuted"
@@ -31,20 +31,20 @@ class ProofOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One claim: what was found, and over what."""
+    """The result of one claim, with its sample."""
 
-    found: ProofOutcome
+    outcome: ProofOutcome
     detail: str
 
     @property
     def words(self) -> str:
-        """The claim's standing in one clause."""
-        return f"{self.found.value}: {self.detail}"
+        """The result and its sample in one clause."""
+        return f"{self.outcome.value}: {self.detail}"
 
 
 BREACH_SESSIONS: Final = 30
 SAME_VALUE: Final = 1e-6
-"""Of the largest prediction: so far may a logged value lie from its prediction, as tables round what they hold."""
+"""Of the prediction: the tolerance of a logged value, since tables round."""
 NO_JOURNAL: Final = Proof(ProofOutcome.NOT_EVIDENCED, "no live journal")
 NO_ORDERS: Final = Proof(ProofOutcome.NOT_EVIDENCED, "the live journal holds no orders")
 NOT_RECOMPUTED: Final = Proof(ProofOutcome.NOT_EVIDENCED, "no journaled prediction was recomputed")
@@ -63,14 +63,14 @@ class Trail:
 
 
 def journaled(observed: Sequence[Observed], paper: Proof = NO_PAPER) -> Trail:
-    """What the sessions that monitoring read prove. The journal holds no orders, and no prediction is made again."""
+    """What the sessions that monitoring read prove. The journal has no orders, and predictions are not recomputed."""
     if not observed:
         return Trail(paper=paper)
     return Trail(predictions=_predictions(observed), trades=NO_ORDERS, reproducibility=NOT_RECOMPUTED, paper=paper)
 
 
 def _predictions(observed: Sequence[Observed]) -> Proof:
-    """Every observed session has predictions, of every symbol that the session before had."""
+    """Whether every observed session has predictions, of every symbol of the session before."""
     latest = {each.session: each for each in observed}
     sessions = [latest[session] for session in sorted(latest)]
     period = f"{len(sessions)} sessions, {sessions[0].session} to {sessions[-1].session}"
@@ -92,13 +92,13 @@ def _predictions(observed: Sequence[Observed]) -> Proof:
 
 
 def _value(observed: Observed, key: str) -> float | None:
-    """A reading's figure; a count of faults is one, unknown though its level is."""
-    found = next((reading for reading in observed.readings if reading.key == key), None)
-    return None if found is None or (found.value is None and found.level == Level.UNKNOWN) else found.value
+    """A reading's figure; a count of faults is a figure even if its level is unknown."""
+    row = next((reading for reading in observed.readings if reading.key == key), None)
+    return None if row is None or (row.value is None and row.level == Level.UNKNOWN) else row.value
 
 
 def performance_breach(observed: Sequence[Observed], policy: Policy) -> str:
-    """The last breach of performance among the newest sessions of a version, with its figures; "" where none is."""
+    """The last breach of performance in a version's newest sessions, with its figures; "" without one."""
     latest = {each.session: each for each in observed}
     for session in sorted(latest, reverse=True)[:BREACH_SESSIONS]:
         each = latest[session]
@@ -113,7 +113,7 @@ def performance_breach(observed: Sequence[Observed], policy: Policy) -> str:
 
 
 def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
-    """Whether the log has a line with the value of each prediction of the time that both cover, and each order one."""
+    """Whether the log has a line for each prediction of the shared period, and a prediction for each order."""
     if paper is None or predictions is None or not paper.timestamps.size or not predictions.timestamps.size:
         return NO_PAPER
     start = max(paper.timestamps.min(), predictions.timestamps.min())
@@ -123,24 +123,24 @@ def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
         periods = f"predictions {_period(predictions.timestamps)}, paper log {_period(paper.timestamps)}"
         return Proof(ProofOutcome.NOT_COMPARABLE, f"{periods}, no moment in common")
     inside = (predictions.timestamps >= start) & (predictions.timestamps <= end)
-    made = _by_key(predictions.timestamps[inside], predictions.symbols[inside], predictions.prediction[inside])
+    values = _by_key(predictions.timestamps[inside], predictions.symbols[inside], predictions.prediction[inside])
     logged = set(_keys(paper))
     ordered = (paper.quantity != 0) & (paper.timestamps >= start) & (paper.timestamps <= end)
-    based = sum(key in made for key, is_order in zip(_keys(paper), ordered.tolist(), strict=True) if is_order)
-    others = _with_other_values(paper, made)
+    based = sum(key in values for key, is_order in zip(_keys(paper), ordered.tolist(), strict=True) if is_order)
+    others = _with_other_values(paper, values)
     value = (
         f"{others:,} {'line has' if others == 1 else 'lines have'} another value than the prediction"
         if others
         else "each with the value of its prediction"
     )
-    said = (
-        f"{len(made.keys() & logged):,} of {len(made):,} predictions {_day(start)} to {_day(end)} have their line, "
+    text = (
+        f"{len(values.keys() & logged):,} of {len(values):,} predictions {_day(start)} to {_day(end)} have their line, "
         f"{value} (tolerance {SAME_VALUE:.0e} of it), {based:,} of {int(ordered.sum()):,} orders a prediction"
     )
-    if beside := sum(key not in made for key in _keys(paper)):
-        said += f"; {beside:,} lines have no prediction to be held against"
-    is_whole = made.keys() <= logged and not others and based == int(ordered.sum())
-    return Proof(ProofOutcome.PROVEN if is_whole else ProofOutcome.REFUTED, said)
+    if beside := sum(key not in values for key in _keys(paper)):
+        text += f"; {beside:,} lines have no prediction to compare with"
+    is_whole = values.keys() <= logged and not others and based == int(ordered.sum())
+    return Proof(ProofOutcome.PROVEN if is_whole else ProofOutcome.REFUTED, text)
 
 
 def _by_key(
@@ -153,10 +153,10 @@ def _keys(paper: PaperLog) -> list[tuple[object, str]]:
     return list(zip(paper.timestamps.tolist(), paper.symbols.tolist(), strict=True))
 
 
-def _with_other_values(paper: PaperLog, made: Mapping[tuple[object, str], float]) -> int:
-    """How many lines of the log have the key of a prediction and another value, or none where there is one."""
+def _with_other_values(paper: PaperLog, by_key: Mapping[tuple[object, str], float]) -> int:
+    """How many lines of the log have the key of a prediction and another value or no value."""
     lines = zip(_keys(paper), paper.prediction.tolist(), strict=True)
-    pairs = [(logged, made[key]) for key, logged in lines if key in made]
+    pairs = [(logged, by_key[key]) for key, logged in lines if key in by_key]
     both: Floats = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     logged: Floats = both[:, 0]
     predicted: Floats = both[:, 1]

@@ -1,7 +1,7 @@
-"""To which registered version a release is bound, and which run made each part of its evidence.
+"""The registered version that a release is bound to, and the run that made each part of its evidence.
 
-A table that was fetched from the experiment tracker names the runs it came from; they are held against the run of the
-registered version. What came as a file names no run: who made it is declared.
+A table from the experiment tracker names its runs, which are compared with the run of the registered version. A table
+from a file names no run, so its maker is declared.
 """
 
 from typing import Final
@@ -22,7 +22,7 @@ def bound_artifacts(evidence: Evidence) -> tuple[Block, ...]:
     if candidate is None or candidate.pin is None:
         why = NOT_REGISTERED if evidence.has_registry else NO_REGISTRY
         unbound = Cell(f"artefacts not bound: {why}", mark=Mark.NOT_EVIDENCED)
-        told: tuple[Block, ...] = (Fields((("Registered version", unbound),)),)
+        blocks: tuple[Block, ...] = (Fields((("Registered version", unbound),)),)
     else:
         files = candidate.pin.files
         more = len(files) - MOST_ROWS
@@ -38,13 +38,13 @@ def bound_artifacts(evidence: Evidence) -> tuple[Block, ...]:
             for file in files[:MOST_ROWS]
         )
         caption = f"{more} further files are in the manifest." if more > 0 else ""
-        told = (Fields((("Registered version", Cell(candidate.pin.words)),)), Table(columns, rows, caption))
-    made = Fields(tuple((title, made_by(evidence, name)) for title, name in MADE))
-    return (*told, lead_in("Evidence Made By"), made)
+        blocks = (Fields((("Registered version", Cell(candidate.pin.words)),)), Table(columns, rows, caption))
+    makers = Fields(tuple((title, made_by(evidence, name)) for title, name in MADE))
+    return (*blocks, lead_in("Evidence Made By"), makers)
 
 
 def made_by(evidence: Evidence, name: str) -> Cell:
-    """Which run made a table, as far as the tracker says it."""
+    """The run that made a table, as far as the tracker says."""
     if getattr(evidence, name) is None:
         return ABSENT
     ids = next((table.ids for table in evidence.tracked if table.name == name), ())

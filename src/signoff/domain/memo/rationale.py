@@ -1,4 +1,4 @@
-"""Section 1: why this release, what it is expected to bring, what changed, and why now."""
+"""Section 1: why this release, its expected improvement, what changed, and why now."""
 
 from signoff.domain.dossier import Trigger
 from signoff.domain.memo.changes import what_changed
@@ -70,7 +70,7 @@ def _risk(release: Release) -> Cell:
 
 
 def _latency(release: Release) -> Cell:
-    """Old and new with what each was measured by; a change only where both were measured alike."""
+    """Old and new, each with its method; a change only if both were measured alike."""
     assessment = release.assessment
     new, old, kinds = assessment.latency_p95_new, assessment.latency_p95_old, assessment.latencies
     subject = "Inference latency p95"
@@ -93,21 +93,21 @@ def _against(subject: str, new: Quantity, old: Quantity, release: Release) -> Ce
 
 
 def _why_now(release: Release) -> tuple[Block, ...]:
-    given = release.dossier.rationale
+    declaration = release.dossier.rationale
     items = []
     for trigger, title in _TRIGGERS.items():
-        is_named = trigger is Trigger.OTHER and bool(given.trigger_other)
-        text = f"{title}: {given.trigger_other}" if is_named else title
+        is_named = trigger is Trigger.OTHER and bool(declaration.trigger_other)
+        text = f"{title}: {declaration.trigger_other}" if is_named else title
         items.append(_trigger(trigger, text, release))
     return (
         lead_in("Deployment Triggers"),
         Checklist(tuple(items)),
-        one("Timing Considerations", declared_words(release.author, given.timing)),
+        one("Timing Considerations", declared_words(release.author, declaration.timing)),
     )
 
 
 def _trigger(trigger: Trigger, text: str, release: Release) -> CheckItem:
-    """Ticked where the ledger shows it, which it can of one trigger alone: the breach of the version that trades."""
+    """A trigger's box. The ledger can show only one of them: a breach of the version that trades."""
     if trigger not in release.dossier.rationale.triggers:
         return CheckItem(text, is_checked=False)
     breach = release.standing.breach

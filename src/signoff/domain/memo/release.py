@@ -1,6 +1,6 @@
-"""Everything known about one release when its memo is composed, and what follows from it for several chapters at once.
+"""Everything known about a release when its memo is composed, and what several chapters derive from it.
 
-A decision is read from the record alone: what is not recorded is pending, never assumed.
+A decision comes from the record alone; what is not recorded is pending.
 """
 
 import re
@@ -38,7 +38,7 @@ class Release:
 
     @property
     def author(self) -> str:
-        """Whose declarations these are: the person who deploys gives the dossier."""
+        """The author of the declarations: the person who deploys."""
         return self.dossier.header.deployed_by.name
 
     @property
@@ -66,12 +66,12 @@ class Release:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """What the approvals depend on, with the role that asked for it."""
+        """The conditions of the approvals, with the role that set each."""
         return tuple(self._condition(s, text) for s in self.approvals for text in s.conditions)
 
     @property
     def open_conditions(self) -> tuple[str, ...]:
-        """Conditions that nobody has said are met."""
+        """Conditions that are not cleared."""
         return tuple(
             self._condition(s, text) for s in self.approvals for text in s.conditions if self._is_open(s, text)
         )
@@ -87,8 +87,8 @@ class Release:
         )
 
     def _is_open(self, signature: Signature, text: str) -> bool:
-        known = self.standing.open_conditions
-        return known is None or (signature.role, text) in known
+        conditions = self.standing.open_conditions
+        return conditions is None or (signature.role, text) in conditions
 
     def _condition(self, signature: Signature, text: str) -> str:
         """A condition with who asked for it, and the phase that waits for it."""
@@ -112,16 +112,16 @@ class Release:
 
     @property
     def is_overridden(self) -> bool:
-        """Whether enough different persons took responsibility for the gates that block."""
+        """Whether enough different people overrode the gates that block."""
         return len(self.overrides) >= self.policy.approvals.override_persons
 
     def rehearsal_objections(self) -> tuple[str, ...]:
-        """What keeps the rehearsal from showing, on the day of the deployment, that the rollback works."""
+        """Why the rehearsal does not show that the rollback works on the day of the deployment."""
         header = self.dossier.header
         return objections(self.standing.rehearsal, self.policy, header.previous_version, header.deployment_date)
 
     def notices(self, text: str) -> tuple[NoticeSent, ...]:
-        """The notices that told people `text`: named by it, alone or behind a moment (`T+7d: review meeting`)."""
+        """The notices named `text`, alone or after a moment (`T+7d: review meeting`)."""
         wanted = _slug(text)
         return tuple(
             notice
@@ -130,7 +130,7 @@ class Release:
         )
 
     def done(self, text: str) -> tuple[str, ...]:
-        """Who says that an item of section 9 was done, whether nobody checked that name, and when."""
+        """Who says that an item of section 9 was done, how the name was proved, and when."""
         wanted = _slug(text)
         return tuple(
             f"{event.person}{proof.mark}, {at:%Y-%m-%d %H:%M} UTC" + (f": {event.note}" if event.note else "")
@@ -140,7 +140,7 @@ class Release:
 
 
 def events_lost(rehearsal: Rehearsal | None) -> Quantity:
-    """How many acknowledged events were gone after the process that had written them was killed."""
+    """How many acknowledged events were lost after their writer was killed."""
     return count("rollback.events_lost", None if rehearsal is None else rehearsal.result.events_lost)
 
 

@@ -1,7 +1,7 @@
 """Section 3: model, operational and market risk.
 
-A regime counts as one the model performs well in only where its Sharpe ratio is above zero beyond chance, and as one
-that it depends on only where the difference between regimes is.
+The model performs well in a regime only if its Sharpe ratio there is above zero beyond chance. It depends on regimes
+only if their difference is.
 """
 
 import re
@@ -64,7 +64,7 @@ def risk(release: Release) -> Section:
 
 
 def grade(one_risk: Risk) -> Grade:
-    """Likelihood times impact, each from 1 to 3: up to 2 is low, 3 and 4 medium, 6 and 9 high."""
+    """Likelihood times impact, each from 1 to 3; up to 2 is low, 3 and 4 medium, 6 and 9 high."""
     return _BY_SCORE[_score(one_risk)]
 
 
@@ -82,7 +82,7 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
     risks = release.dossier.risk.risks
     level = risk_level(risks)
     worst = max(risks, key=_score, default=None)
-    said = (
+    cell = (
         ABSENT
         if level is None or worst is None
         else Cell(f"{level.value.capitalize()}, from the worst risk {declared(release.author, worst.risk)}")
@@ -103,22 +103,22 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
         "Level: likelihood × impact, each 1 to 3; up to 2 low, 3 and 4 medium, 6 and 9 high. The worst one counts."
     )
     return (
-        one("Risk Level", said),
+        one("Risk Level", cell),
         declared_by("Identified Risks", release.author),
         Table(columns, rows, caption),
     )
 
 
 def _operational_risk(release: Release) -> tuple[Block, ...]:
-    given = release.dossier.risk
+    declaration = release.dossier.risk
     rows = (
-        *_dependencies("External services", given.external_services, release),
-        *_dependencies("Data feeds", given.data_feeds, release),
-        *_dependencies("Infrastructure", given.infrastructure, release),
+        *_dependencies("External services", declaration.external_services, release),
+        *_dependencies("Data feeds", declaration.data_feeds, release),
+        *_dependencies("Infrastructure", declaration.infrastructure, release),
     )
     points = tuple(
         (point.name, promised(point.mitigation, release.dossier, release.policy))
-        for point in given.single_points_of_failure
+        for point in declaration.single_points_of_failure
     )
     return (
         declared_by("Dependencies", release.author),
@@ -130,10 +130,10 @@ def _operational_risk(release: Release) -> tuple[Block, ...]:
     )
 
 
-def _dependencies(kind: str, given: tuple[Dependency, ...], release: Release) -> Iterator[tuple[Cell, ...]]:
-    if not given:
+def _dependencies(kind: str, dependencies: tuple[Dependency, ...], release: Release) -> Iterator[tuple[Cell, ...]]:
+    if not dependencies:
         yield Cell(kind), Cell("none declared"), Cell(""), Cell("")
-    for dependency in given:
+    for dependency in dependencies:
         yield (
             Cell(kind),
             Cell(dependency.name),
@@ -143,7 +143,7 @@ def _dependencies(kind: str, given: tuple[Dependency, ...], release: Release) ->
 
 
 def _recovery(release: Release) -> tuple[Block, ...]:
-    """A rehearsal measures the time to the verified revert. What is lost with a disk takes a restore drill."""
+    """A rehearsal measures the time to the verified revert. Only a restore drill would show what a lost disk costs."""
     rehearsal = release.standing.rehearsal
     fields = Fields(
         (
@@ -172,7 +172,7 @@ def _is_timed(rehearsal: Rehearsal) -> bool:
 
 
 def _measured(rehearsal: Rehearsal) -> str:
-    """How the RTO came about."""
+    """How the RTO was measured."""
     day = rehearsal.at.date()
     match rehearsal.result.venue:
         case VenueKind.NONE:
@@ -181,14 +181,14 @@ def _measured(rehearsal: Rehearsal) -> str:
                 "are gone."
             )
         case VenueKind.SIMULATED:
-            told = "from the decision until the verified revert, at the simulated venue"
+            how = "from the decision until the verified revert, at the simulated venue"
         case VenueKind.CONNECTED:
-            told = "from the decision until the verified revert"
-    return f"RTO as measured in the rehearsal of {day}, {told}."
+            how = "from the decision until the verified revert"
+    return f"RTO as measured in the rehearsal of {day}, {how}."
 
 
 def _lost(rehearsal: Rehearsal | None) -> Cell:
-    """What was acknowledged and gone; nothing lost is no time lost."""
+    """The acknowledged events that were lost; without a loss the time lost is zero."""
     lost = events_lost(rehearsal)
     if rehearsal is None:
         return ABSENT
@@ -223,8 +223,8 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
 
 def _plus_minus(rows: tuple[RegimeRow, ...]) -> Iterator[Block]:
     """How the intervals of the table were found."""
-    if found := next((row.sharpe.interval for row in rows if row.sharpe.interval), ""):
-        method = re.sub(r"\d+ equal", "equal", found)
+    if interval := next((row.sharpe.interval for row in rows if row.sharpe.interval), ""):
+        method = re.sub(r"\d+ equal", "equal", interval)
         yield Paragraph(f"{PLUS_MINUS}: {method}. Ratios by the square root of time.", is_note=True)
 
 
@@ -235,8 +235,8 @@ def _sensitivity(assessment: Assessment) -> Checklist:
     return Checklist(
         (
             CheckItem("Performs well in all regimes", everywhere, _everywhere(rows)),
-            CheckItem("Regime-specific", _differs(trend), _said(trend)),
-            CheckItem("Volatility-dependent", _differs(volatility), _said(volatility)),
+            CheckItem("Regime-specific", _differs(trend), _tested(trend)),
+            CheckItem("Volatility-dependent", _differs(volatility), _tested(volatility)),
         )
     )
 
@@ -249,8 +249,8 @@ def _performs_well(row: RegimeRow) -> bool | None:
 
 
 def _everywhere(rows: tuple[RegimeRow, ...]) -> str:
-    known = [row for row in rows if _performs_well(row) is not None]
-    if not rows or len(known) < len(rows):
+    judged = [row for row in rows if _performs_well(row) is not None]
+    if not rows or len(judged) < len(rows):
         return NOT_PROVIDED
     figures = "; ".join(f"{row.title} Sharpe {row.sharpe.text}, p {row.p_value.text}" for row in rows)
     above = joined(row.title.lower() for row in rows if _performs_well(row)) or "none"
@@ -258,11 +258,11 @@ def _everywhere(rows: tuple[RegimeRow, ...]) -> str:
 
 
 def _differs(contrast: RegimeContrast) -> bool:
-    """Whether the two regimes differ beyond chance: the difference is tested, not compared with zero one by one."""
+    """Whether the two regimes differ beyond chance, by a test of the difference."""
     return contrast.p_value.value is not None and contrast.p_value.value < SIGNIFICANCE
 
 
-def _said(contrast: RegimeContrast) -> str:
+def _tested(contrast: RegimeContrast) -> str:
     if not contrast.difference.is_provided or not contrast.p_value.is_provided:
         return NOT_PROVIDED
     return (
@@ -293,7 +293,7 @@ def _regimes(rows: tuple[RegimeRow, ...], time: Sampling) -> Table:
 
 
 def _stress(rows: tuple[StressRow, ...]) -> Iterator[Block]:
-    """The figures of each window, and beneath the table what is to be known of them."""
+    """The figures of each window, with notes beneath the table."""
     columns = (
         Column("Window"),
         Column("Sharpe", Align.RIGHT),
@@ -333,7 +333,7 @@ def window_in_words(row: StressRow) -> str:
 
 
 def window_notes(rows: Iterable[StressRow]) -> Iterator[Bullets]:
-    """What is to be known of the windows, each note once, beneath the table that has no room for it."""
+    """The notes on the windows, each once."""
     notes: dict[str, list[str]] = {}
     for row in rows:
         if row.note:

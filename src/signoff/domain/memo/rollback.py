@@ -1,4 +1,4 @@
-"""Section 5: when and how the release is taken back, and what runs if it cannot be."""
+"""Section 5: when and how the release is rolled back, and what runs if that fails."""
 
 from typing import Final
 
@@ -104,7 +104,7 @@ def _steps(release: Release) -> tuple[Block, ...]:
 
 
 def _halted(release: Release) -> str:
-    """Who would halt them, as far as a rehearsal has shown it."""
+    """Who would halt the orders, as far as a rehearsal showed it."""
     rehearsal = release.standing.rehearsal
     if rehearsal is None:
         return ": not evidenced, not rehearsed"
@@ -118,7 +118,7 @@ def _halted(release: Release) -> str:
 
 
 def _verified(release: Release) -> str:
-    """Whether there is anything that can be run to verify it."""
+    """Whether the previous version was verified by running it."""
     if release.dossier.header.previous_version is None:
         return f": {NO_PREVIOUS}"
     check = release.standing.previous_check
@@ -148,12 +148,12 @@ def _rehearsal(release: Release) -> tuple[Block, ...]:
 
 
 def _mark(rehearsal: Rehearsal) -> Mark:
-    """A rehearsal that no real venue answered is taken on condition, even where the policy accepts it."""
+    """A rehearsal without a real venue is conditional, even if the policy accepts it."""
     return Mark.PASS if rehearsal.result.venue is VenueKind.CONNECTED else Mark.CONDITIONAL
 
 
 def _flatness(release: Release) -> tuple[Block, ...]:
-    """What the policy means by flat, and which venue a rehearsal must have had."""
+    """What the policy means by flat, and which venue a rehearsal needs."""
     budget = release.policy.rollback
     return (
         Fields(
@@ -166,15 +166,15 @@ def _flatness(release: Release) -> tuple[Block, ...]:
 
 
 def _fallback(release: Release) -> tuple[Block, ...]:
-    given = release.dossier.rollback
+    plan = release.dossier.rollback
     items = []
     for fallback, title in _FALLBACKS.items():
-        is_named = fallback is Fallback.OTHER and bool(given.fallback_other)
-        text = f"{title}: {given.fallback_other}" if is_named else title
+        is_named = fallback is Fallback.OTHER and bool(plan.fallback_other)
+        text = f"{title}: {plan.fallback_other}" if is_named else title
         note = ""
-        if given.fallback is fallback:
-            found = untrue(text, release.dossier, release.policy)
-            note = "; ".join((f"{declared(release.author)}, not checked", *(one.text for one in found)))
+        if plan.fallback is fallback:
+            broken = untrue(text, release.dossier, release.policy)
+            note = "; ".join((f"{declared(release.author)}, not checked", *(one.text for one in broken)))
         items.append(CheckItem(text, is_checked=False, note=note))
     return (
         lead_in("If rollback to previous version not possible"),

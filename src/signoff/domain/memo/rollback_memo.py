@@ -1,6 +1,6 @@
-"""The memo of a rollback: what happened, how long each step took against its budget, what is left, what is due.
+"""The memo of a rollback: what happened, the time of each step against its budget, and what is still due.
 
-Written from the events alone. What no event says is not known, and becomes an open question.
+It is written from events alone. Anything without an event is an open question.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackStory:
-    """The latest rollback of a release, cut out of the events of its stream and of those around it."""
+    """The latest rollback of a release, with the events of other streams around it."""
 
     model: str
     version: str
@@ -48,7 +48,7 @@ class RollbackStory:
     every: tuple[e.Recorded, ...]
 
     def done(self, step: e.Step) -> tuple[e.Recorded, e.StepDone] | None:
-        """When a step finished, and what was seen."""
+        """When a step finished, and its event."""
         return next(
             ((r, r.event) for r in self.after if isinstance(r.event, e.StepDone) and r.event.step is step), None
         )
@@ -64,18 +64,18 @@ class RollbackStory:
 
     @property
     def attested(self) -> e.FlatAttested | None:
-        """The person's word that stands in for a venue's, where there is one."""
+        """The attestation in place of a venue's answer, if there is one."""
         return next((r.event for r in self.after if isinstance(r.event, e.FlatAttested)), None)
 
     @property
     def venue(self) -> VenueKind | None:
-        """The venue that said that the model was flat, or else the one that was there to halt its orders."""
+        """The venue that reported the model flat, or else the one that halted its orders."""
         done = self.done(e.Step.VERIFY_FLAT) or self.done(e.Step.FENCE)
         return None if done is None else done[1].venue
 
     @property
     def positions(self) -> PositionsAfter | None:
-        """What the policy of this release wants of positions."""
+        """The policy of this release for positions."""
         events = (r.event for r in self.before)
         return next((v.policy.rollback.positions for v in events if isinstance(v, e.Opened | e.Adopted)), None)
 
@@ -91,7 +91,7 @@ class RollbackStory:
 
     @property
     def breached(self) -> tuple[e.DeadlineName, ...]:
-        """Deadlines that passed, by an event or because their step was done after them."""
+        """Deadlines that were missed, by an event or because their step was late."""
         recorded = {r.event.name for r in self.after if isinstance(r.event, e.DeadlineBreached)}
         late = {DEADLINE_OF[step] for step in e.Step if self.is_late(step)}
         return tuple(d.name for d in self.start.deadlines if d.name in recorded | late)
@@ -112,7 +112,7 @@ class RollbackStory:
 def compose_rollback(
     *, deployment_id: str, model: str, version: str, restored_version: str | None, events: tuple[e.Recorded, ...]
 ) -> Memo:
-    """The memo of the latest rollback among `events`; ValueError where they hold none of this deployment.
+    """The memo of the latest rollback among `events`; ValueError if this deployment has none.
 
     Events of other streams (the restored release, the model's kill latch) may be among them; the flags that follow
     from all of them are then known.
@@ -195,7 +195,7 @@ def _tldr(story: RollbackStory) -> str:
 
 
 def _flat(story: RollbackStory) -> str:
-    """On whose word the model is called flat, and after how long."""
+    """Who says that the model is flat, and after how long."""
     after = story.elapsed(e.Step.VERIFY_FLAT).text
     if story.attested is not None:
         return f"Attested flat by {story.attested.person} after {after}, which no venue said"
@@ -203,7 +203,7 @@ def _flat(story: RollbackStory) -> str:
 
 
 def _halted(story: RollbackStory) -> str:
-    """What stopped the model first: where there is no venue there is no fence, and the flags alone went off."""
+    """What stopped the model first; without a venue there is no order halt, and only the flags went off."""
     done = story.done(e.Step.FENCE)
     return "Flags off after" if done is not None and done[1].venue is VenueKind.NONE else "Fenced after"
 
@@ -270,7 +270,7 @@ def _what_happened(story: RollbackStory) -> Iterator[Block]:
 
 
 def _rests_on(reading: e.Reading, session: date) -> str:
-    """How much data a reading has, how much it needs, and how old the newest of it was."""
+    """How many data a reading has and needs, and the age of the newest."""
     counted = "" if reading.n is None else f"n {reading.n}"
     needed = "" if reading.needed is None else f"needs {reading.needed}"
     age = "" if reading.as_of is None else f"age {(session - reading.as_of).days} d"
@@ -314,7 +314,7 @@ def _step_row(story: RollbackStory, step: e.Step) -> tuple[Cell, ...]:
 
 
 def _mark(story: RollbackStory, done: e.StepDone) -> Mark:
-    """A step passes when it was done; what a venue would answer for does not where there was none, or only a word."""
+    """A step passes once it is done; a venue's step does not pass without a venue or on a person's word."""
     if done.step is e.Step.VERIFY_FLAT and story.attested is not None:
         return Mark.CONDITIONAL
     is_blind = done.venue is VenueKind.NONE and DEADLINE_OF[done.step] == DEADLINE_OF[e.Step.VERIFY_FLAT]
@@ -356,7 +356,7 @@ def _seen(story: RollbackStory, step: e.Step) -> Cell:
 
 
 def _flags(story: RollbackStory) -> Flags | None:
-    """The flags that follow from the streams given, or None where one of them is not whole."""
+    """The flags that follow from these streams, or None if one of them is incomplete."""
     streams: dict[str, list[e.Recorded]] = {}
     for recorded in story.every:
         streams.setdefault(recorded.stream, []).append(recorded)
@@ -374,23 +374,23 @@ def _flags(story: RollbackStory) -> Flags | None:
 
 
 def _timeline(story: RollbackStory) -> Table:
-    """From the last observation before the rollback on, over every stream that was given."""
+    """The events of all streams from the last observation before the rollback on."""
     observed = [r.at for r in story.before if isinstance(r.event, e.Observed)]
     since = observed[-1] if observed else story.started.at
-    told = sorted((r for r in story.every if r.at >= since), key=lambda r: (r.at, r.stream, r.revision))
+    records = sorted((r for r in story.every if r.at >= since), key=lambda r: (r.at, r.stream, r.revision))
     rows = tuple(
         (Cell(_time(r.at), is_figure=True), Cell(r.actor), Cell(_name(r.event.kind)), Cell(_detail(r.event)))
-        for r in told
+        for r in records
     )
     return Table((Column("When (UTC)"), Column("Who"), Column("Event"), Column("Detail")), rows)
 
 
 def _restored_digest(story: RollbackStory) -> Cell:
-    """The digest of the files that were restored, as the step on record says it."""
+    """The digest of the restored files, as recorded by the step."""
     if story.restored_version is None:
         return Cell("nothing was restored")
-    found = story.done(e.Step.REVERT)
-    if found is None or (digest := found[1].restored_digest) is None:
+    revert = story.done(e.Step.REVERT)
+    if revert is None or (digest := revert[1].restored_digest) is None:
         return Cell(f"artefacts not bound: {BEFORE_BINDING}, or no registry had them")
     return Cell(f"sha256:{digest}")
 
@@ -410,8 +410,8 @@ def _detail(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911 - one visible tabl
         case e.DeadlineBreached():
             return f"{_name(event.name)}, due {_time(event.due)}"
         case e.RolledBack():
-            said = f"restored: {versioned(event.restored_version or 'nothing')}"
-            return said if event.restored_digest is None else f"{said}, digest sha256:{event.restored_digest}"
+            restored = f"restored: {versioned(event.restored_version or 'nothing')}"
+            return restored if event.restored_digest is None else f"{restored}, digest sha256:{event.restored_digest}"
         case e.NoticeSent():
             return f"{event.notice}: {event.words}"
         case e.Killed() | e.CapitalCut():

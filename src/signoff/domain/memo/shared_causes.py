@@ -1,7 +1,6 @@
-"""Causes that several gates wait for: said once, with the gates that wait for it.
+"""Causes that several gates share, each printed once with its gates.
 
-A file that is missing stops three gates with the same words. Page one has no room to repeat them, and a reader who
-meets them three times looks for three faults.
+A missing file stops three gates with the same words. Printed three times, they would look like three faults.
 """
 
 import re
@@ -13,13 +12,13 @@ from typing import Final
 from signoff.domain.finding import Finding
 from signoff.domain.outcome import Outcome
 
-BELOW: Final = "The cause stands below."
+BELOW: Final = "See the cause below."
 _END: Final = re.compile("(?<=[.])\\s+(?=[A-Z0-9\N{MINUS SIGN}])")
 
 
 @dataclass(frozen=True, slots=True)
 class SharedCause:
-    """The sentences with which the reasons of these gates begin, and what each of them adds, by its key."""
+    """The sentences that these gates' reasons share, and what each gate adds, by its key."""
 
     words: str
     findings: tuple[Finding, ...]
@@ -27,7 +26,7 @@ class SharedCause:
 
 
 def shared_causes(findings: Iterable[Finding]) -> tuple[SharedCause, ...]:
-    """The causes of two or more gates that are inconclusive or broke, in the gates' order."""
+    """The shared causes of gates that are inconclusive or broke, in the gates' order."""
     alike: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}:
@@ -36,10 +35,10 @@ def shared_causes(findings: Iterable[Finding]) -> tuple[SharedCause, ...]:
 
 
 def _cause(waiting: Sequence[Finding]) -> SharedCause:
-    told = [_sentences(finding) for finding in waiting]
-    same = len(list(takewhile(lambda each: len(set(each)) == 1, zip(*told, strict=False))))
-    own = {finding.key: " ".join(sentences[same:]) for finding, sentences in zip(waiting, told, strict=True)}
-    return SharedCause(" ".join(told[0][:same]), tuple(waiting), own)
+    reasons = [_sentences(finding) for finding in waiting]
+    same = len(list(takewhile(lambda each: len(set(each)) == 1, zip(*reasons, strict=False))))
+    own = {finding.key: " ".join(sentences[same:]) for finding, sentences in zip(waiting, reasons, strict=True)}
+    return SharedCause(" ".join(reasons[0][:same]), tuple(waiting), own)
 
 
 def _sentences(finding: Finding) -> list[str]:

@@ -27,7 +27,7 @@ _OBJECT: Final = {
     CertifiedSentence.STAKEHOLDERS: "the stakeholders' notices",
     CertifiedSentence.GOVERNANCE: "governance",
 }
-# What no policy can accept without evidence: guards of their own look at them when the release starts.
+# No policy can accept these without evidence; separate guards check them when the release starts.
 _ALWAYS: Final = (CertifiedSentence.GATES, CertifiedSentence.ROLLBACK)
 
 
@@ -56,7 +56,7 @@ def sign_off(release: Release) -> Section:
 
 
 def _deployer(signed: DeployerSigned) -> Fields:
-    """Who started the rollout and signed this, over the manifest that was approved."""
+    """Who started the rollout and signed section 12, over the approved manifest."""
     return Fields(
         (
             ("Deployed By", Cell(signed.person)),
@@ -74,7 +74,7 @@ def _deployer(signed: DeployerSigned) -> Fields:
 
 
 def _named(release: Release) -> Fields:
-    """Who is to deploy, or started the rollout without a signature; an approval is no signature over section 12."""
+    """Who is to deploy, or started the rollout without signing; an approval does not sign section 12."""
     started = release.standing.started_by
     if started is None:
         by = declared(release.author, release.dossier.sign_off.signed_by)
@@ -85,25 +85,25 @@ def _named(release: Release) -> Fields:
 
 
 def guarded(policy: Policy) -> str:
-    """Which phase waits for which certification under this policy, and which it lets through without evidence."""
+    """Which certification each phase waits for under this policy, and which the policy accepts without evidence."""
     accepted = [c for c in CertifiedSentence if c in policy.sign_off.accepted_not_evidenced and c not in _ALWAYS]
     waiting = {
         phase: joined(_OBJECT[c] for c in CertifiedSentence if c.phase == phase and c not in accepted)
         or "none of these"
         for phase in ("shadow", "limited")
     }
-    held = f"Shadow waits for {waiting['shadow']}; the limited phase waits for {waiting['limited']}."
+    text = f"Shadow waits for {waiting['shadow']}; the limited phase waits for {waiting['limited']}."
     if not accepted:
-        return held
+        return text
     named = joined(_OBJECT[c] for c in accepted)
     return (
-        f"{held} The policy lets a release go on without evidence of {named} (sign_off.accepted_not_evidenced), unless "
+        f"{text} The policy lets a release go on without evidence of {named} (sign_off.accepted_not_evidenced), unless "
         "the evidence contradicts it."
     )
 
 
 def certified(release: Release) -> tuple[Certified, ...]:
-    """Each certification as it goes on record: what speaks against it, and whether the evidence contradicts it."""
+    """Each certification for the record: the objections to it, and whether the evidence contradicts it."""
     boxes = zip(CertifiedSentence, certifications(release), strict=True)
     return tuple(
         Certified(
@@ -116,7 +116,7 @@ def certified(release: Release) -> tuple[Certified, ...]:
 
 
 def accepted(release: Release) -> tuple[str, ...]:
-    """The certifications that lack evidence here and that the policy accepts all the same."""
+    """The certifications that lack evidence and that the policy accepts."""
     allowed = release.policy.sign_off.accepted_not_evidenced
     return tuple(
         one.certification.value
@@ -126,20 +126,20 @@ def accepted(release: Release) -> tuple[str, ...]:
 
 
 def _is_contradicted(certification: CertifiedSentence, release: Release) -> bool:
-    """Whether what was found says the opposite, which no policy accepts."""
+    """Whether the evidence says the opposite, which no policy accepts."""
     match certification:
         case CertifiedSentence.MONITORING:
             return release.standing.links.get(release.dossier.plan.monitoring.dashboard) is False
         case CertifiedSentence.GOVERNANCE:
             candidate = release.evidence.candidate
             is_denied = candidate is not None and candidate.tags.get("governance_ready") == "false"
-            return is_denied or any(proof.found is ProofOutcome.REFUTED for _, proof in _counts(release))
+            return is_denied or any(proof.outcome is ProofOutcome.REFUTED for _, proof in _counts(release))
         case _:
             return False
 
 
 def certifications(release: Release) -> tuple[CheckItem, ...]:
-    """The six boxes; one is ticked when nothing in the record speaks against it."""
+    """The six boxes; a box is ticked if the record has no objection to it."""
     return (
         _all_gates(release),
         _certified("Risk assessment is complete and documented", _risk(release)),
@@ -151,7 +151,7 @@ def certifications(release: Release) -> tuple[CheckItem, ...]:
 
 
 def _all_gates(release: Release) -> CheckItem:
-    """A gate that the policy makes advisory is named where it did not pass."""
+    """An advisory gate that did not pass is named too."""
     box = _certified("All validation gates have been passed", _gates(release))
     missed = [f for f in release.assessment.findings if f.outcome is not Outcome.PASS and not f.is_blocking]
     if not box.is_checked or not missed:
@@ -160,7 +160,7 @@ def _all_gates(release: Release) -> CheckItem:
 
 
 def _rollback_plan(release: Release) -> CheckItem:
-    """Which venue it was tested with stands beside the box, since the policy may accept a test without one."""
+    """The box names the venue of the test, since the policy may accept a test without one."""
     box = _certified("Rollback plan is tested and ready", release.rehearsal_objections())
     rehearsal = release.standing.rehearsal
     if rehearsal is None or rehearsal.result.venue is VenueKind.CONNECTED:
@@ -190,7 +190,7 @@ def _gates(release: Release) -> Iterator[str]:
 
 
 def _risk(release: Release) -> Iterator[str]:
-    """A stress window outside the data is complete when the memo says that it is; a regime has to be known."""
+    """A stress window may be outside the data if the memo says so; a regime has to be known."""
     assessment = release.assessment
     if not release.dossier.risk.risks:
         yield "no risk is declared"
@@ -201,21 +201,21 @@ def _risk(release: Release) -> Iterator[str]:
 
 
 def _monitoring(release: Release) -> Iterator[str]:
-    given = release.dossier.plan.monitoring
-    if not given.pager.strip() or not any(channel.strip() for channel in given.channels):
-        yield "nobody is named to be alerted"
-    match release.standing.links.get(given.dashboard):
+    monitoring = release.dossier.plan.monitoring
+    if not monitoring.pager.strip() or not any(channel.strip() for channel in monitoring.channels):
+        yield "no pager or no channel is named for alerts"
+    match release.standing.links.get(monitoring.dashboard):
         case False:
-            yield f"the dashboard {given.dashboard} does not exist"
+            yield f"the dashboard {monitoring.dashboard} does not exist"
         case None:
-            yield f"the dashboard {given.dashboard} was not checked"
+            yield f"the dashboard {monitoring.dashboard} was not checked"
         case True:
             return
 
 
 def _stakeholders(release: Release) -> Iterator[str]:
     if unsent := unsent_before(release):
-        yield f"{NOT_EVIDENCED}, nobody took: {', '.join(unsent)}"
+        yield f"{NOT_EVIDENCED}, no receipt for: {', '.join(unsent)}"
 
 
 def _governance(release: Release) -> Iterator[str]:
@@ -223,7 +223,7 @@ def _governance(release: Release) -> Iterator[str]:
         yield "the registry does not carry governance_ready=true"
     yield from unevidenced(release)
     for claim, proof in _counts(release):
-        if proof.found is not ProofOutcome.PROVEN:
+        if proof.outcome is not ProofOutcome.PROVEN:
             yield f"{claim}, {proof.words}"
 
 

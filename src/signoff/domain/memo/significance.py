@@ -1,4 +1,4 @@
-"""Words that call a comparison more than chance ("significantly better"), held against the p-value of its test."""
+"""Compares words such as "significantly better" with the p-value of the test."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _OF_RETURNS: Final = re.compile(
     r"|chance|statistical\w*)\b",
     re.IGNORECASE,
 )
-# What is measured beside returns; a clause that speaks of returns too is about these.
+# Measures other than returns; a clause that names returns too is about returns.
 _OF_OTHER_MATTERS: Final = re.compile(
     r"\b(?:latency|faster|slower|memory|throughput|turnover|costs?|slippage|error rate)\b", re.IGNORECASE
 )
@@ -40,7 +40,7 @@ _OF_VERSIONS: Final = re.compile(
     re.IGNORECASE,
 )
 _OF_THE_DIFFERENCE: Final = r"^sharpe_difference\.p_value"
-# What a sentence names, and its p-value; one that compares versions needs that of the difference too.
+# Subjects of a sentence and their p-values; a comparison of versions needs that of the difference too.
 _TESTS: Final = (
     (r"bull", r"^regimes\.bull\.p_value"),
     (r"bear", r"^regimes\.bear\.p_value"),
@@ -54,7 +54,7 @@ _TESTS: Final = (
 
 
 def held_significance(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
-    """Each word that calls a comparison significant, held against the p-values of what its sentence names."""
+    """The check of each word that calls a comparison significant, by the p-values of what its sentence names."""
     for sentence, match in ((one, m) for one in _SENTENCE.findall(text) for m in _SURE.finditer(one)):
         parts = [(m.start(), m.end()) for m in _CLAUSE.finditer(sentence)]
         left = max((end for _, end in parts if end <= match.start()), default=0)
@@ -66,15 +66,15 @@ def held_significance(text: str, facts: Sequence[Quantity]) -> Iterator[Held]:
             continue
         if not tests or _OF_VERSIONS.search(sentence):
             tests.append(_OF_THE_DIFFERENCE)
-        found = next(filter(None, (_missing(pattern, facts) for pattern in tests)), "")
+        shown = next(filter(None, (_missing(pattern, facts) for pattern in tests)), "")
         quoted = (
             f"“{sentence.strip()[:200]}” is not so: expected a p-value below {SIGNIFICANCE:g} for “{match[0]}”, found"
         )
-        yield Held(f"{quoted} {found}." if found else "", HeldKind.SIGNIFICANCE)
+        yield Held(f"{quoted} {shown}." if shown else "", HeldKind.SIGNIFICANCE)
 
 
 def _missing(pattern: str, facts: Sequence[Quantity]) -> str:
-    """What there is instead of a small p-value; nothing where there is one."""
+    """What was found instead of a small p-value; empty if the p-value is small."""
     test = next((fact for fact in facts if fact.is_provided and re.search(pattern, fact.name)), None)
     if test is None or test.value is None:
         return "no test of it"

@@ -1,4 +1,4 @@
-"""What the record and the world say about a release when its memo is composed, beside evidence and declarations."""
+"""The record of a release and its surroundings when its memo is composed, beside evidence and declarations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from signoff.domain.rollback_drill import Rehearsal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A draft knows no signatures and is pending; the approved edition lists them all.
+    """A draft has no signatures and is pending; the approved edition lists them all.
 
-    `floor` is None for a release that an older Signoff opened, whose policy came with it. `candidate_check` is the
-    version of this release run on its known input; `breach` is what the ledger last saw the previous version break.
-    `open_conditions` are those that nobody said are met, None where nobody looked: then each one is. `done` is what
-    people say that they did, `deployer` who signed for the start, `started_by` who started the rollout, signed or not.
+    `floor` is None for a release that an older Signoff opened, whose policy came with it. `candidate_check` is the run
+    of this version on its known input; `breach` is the previous version's last breach on record. `open_conditions` is
+    None if unknown, and then every condition is open. `done` is what people say that they did, `deployer` signed for
+    the start, and `started_by` started the rollout, signed or not.
     """
 
     required: tuple[Role, ...]

@@ -1,4 +1,4 @@
-"""Section 10: what the first 30 days are held against, and who looks at them."""
+"""Section 10: the targets of the first 30 days, and who reviews them."""
 
 from signoff.domain.live_metrics import LIVE_METRICS, Heading, Table, targeted, targets
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
@@ -19,7 +19,7 @@ def success(release: Release, table: Table = LIVE_METRICS) -> Section:
 
 
 def _metrics(release: Release, table: Table) -> tuple[Block, ...]:
-    """Every target under its heading, as a field, or as a sentence where the row has one."""
+    """Every target under its heading, as a field, or as a sentence if the row has one."""
     limits = targets(release.policy, release.dossier.success, table)
     blocks: list[Block] = []
     for heading in Heading:
@@ -29,15 +29,15 @@ def _metrics(release: Release, table: Table) -> tuple[Block, ...]:
             for row, target, limit in rows
             if not target.words
         )
-        said = tuple(target.words.format(limit=limit) for _, target, limit in rows if target.words)
-        blocks += [lead_in(heading.value), *([Fields(fields)] if fields else []), *([Bullets(said)] if said else [])]
+        texts = tuple(target.words.format(limit=limit) for _, target, limit in rows if target.words)
+        blocks += [lead_in(heading.value), *([Fields(fields)] if fields else []), *([Bullets(texts)] if texts else [])]
     return tuple(blocks)
 
 
 def _review(release: Release) -> tuple[Block, ...]:
-    given = release.dossier.success
+    review = release.dossier.success
     return (
-        one("30-Day Review", Cell(f"Scheduled for {given.review_date}")),
+        one("30-Day Review", Cell(f"Scheduled for {review.review_date}")),
         lead_in("Review Agenda"),
         Bullets(
             (
@@ -48,5 +48,5 @@ def _review(release: Release) -> tuple[Block, ...]:
                 "Lessons learned",
             )
         ),
-        one("Attendees", Cell(declared(release.author, ", ".join(given.attendees)))),
+        one("Attendees", Cell(declared(release.author, ", ".join(review.attendees)))),
     )

@@ -1,7 +1,7 @@
-"""The memo's TL;DR: drafted from the facts, or written by people and then held against them.
+"""The memo's TL;DR: drafted from the facts, or written by people and then checked against them.
 
-The draft says what changed, what became of the Sharpe ratio, how the gates fell and what is asked for, and praises
-nothing: a difference that the data cannot tell from zero is called that.
+The draft gives the changes, the Sharpe ratio, the outcomes of the gates and the request. It praises nothing: a
+difference that the data cannot tell from zero is called that.
 """
 
 import re
@@ -38,7 +38,7 @@ _ENDINGS: Final = {
     "_days": (Unit.DAYS, 1.0),
 }
 _IS_NAME: Final = re.compile(r"(?=.*\d).*[^\W\d_]")
-# Nobody names a person or a feed like this, unless to write a figure where none may stand.
+# No person or feed has such a name; it would be a figure in disguise.
 _LIKE_A_FIGURE: Final = re.compile(
     r"\d\s*(?:%|bps|per ?cent|ms)|sharpe|return|ratio|drawdown|hit rate|gate|pbo|var\b"
     r"|^\W*\d+(?:[.,]\d+)*\s*\w{0,2}$",
@@ -48,35 +48,35 @@ _SPOKEN: Final = ("None", "One", "Two", "Three", "Four", "Five")
 
 
 def draft(release: Release) -> str:
-    """Four sentences at most, every number of them a fact."""
+    """At most four sentences, in which every number is a fact."""
     return " ".join((_what(release), _sharpe(release), *_gates(release), _asked(release)))
 
 
 def summary_contradictions(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[str, ...]:
-    """What the summary that people wrote says against the facts; `figures` are `gates.facts` of the assessment."""
-    found = _held(dossier, policy, evidence, assessment, figures)
-    return tuple(one.contradiction for one in found if one.contradiction)
+    """The contradictions of a summary that people wrote; `figures` are `gates.facts` of the assessment."""
+    results = _checks(dossier, policy, evidence, assessment, figures)
+    return tuple(one.contradiction for one in results if one.contradiction)
 
 
-def _held(
+def _checks(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[Held, ...]:
-    """What of the summary was held against the facts."""
+    """The checks of the summary against the facts."""
     text = dossier.header.summary or ""
-    known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
+    facts = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
     words = (*known_words(dossier), *_symbols(evidence))
     return (
         *map(Held, cost_contradictions(text, evidence.backtest.costs)),
-        *held(text, known, words, assessment.stress),
+        *held(text, facts, words, assessment.stress),
     )
 
 
 def known_facts(
     policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[Quantity, ...]:
-    """Every number that a summary may state: the computed figures, and those of the registry and the plan."""
+    """Every number that a summary may state: computed figures, and those of the registry and the plan."""
     bounds = (bound for figure in figures if figure.is_provided for bound in _bounds(figure))
     return (*figures, *bounds, *_more_facts(policy, evidence, assessment))
 
@@ -84,9 +84,9 @@ def known_facts(
 def summary_figures(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[Quantity, ...]:
-    """Every figure that a summary may ask for by its name, as in `{metrics.sharpe.new}`."""
-    known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
-    return tuple(fact for fact in known if not is_outcome(fact))
+    """Every figure that a summary may ask for by name, as in `{metrics.sharpe.new}`."""
+    facts = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
+    return tuple(fact for fact in facts if not is_outcome(fact))
 
 
 def computed(
@@ -98,15 +98,15 @@ def computed(
     *,
     is_overridden: bool = False,
 ) -> tuple[str, ...]:
-    """The lines under the summary that no author's words can change."""
+    """The computed lines under the summary, which no author can change."""
     gates = gates_line(assessment.findings, is_overridden=is_overridden)
     if not dossier.header.summary:
         return (gates,)
     beside = tuple(beside_words(dossier.header, evidence, assessment))
     if figures is None:
         return (gates, *beside)
-    known = summary_figures(dossier, policy, evidence, assessment, figures)
-    return (gates, *figures_line(dossier.header.summary, known, dossier.header, assessment), *beside)
+    facts = summary_figures(dossier, policy, evidence, assessment, figures)
+    return (gates, *figures_line(dossier.header.summary, facts, dossier.header, assessment), *beside)
 
 
 def written(
@@ -116,19 +116,19 @@ def written(
     assessment: Assessment,
     figures: Sequence[Quantity] | None,
 ) -> tuple[str, str]:
-    """The summary that people wrote, its figures filled in, and the mark that says whose word it is."""
+    """The summary that people wrote with its figures filled in, and the mark that names its author."""
     author, text = dossier.header.deployed_by.name, dossier.header.summary or ""
     if figures is None:
-        return text, f"{declared(author)}; not held against the evidence"
+        return text, f"{declared(author)}; not checked against the evidence"
     parts = (dossier, policy, evidence, assessment, figures)
-    found = _held(*parts)
-    wrong = ", and what was held contradicts the evidence" if any(one.contradiction for one in found) else ""
-    mark = f"{declared(author)} and not computed. {held_in_words(found)}{wrong}"
+    results = _checks(*parts)
+    wrong = ", and what was checked contradicts the evidence" if any(one.contradiction for one in results) else ""
+    mark = f"{declared(author)} and not computed. {held_in_words(results)}{wrong}"
     return filled(text, summary_figures(*parts)), mark
 
 
 def known_words(dossier: Dossier) -> tuple[str, ...]:
-    """Names of this dossier that may hold digits and are no figures: the model, its versions, the rules it meets."""
+    """Names in this dossier that may contain digits and are not figures: the model, its versions, its rules."""
     header = dossier.header
     versions = [v for v in (header.version, header.previous_version) if v]
     bare = [version.lstrip("vV") for version in versions]
@@ -149,14 +149,14 @@ def known_words(dossier: Dossier) -> tuple[str, ...]:
 
 
 def _names(dossier: Dossier) -> Iterator[str]:
-    """The names of people, feeds, calendars, windows and symbols that hold digits beside letters, and no figure."""
+    """The names of people, feeds, calendars, windows and symbols that contain digits beside letters."""
     evidence, limits = dossier.evidence, dossier.boundaries.restrictions
-    given = [*dossier.governance.reviewers, *dossier.success.attendees, *evidence.produced_by, *limits.excluded_symbols]
-    given += [dossier.header.deployed_by.name, dossier.header.desk or "", evidence.benchmark_calendar or ""]
-    given += [signatory.name for signatory in dossier.plan.signatories]
-    given += [name for feed in dossier.infrastructure.feeds for name in (feed.name, feed.provider)]
-    given += [window.title for window in dossier.risk.stress_windows]
-    yield from filter(_is_name, given)
+    names = [*dossier.governance.reviewers, *dossier.success.attendees, *evidence.produced_by, *limits.excluded_symbols]
+    names += [dossier.header.deployed_by.name, dossier.header.desk or "", evidence.benchmark_calendar or ""]
+    names += [signatory.name for signatory in dossier.plan.signatories]
+    names += [name for feed in dossier.infrastructure.feeds for name in (feed.name, feed.provider)]
+    names += [window.title for window in dossier.risk.stress_windows]
+    yield from filter(_is_name, names)
 
 
 def _is_name(text: str) -> bool:
@@ -164,7 +164,7 @@ def _is_name(text: str) -> bool:
 
 
 def _symbols(evidence: Evidence) -> Iterator[str]:
-    """The symbols of the universe that hold digits beside letters, as 0700.HK does."""
+    """The symbols of the universe that contain digits beside letters, such as 0700.HK."""
     symbols = () if evidence.predictions is None else _distinct(evidence.predictions).tolist()
     yield from filter(_is_name, symbols)
 
@@ -197,14 +197,14 @@ def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> I
 
 
 def _bounds(figure: Quantity) -> Iterator[Quantity]:
-    """Both ends of the 95% interval that a figure is printed with."""
+    """Both ends of a figure's printed 95% interval."""
     for side, value in zip(("low", "high"), figure.bounds or (), strict=False):
         name = f"{figure.name}.{side}"
         yield replace(figure, name=name, value=value, standard_error=None, half_width=None, interval="")
 
 
 def _counts(evidence: Evidence) -> Iterator[Quantity]:
-    """How much was measured, and what it cost to trade."""
+    """Sample sizes and trading costs."""
     backtest, predictions, trials = evidence.backtest, evidence.predictions, evidence.trials
     yield count("counts.trading_days", np.unique(backtest.dates).size)
     if predictions is not None:
@@ -217,7 +217,7 @@ def _counts(evidence: Evidence) -> Iterator[Quantity]:
 
 
 def declared_figures(dossier: Dossier, evidence: Evidence) -> Iterator[Quantity]:
-    """The numbers that the dossier and the registered parameters declare; a summary may ask for them by name."""
+    """The numbers that the dossier and the registered parameters declare, for summaries to ask for by name."""
     yield from _numbers("declared.configuration", dossier.infrastructure.configuration)
     yield from _numbers("declared.success", asdict(dossier.success))
     yield from _numbers("declared.limits", asdict(dossier.risk.position_limits))
@@ -225,14 +225,14 @@ def declared_figures(dossier: Dossier, evidence: Evidence) -> Iterator[Quantity]
     yield from _numbers("registered", evidence.candidate.parameters if evidence.candidate is not None else {})
 
 
-def _numbers(prefix: str, given: Mapping[str, object]) -> Iterator[Quantity]:
-    """Each entry that is a number, in the unit that its name ends with."""
-    for key, said in given.items():
-        if isinstance(said, bool) or not re.fullmatch(r"[A-Za-z]\w*", key) or not _NUMBER.fullmatch(str(said)):
+def _numbers(prefix: str, entries: Mapping[str, object]) -> Iterator[Quantity]:
+    """Each numeric entry, in the unit that its name ends with."""
+    for key, value in entries.items():
+        if isinstance(value, bool) or not re.fullmatch(r"[A-Za-z]\w*", key) or not _NUMBER.fullmatch(str(value)):
             continue
         unit, factor = next((u for ending, u in _ENDINGS.items() if key.endswith(ending)), (Unit.RATIO, 1.0))
-        digits = len(str(said).partition(".")[2]) if unit is Unit.RATIO else None
-        yield Quantity(name=f"{prefix}.{key}", value=float(str(said)) * factor, unit=unit, digits=digits)
+        digits = len(str(value).partition(".")[2]) if unit is Unit.RATIO else None
+        yield Quantity(name=f"{prefix}.{key}", value=float(str(value)) * factor, unit=unit, digits=digits)
 
 
 def _feature_moves(candidate: RegisteredVersion | None, champion: RegisteredVersion | None) -> Iterator[Quantity]:
@@ -318,6 +318,6 @@ def _asked(release: Release) -> str:
 
 
 def _p(quantity: Quantity) -> str:
-    """Two digits say enough of a p-value, unless it is small."""
+    """Two digits are enough for a p-value, unless it is small."""
     is_small = quantity.value is not None and quantity.value < 0.01
     return replace(quantity, digits=3 if is_small else 2).text

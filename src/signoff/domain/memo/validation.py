@@ -1,6 +1,6 @@
 """Section 2, and what page one shows of it: the backtest, the gates, the point-in-time replay and paper trading.
 
-Nothing is computed here; a gate reads as the assessment found it, whoever overrode it.
+This module computes nothing; a gate is printed as the assessment found it, overridden or not.
 """
 
 from collections.abc import Iterator, Mapping
@@ -70,7 +70,7 @@ IN_THE_MEMO: Final = frozenset({"pbo_logits", "var_exceptions"})
 
 
 def front(release: Release) -> tuple[Section, ...]:
-    """What page one shows beneath the five figures."""
+    """The blocks of page one beneath the five figures."""
     start, end = release.assessment.period
     return (
         Section(
@@ -110,12 +110,12 @@ def _backtest(release: Release) -> Iterator[Block]:
     yield from (Paragraph(note, is_note=True) for row in release.assessment.metrics for note in row.notes)
     difference, p_value = release.assessment.sharpe_difference, release.assessment.sharpe_difference_p
     rows = (("Sharpe difference, new − old", difference), ("p for no difference", p_value))
-    yield Fields(tuple((label, _compared(found, release)) for label, found in rows))
+    yield Fields(tuple((label, _compared(quantity, release)) for label, quantity in rows))
     yield one("Backtest Artifacts", Cell(f"{BACKTEST_REPORT}; {source.name} (sha256 {source.sha256[:12]}…)"))
 
 
 def _costs(release: Release) -> Block:
-    """Whether returns are net of costs; before costs every figure of performance is too good."""
+    """Whether returns are net of costs; gross returns flatter every figure of performance."""
     match release.evidence.backtest.costs:
         case Costs.BEFORE:
             return one(
@@ -128,14 +128,14 @@ def _costs(release: Release) -> Block:
 
 
 def _plus_minus(release: Release) -> Iterator[Block]:
-    """What ± says, in a line; section 2.1 has the method and the autocorrelation."""
+    """The meaning of ± in a line; section 2.1 has the method and the autocorrelation."""
     if any(row.notes for row in release.assessment.metrics):
         yield Paragraph(f"{PLUS_MINUS}, HAC; the method and the autocorrelation are in section 2.1.", is_note=True)
 
 
-def _compared(found: Quantity, release: Release) -> Cell:
+def _compared(quantity: Quantity, release: Release) -> Cell:
     """A figure beside the previous version's; a first deployment has none to compare with."""
-    return Cell(NO_PREVIOUS) if release.is_initial and not found.is_provided else figure(found)
+    return Cell(NO_PREVIOUS) if release.is_initial and not quantity.is_provided else figure(quantity)
 
 
 def _metrics_table(release: Release) -> Table:
@@ -177,7 +177,7 @@ def _equity(release: Release) -> EquityChart:
 
 
 def _stress_bands(release: Release) -> tuple[Band, ...]:
-    """The named windows that the backtest covers and that are long enough to be seen on its axis."""
+    """The named windows that the backtest covers and that are long enough for its axis."""
     return tuple(
         Band(row.start, row.end, row.title)
         for row in release.assessment.stress
@@ -191,7 +191,7 @@ def _previous(release: Release) -> str:
 
 
 def _gates_tables(release: Release) -> Iterator[Table]:
-    """The gates, and beneath them each cause that several of them wait for."""
+    """The gates, and beneath them each cause that several of them share."""
     causes = shared_causes(release.assessment.findings)
     yield _gates_table(release, causes)
     if causes:
@@ -230,22 +230,22 @@ def _threshold(finding: Finding) -> Cell:
 
 
 def _how(finding: Finding, causes: tuple[SharedCause, ...]) -> str:
-    """The sample behind a gate in a few words; where nothing was measured, the reason, or what it adds to others'."""
+    """A gate's sample in a few words; if nothing was measured, its reason, or what it adds to a shared one."""
     if finding.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}:
         own = next((one.own[finding.key] for one in causes if finding.key in one.own), None)
         return finding.reason if own is None else f"{BELOW} {own}".rstrip()
-    known = {quantity.name.rpartition(".")[2]: quantity for quantity in finding.figures}
+    by_name = {quantity.name.rpartition(".")[2]: quantity for quantity in finding.figures}
     definition = DEFINITIONS.get(finding.key)
     patterns, others = (definition.shown, definition.parts) if definition else ((), ())
-    parts = [pattern.format(known[name].text) for name, pattern in patterns if name in known]
-    turned = [text.format(known[name].text) for name, text in others if _turns(finding, known, name)]
+    parts = [pattern.format(by_name[name].text) for name, pattern in patterns if name in by_name]
+    turned = [text.format(by_name[name].text) for name, text in others if _turns(finding, by_name, name)]
     hangs = [f"the verdict hangs on the trials counted: {', '.join(turned)}"] if turned else []
     return ", ".join([*(parts or [f"n = {finding.n:,}"]), *hangs])
 
 
-def _turns(finding: Finding, known: Mapping[str, Quantity], name: str) -> bool:
-    """Whether the figure of this name stands on the other side of the threshold than the statistic."""
-    other = known[name].value if name in known else None
+def _turns(finding: Finding, by_name: Mapping[str, Quantity], name: str) -> bool:
+    """Whether the figure of this name and the statistic are on different sides of the threshold."""
+    other = by_name[name].value if name in by_name else None
     value, threshold = finding.statistic.value, finding.threshold.value
     if other is None or value is None or threshold is None:
         return False
@@ -270,7 +270,7 @@ def _gates(release: Release) -> Iterator[Block]:
 
 
 def _must_pass(release: Release) -> str:
-    """Which gates keep the release from production, by the findings themselves."""
+    """Which gates block the release, by the findings."""
     own, findings = release.assessment.memo_gates, release.assessment.findings
     advisory = [finding for finding in findings if not finding.is_blocking]
     besides = f" Advisory by policy: {gates_in_words(advisory)}." if advisory else ""
@@ -281,7 +281,7 @@ def _must_pass(release: Release) -> str:
 
 
 def _details(release: Release) -> Table:
-    """What page one has no room for: how each gate is computed, and its reason in a sentence."""
+    """How each gate is computed, and its reason in a sentence."""
     columns = (Column("Gate"), Column("n", Align.RIGHT), Column("How"), Column("Why"))
     rows = tuple(
         (
@@ -296,16 +296,16 @@ def _details(release: Release) -> Table:
 
 
 def _explanations(release: Release) -> Iterator[tuple[str, Cell]]:
-    """People's words on each gate that was near its threshold or did not pass."""
-    given = release.dossier.validation.near_misses
+    """The declared explanation of each gate that was near its threshold or did not pass."""
+    explanations = release.dossier.validation.near_misses
     for finding in release.assessment.findings:
         if finding.is_near_miss or finding.outcome is not Outcome.PASS:
-            said = given.get(finding.key)
-            yield short_title(finding), declared_words(release.author, said)
+            text = explanations.get(finding.key)
+            yield short_title(finding), declared_words(release.author, text)
 
 
 def _pictures(release: Release) -> Iterator[Chart]:
-    """The two that a reader of the memo asks for first; the validation report has the others."""
+    """The two most important pictures; the validation report has the others."""
     for finding in release.assessment.findings:
         yield from (chart for chart in finding.charts if chart.name in IN_THE_MEMO)
 
@@ -369,7 +369,7 @@ def _replay(release: Release) -> CheckItem:
 
 
 def _audits(release: Release) -> Iterator[CheckItem]:
-    """What a replay cannot see, where the dossier brings files for it."""
+    """The audits beyond the replay, for which the dossier brings files."""
     for audit in () if release.evidence.pit is None else release.evidence.pit.audits:
         note = f"{audit.rows_checked:,} rows on {audit.dates_checked:,} dates: {audit.findings} findings"
         is_clean = audit.has_looked and not audit.findings
@@ -378,21 +378,21 @@ def _audits(release: Release) -> Iterator[CheckItem]:
 
 
 def _pit_issues(release: Release) -> tuple[str, ...] | None:
-    """Issues that people declare and what the replay found; None where neither says anything."""
-    known = tuple(declared(release.author, issue) for issue in release.dossier.validation.pit.issues)
+    """Declared issues and those that the replay found; None if there are neither."""
+    issues = tuple(declared(release.author, issue) for issue in release.dossier.validation.pit.issues)
     replay = release.evidence.pit
     if replay is None or replay.error is not None:
-        return known or None
-    found = tuple(
+        return issues or None
+    leaks = tuple(
         f"{finding.feature}: {finding.kind.replace('_', ' ')}, first {finding.first_date}, size {finding.size:.3g}"
         + (f", {finding.detail}" if finding.detail else "")
         for finding in replay.findings
     )
-    return (*found, *known)
+    return (*leaks, *issues)
 
 
 def _paper_time(release: Release) -> str:
-    """The time of paper returns whose frequency is not the backtest's."""
+    """The frequency of paper returns, if it differs from the backtest's."""
     returns = release.evidence.paper_returns
     if returns is None or returns.time.frequency is release.assessment.time.frequency:
         return ""
@@ -400,7 +400,7 @@ def _paper_time(release: Release) -> str:
 
 
 def _paper_trading(release: Release) -> tuple[Block, ...]:
-    paper, given = release.assessment.paper, release.dossier.validation.paper
+    paper, declaration = release.assessment.paper, release.dossier.validation.paper
     if paper is None:
         period, results, anomalies, log = ABSENT, (ABSENT,) * 5, ABSENT, ABSENT
     else:
@@ -415,10 +415,10 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
         anomalies = Cell(paper.anomalies_text)
         log = Cell(f"{PAPER_LOGS}; {paper.predictions:,} predictions, {paper.orders:,} orders{_paper_time(release)}")
     titles = ("Sharpe Ratio", "Correlation with backtest", "Execution slippage", "Model latency", "Error rate")
-    explained = "; ".join(given.explanations)
+    explained = "; ".join(declaration.explanations)
     return (
         one("Paper Trading Period", period),
-        one("Method", Cell(declared(release.author, given.method))),
+        one("Method", Cell(declared(release.author, declaration.method))),
         lead_in("Results"),
         Fields(tuple(zip(titles, results, strict=True))),
         *_paper_intervals(paper),
@@ -437,7 +437,7 @@ def _paper_intervals(paper: PaperSummary | None) -> Iterator[Block]:
     if paper is None:
         return
     shown = (("Sharpe ratio", paper.sharpe), ("slippage per trade", paper.slippage_per_trade))
-    parts = [f"{title}: {found.interval}" for title, found in shown if found.interval]
+    parts = [f"{title}: {quantity.interval}" for title, quantity in shown if quantity.interval]
     if paper.correlation_low.is_provided:
         parts.append(f"correlation: {CORRELATION_INTERVAL}")
     if parts:
@@ -454,7 +454,7 @@ def _correlated(paper: PaperSummary) -> Cell:
 
 
 def _shortfall(paper: PaperSummary) -> Cell:
-    """By quantity, per trade, and by side: a cost that only one side pays has a reason."""
+    """Slippage by quantity, per trade, and by side."""
     if not paper.slippage.is_provided:
         return figure(paper.slippage)
     parts = (

@@ -1,6 +1,6 @@
-"""What page one tells first: everything of the memo that is red or missing, by section, in one compact block.
+"""The first block of page one: everything in the memo that is red or missing, by section.
 
-It is read from the composed sections, so that no line can be red inside and absent in front.
+It is derived from the composed sections, so that no red line can be absent from page one.
 """
 
 import re
@@ -14,7 +14,7 @@ from signoff.domain.memo.markup import joined
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, number
 
-# In this order; a status that is not among them is neither red nor missing.
+# In this order; any other status is neither red nor missing.
 _TOLD: Final = (
     Mark.FAIL.value,
     Mark.ERROR.value,
@@ -35,10 +35,10 @@ _SAID: Final = re.compile(
     re.IGNORECASE,
 )
 _IN_BULLET: Final = re.compile(r"^(?P<subject>[^:]+): (?P<word>not measured|not evidenced)\b")
-# The rows beneath a numbered one are its own: two assumptions that fail are two lines.
+# Rows belong to the numbered row above them: two assumptions that fail are two lines.
 _NUMBERED: Final = re.compile(r"(\d+)\. ")
 CERTIFICATIONS: Final = "12"
-# A table whose first column groups its rows names them in the second.
+# In a table whose first column groups the rows, the second names them.
 KIND: Final = "Kind"
 
 
@@ -52,13 +52,13 @@ class WorstLine:
 
 
 def worst(sections: Iterable[Section]) -> tuple[WorstLine, ...]:
-    """Every such line, each once, in the memo's order."""
-    found = (line for section in sections for line in _of_section(section))
-    return tuple(dict.fromkeys(found))
+    """Every line that is red or missing, once, in the memo's order."""
+    lines = (line for section in sections for line in _of_section(section))
+    return tuple(dict.fromkeys(lines))
 
 
 def red_or_missing(release: Release, sections: Iterable[Section]) -> tuple[Block, ...]:
-    """The block of page one: the count, the lines by their word, and what else a reader must see at once."""
+    """The block of page one: the count, the lines by status, and what else a reader must see at once."""
     lines = worst(sections)
     rows = [(word, Cell(_listed(word, lines))) for word in _TOLD if any(line.word == word for line in lines)]
     rows += [
@@ -71,7 +71,7 @@ def red_or_missing(release: Release, sections: Iterable[Section]) -> tuple[Block
 
 
 def _listed(word: str, lines: tuple[WorstLine, ...]) -> str:
-    """The lines of one word: `3.3 2020 COVID crash, Flash crash; 7.3 Closes`."""
+    """The lines of one status: `3.3 2020 COVID crash, Flash crash; 7.3 Closes`."""
     by_section: dict[str, list[str]] = {}
     for line in lines:
         if line.word == word:
@@ -103,35 +103,35 @@ def _of_block(block: Block, section: str) -> Iterator[tuple[str, str]]:
             yield from ((word, item.text) for item in block.items if (word := _of_box(item, section)))
         case Bullets():
             for text in block.items:
-                if found := _IN_BULLET.match(text):
-                    yield found["word"].upper(), found["subject"]
+                if bullet := _IN_BULLET.match(text):
+                    yield bullet["word"].upper(), bullet["subject"]
         case _:
             return
 
 
 def _of_box(item: CheckItem, section: str) -> str:
-    """The status of a box that is not ticked, by its mark or by its note; an open certification is one in any case."""
+    """The status of a box that is not ticked, by its mark or note; an open certification always has one."""
     if item.is_checked:
         return ""
     if section == CERTIFICATIONS:
         return "NOT CERTIFIED"
-    word = _said(item.note) if item.mark is None else item.mark.value
+    word = _status(item.note) if item.mark is None else item.mark.value
     return word if word in _TOLD else ""
 
 
 def _word(cell: Cell) -> str:
     """The status of a cell that is red or missing, by its mark or by its first words."""
-    word = cell.mark.value if cell.mark is not None else _said(cell.text)
+    word = cell.mark.value if cell.mark is not None else _status(cell.text)
     return word if word in _TOLD else ""
 
 
-def _said(text: str) -> str:
-    found = _SAID.search(text)
-    return found[1].upper() if found else ""
+def _status(text: str) -> str:
+    match = _SAID.search(text)
+    return match[1].upper() if match else ""
 
 
 def _short(subject: str) -> str:
-    """A line's name as people call it: `SEC Rule 15c3-5: Pre-trade risk checks enabled` is "SEC Rule 15c3-5"."""
+    """A line's short name: `SEC Rule 15c3-5: Pre-trade risk checks enabled` becomes "SEC Rule 15c3-5"."""
     return re.split(r": | \(|, (?=\d{4}-)", subject, maxsplit=1)[0].rstrip(":")
 
 

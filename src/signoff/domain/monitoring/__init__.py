@@ -1,6 +1,6 @@
-"""A live release judged from what its trading process journaled: returns, operation, drift, and the data themselves.
+"""Monitoring of a live release from its trading process's journal: returns, operation, drift, and data quality.
 
-What judges by the table of metrics loads on first use, since the table is made of the modules of this package.
+The modules that judge by the table of metrics load on first use, since the table imports this package.
 """
 
 from importlib import import_module

@@ -1,7 +1,6 @@
-"""How far apart rows of one symbol are, and which rows stand there again a moment later.
+"""How far apart rows of one symbol are, and which rows are repeated a moment later.
 
-A row is one of a symbol and a bar. Two of them within half of the usual distance are of one bar, however their stamps
-differ.
+A row is of one symbol and bar. Two rows within half of the usual distance are of one bar, although their stamps differ.
 """
 
 from typing import Final
@@ -19,7 +18,7 @@ MICROSECONDS: Final = 1e6
 def cadence_s(at: Instants, symbols: Symbols | None) -> float | None:
     """The distance in seconds that nine in ten rows of a symbol keep from the row before; None without two rows.
 
-    Rows of the very same moment are doubled, and say nothing.
+    Rows of the same moment are duplicates and do not count.
     """
     order, is_first, apart = _in_order(at, symbols)
     gaps = apart[~is_first & (apart > 0)]
@@ -27,7 +26,7 @@ def cadence_s(at: Instants, symbols: Symbols | None) -> float | None:
 
 
 def bars(at: Instants, symbols: Symbols | None, apart_s: float) -> NDArray[np.intp]:
-    """The bar of each row by number: rows of a symbol that are less than so far apart are of one bar."""
+    """The number of each row's bar: rows of a symbol closer than this are of one bar."""
     order, is_first, apart = _in_order(at, symbols)
     of = np.empty(order.size, dtype=np.intp)
     of[order] = np.cumsum(is_first | ((apart > 0) & (apart >= apart_s * MICROSECONDS))) - 1
@@ -35,7 +34,7 @@ def bars(at: Instants, symbols: Symbols | None, apart_s: float) -> NDArray[np.in
 
 
 def _in_order(at: Instants, symbols: Symbols | None) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64]]:
-    """Rows by symbol and time, whether each is the first of its symbol, and how far it is from the one before."""
+    """Rows by symbol and time, whether each is its symbol's first, and its distance from the one before."""
     code = (
         np.zeros(at.size, dtype=np.intp) if symbols is None else np.unique(symbols, return_inverse=True)[1].reshape(-1)
     )

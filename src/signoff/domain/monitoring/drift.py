@@ -1,7 +1,7 @@
 """Drift of a feature: the population stability of its live window against its training period.
 
-Features are autocorrelated: a month of a one-year momentum always differs from its ten-year distribution. What counts
-as drift is a window unlike the windows of the past, so a figure is held against what calm windows of its length showed.
+Features are autocorrelated: a month of a one-year momentum always differs from its ten-year distribution. Drift is a
+window unlike the windows of the past, so a figure is compared with that of calm windows of its length.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from signoff.stats.drift import MIN_OBSERVATIONS, PSI_BINS, bins_of, reference_e
 from signoff.stats.errors import InsufficientData
 
 WINDOW_SESSIONS: Final = 30
-# A model of few symbols has few rows a session: its window is longer, until there are enough.
+# A model with few symbols has few rows a session, so its window is longer.
 MOST_SESSIONS: Final = 250
 NULL_WINDOWS: Final = 40
 NULL_QUANTILE: Final = 0.99
@@ -29,9 +29,9 @@ MOST_GAPS: Final = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """Population stability of one feature, with the largest value that calm history showed for such a window.
+    """Population stability of one feature, with its largest value in calm windows of this length.
 
-    `psi` is None where it is unknown, and `why` then says the reason; `is_waiting`, that only live rows are too few.
+    `psi` is None if unknown, and `why` has the reason; `is_waiting` says that only live rows are too few.
     """
 
     feature: str
@@ -44,16 +44,16 @@ class Drift:
 
     @property
     def is_significant(self) -> bool:
-        """Whether the window moved more than windows of this length did in the training data, or nobody can say."""
+        """Whether the window moved more than windows of this length in training, or whether this is unknown."""
         return self.psi is None or not self.psi <= self.null_psi
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingFeature:
-    """One feature in the training period: its values with their sessions, NaN where one is missing.
+    """One feature in the training period: its values with their sessions, NaN if missing.
 
-    What windows of the past showed is computed once for each length, since a pass over years of it is asked for daily.
-    The features of one file stand in one `shared` layout.
+    The figures of past windows are computed once for each length, since they are needed daily. The features of one file
+    share one layout.
     """
 
     values: Floats
@@ -63,11 +63,11 @@ class TrainingFeature:
 
     @cached_property
     def usual(self) -> Usual:
-        """What is usual for the feature in a session of training."""
+        """The feature's usual ranges in a session of training."""
         return usual((self.shared or Layout.of(self.sessions, self.symbols)).table(self.values))
 
     def drift(self, feature: str, window: Floats, n_sessions: int) -> Drift:
-        """How far a window of so many sessions lies from the training period."""
+        """The drift of a window of so many sessions from the training period."""
         current = window[np.isfinite(window)]
         few = min(self._finite.size, current.size)
         if few < MIN_OBSERVATIONS:
@@ -85,16 +85,16 @@ class TrainingFeature:
         return Drift(feature=feature, psi=psi, null_psi=self.calm(n_sessions), n=current.size)
 
     def calm(self, n_sessions: int) -> float:
-        """The 99th percentile of the PSI that windows of this length showed within the training period itself."""
+        """The 99th percentile of the PSI of windows of this length within the training period."""
         if n_sessions not in self._calm:
             self._calm[n_sessions] = self._calm_of(n_sessions)
         return self._calm[n_sessions]
 
     @cached_property
     def gap_limit(self) -> float:
-        """The largest share of missing values that is usual in a session, and never more than half.
+        """The largest usual share of missing values in a session, at most half.
 
-        Training sessions show what is usual: the share that one session in twenty exceeded.
+        It is the share that one training session in twenty exceeded.
         """
         if not self.values.size:
             return 0.0
@@ -103,7 +103,7 @@ class TrainingFeature:
         return min(float(np.quantile(shares, GAP_QUANTILE)), MOST_GAPS)
 
     def _against_constant(self, feature: str, current: Floats) -> Drift:
-        """What never moved in training has no distribution: the same value is no drift, another one is unknown."""
+        """The drift of a feature that was constant in training: none for the same value, unknown for another."""
         if bool(np.all(current == self._finite[0])):
             return Drift(feature=feature, psi=0.0, n=current.size)
         why = f"{feature} was always {self._finite[0]:g} in training and is not now"
@@ -129,11 +129,11 @@ class TrainingFeature:
 
     @cached_property
     def _counts(self) -> NDArray[np.int64]:
-        """(S + 1, B) how many values of the first s sessions lie in each bin."""
-        held = np.isfinite(self.values)
+        """(S + 1, B) the number of values of the first s sessions in each bin."""
+        finite = np.isfinite(self.values)
         edges = self._edges
         bins, days = edges.size + 1, int(self._day_of.max()) + 1
-        flat = self._day_of[held] * bins + bins_of(self.values[held], edges)
+        flat = self._day_of[finite] * bins + bins_of(self.values[finite], edges)
         each = np.bincount(flat, minlength=days * bins).reshape(days, bins)
         return np.vstack([np.zeros((1, bins), dtype=np.int64), np.cumsum(each, axis=0)])
 
@@ -149,9 +149,9 @@ class TrainingFeature:
 
 def window_sessions(rows: Sequence[int]) -> int:
     """How many of the newest sessions a drift window takes, from the rows of each session, the newest last."""
-    held, sessions = 0, 0
+    total, sessions = 0, 0
     for of_session in reversed(rows):
-        if sessions >= MOST_SESSIONS or (sessions >= WINDOW_SESSIONS and held >= MIN_OBSERVATIONS):
+        if sessions >= MOST_SESSIONS or (sessions >= WINDOW_SESSIONS and total >= MIN_OBSERVATIONS):
             break
-        held, sessions = held + of_session, sessions + 1
+        total, sessions = total + of_session, sessions + 1
     return sessions

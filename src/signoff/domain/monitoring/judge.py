@@ -1,9 +1,8 @@
-"""One day of a live release held against the thresholds that its memo prints.
+"""Compares one day of a live release with the thresholds that its memo prints.
 
-`observe` turns what was measured into an `Observed` event: readings with their levels, the rollback triggers that hold,
-and what keeps the release from advancing. `interim` does so with what is looked at while a session is open. Each figure
-is computed once: its level, its trigger and the trigger's reason are those of one reading. A figure that cannot be
-computed is unknown, and unknown blocks an advance.
+`observe` turns measurements into an `Observed` event: readings with their levels, the rollback triggers that hold, and
+what blocks an advance. `interim` does so for the rows read while a session is open. Each figure is computed once, and
+its level, trigger and reason come from one reading. A figure that cannot be computed is unknown and blocks an advance.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,7 +29,7 @@ def observe(
 ) -> Observed:
     """Assess one session. `assumptions` maps a title to its monitor expression, e.g. ``psi_max < 0.25``.
 
-    Sharpe ratios are in excess of `risk_free_pct` a year, which the release's dossier declared.
+    Sharpe ratios are in excess of the dossier's `risk_free_pct` a year.
     """
     session = MetricInputs(measured=measured, policy=policy, risk_free_pct=risk_free_pct)
     judged = tuple(_judged(session, table))
@@ -54,7 +53,7 @@ def observe(
 
 
 def interim(measured: Measurement, policy: Policy, open_until: datetime, table: Table = LIVE_METRICS) -> Observed:
-    """The rules that act at once on a session that is still open; whatever they say, it does not count by it."""
+    """The rules that act at once on an open session; such a session does not count yet."""
     judged = tuple(_judged(MetricInputs(measured=measured, policy=policy, is_open=True), table))
     readings, fired = tuple(each.reading for each in judged), _fired(judged, table)
     return Observed(
@@ -69,12 +68,12 @@ def interim(measured: Measurement, policy: Policy, open_until: datetime, table: 
 
 
 def still_open(until: datetime) -> str:
-    """How everything is marked that is said before a session has closed."""
+    """The mark of every statement before a session's close."""
     return f"interim: the session is open until {until:%H:%M} UTC"
 
 
 def explain(trigger: str, observed: Observed, policy: Policy, table: Table = LIVE_METRICS) -> str:
-    """Why a trigger fired, in one clause with the figure of its reading."""
+    """Why a trigger fired, in one clause with its reading."""
     return reason(trigger, {reading.key: reading for reading in observed.readings}, policy, table)
 
 
@@ -92,17 +91,17 @@ def _judged(session: MetricInputs, table: Table) -> Iterator[_Judged]:
         if row.compute is None or (session.is_open and not row.while_open):
             continue
         try:
-            found = row.compute(session)
+            figure = row.compute(session)
         except Exception as error:  # noqa: BLE001 - the fault of one metric must not silence another one's trigger
-            found = Figure(why=f"it could not be computed: {described(error)}")
-        if found is not NOT_YET:
-            yield _held(row, found if isinstance(found, Figure) else Figure(value=found), session)
+            figure = Figure(why=f"it could not be computed: {described(error)}")
+        if figure is not NOT_YET:
+            yield _compared(row, figure if isinstance(figure, Figure) else Figure(value=figure), session)
 
 
-def _held(row: LiveMetric, figure: Figure, session: MetricInputs) -> _Judged:
-    """One figure held against every threshold of its row.
+def _compared(row: LiveMetric, figure: Figure, session: MetricInputs) -> _Judged:
+    """One figure compared with every threshold of its row.
 
-    An unknown one is held against them as far as it is sure, and keeps what is sure where that trips the trigger.
+    An unknown figure is compared by its certain bound, and keeps that bound if it trips the trigger.
     """
     value = figure.at_least
     acts = row.trigger is not None and (row.while_open or session.has_data)
@@ -126,19 +125,19 @@ def _held(row: LiveMetric, figure: Figure, session: MetricInputs) -> _Judged:
 
 
 def _level(row: LiveMetric, figure: Figure, policy: Policy) -> Level:
-    known = figure.known
+    value = figure.known
     if figure.is_critical or _holds(row, ThresholdKind.CRITICAL, figure.at_least, policy):
         return Level.CRITICAL
-    if known is None or (row.is_fault and known != 0):
+    if value is None or (row.is_fault and value != 0):
         return Level.UNKNOWN
-    if row.trigger is not None and _holds(row, ThresholdKind.TRIGGER, known, policy):
+    if row.trigger is not None and _holds(row, ThresholdKind.TRIGGER, value, policy):
         return Level.CRITICAL
-    return Level.WARNING if _holds(row, ThresholdKind.WARNING, known, policy) else Level.OK
+    return Level.WARNING if _holds(row, ThresholdKind.WARNING, value, policy) else Level.OK
 
 
 def _holds(row: LiveMetric, kind: ThresholdKind, value: float | None, policy: Policy) -> bool:
-    found = row.threshold(policy, kind)
-    return found is not None and value is not None and found.holds(value)
+    threshold = row.threshold(policy, kind)
+    return threshold is not None and value is not None and threshold.holds(value)
 
 
 def _detail(row: LiveMetric, figure: Figure, level: Level, policy: Policy) -> str:
@@ -151,7 +150,7 @@ def _detail(row: LiveMetric, figure: Figure, level: Level, policy: Policy) -> st
 
 
 def _fired(judged: tuple[_Judged, ...], table: Table) -> tuple[str, ...]:
-    """The triggers that hold, the one that names the cause first."""
+    """The triggers that hold, by precedence of the cause."""
     tripped = {each.row.key for each in judged if each.is_tripped}
     return tuple(trigger.name for row, trigger in triggers(table) if row.key in tripped)
 

@@ -1,6 +1,6 @@
-"""What a trading process journaled about one release, as raw columns: nothing is cleaned, counted or judged here.
+"""The journal of a trading process about one release, as raw columns, neither cleaned nor judged.
 
-Rows stand in the journal's order, doubled ones included. A number that is missing is NaN.
+Rows are in the journal's order, with duplicates. A missing number is NaN.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ NO_SYMBOLS: Final[Symbols] = np.empty(0, dtype=np.str_)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DailyReturns:
-    """Returns of one version from one table; `benchmark` is None where the table has no such column."""
+    """Returns of one version from one table; `benchmark` is None if the table lacks that column."""
 
     name: str = "returns"
     dates: Days = field(default_factory=lambda: NO_DAYS)
@@ -34,7 +34,7 @@ class DailyReturns:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SessionPredictions:
-    """The predictions of one session. `values` is None where they are not journaled; `errors` is 1, 0 or NaN."""
+    """The predictions of one session. `values` is None if they are not journaled; `errors` is 1, 0 or NaN."""
 
     timestamps: Instants = field(default_factory=lambda: NO_INSTANTS)
     symbols: Symbols = field(default_factory=lambda: NO_SYMBOLS)
@@ -45,7 +45,7 @@ class SessionPredictions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Features:
-    """The rows of the drift window with the session that each belongs to; `symbols` is None where no row names one."""
+    """The rows of the drift window, each with its session; `symbols` is None if no row names one."""
 
     timestamps: Instants = field(default_factory=lambda: NO_INSTANTS)
     sessions: Days = field(default_factory=lambda: NO_DAYS)
@@ -57,7 +57,7 @@ class Features:
 class Baseline:
     """The features of the training period, the reference for drift. `symbols` are those of its last session.
 
-    `cadence_s` is how far apart rows of a symbol are, and `pinned` what the file is known by.
+    `cadence_s` is the distance between rows of a symbol, `pinned` identifies the file.
     """
 
     columns: Mapping[str, TrainingFeature] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Baseline:
         columns: Mapping[str, Floats],
         pinned: Pinned | None = None,
     ) -> "Baseline":
-        """The rows of the training period in the order of time, every one of its columns a feature."""
+        """The rows of the training period in order of time; every column is a feature."""
         shared, cadence = Layout.of(sessions, symbols), cadence_s(timestamps, symbols)
         named = {
             name: TrainingFeature(values=values, sessions=sessions, symbols=symbols, shared=shared)
@@ -95,7 +95,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Earlier:
-    """Predictions of the version from before the session, NaN where one failed or is no number."""
+    """Predictions of the version before the session, NaN if one failed or is not a number."""
 
     timestamps: Instants = field(default_factory=lambda: NO_INSTANTS)
     sessions: Days = field(default_factory=lambda: NO_DAYS)
@@ -105,7 +105,7 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """Rows of a file that are dated after the moment of reading, and the newest of these dates."""
+    """Rows of a file dated after the moment of reading, and the newest of these dates."""
 
     table: str
     rows: int
@@ -114,14 +114,13 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measurement:
-    """What is journaled of a release up to the end of one session.
+    """The journal of a release up to the end of one session.
 
     `history` is from backtest and paper trading, `live` from the rollout; together they fill long windows on the first
-    day. `backtest` is the registered version run again over the lived sessions, None where nobody journaled that.
-    `expected` are the lived sessions that must have a return. `seen` are the symbols that were known before the
-    session, and `previous_symbols` those of the release's session before it, None on its first. `earlier` and
-    `earlier_exposures` are of the version's sessions before it. `approved` is what the release was approved with, None
-    where nobody asked.
+    day. `backtest` is the registered version run again over the lived sessions, None if not journaled. `expected` are
+    the lived sessions that must have a return. `seen` are the symbols known before the session, `previous_symbols`
+    those of the release's session before, None on its first. `earlier` and `earlier_exposures` are of the version's
+    earlier sessions. `approved` is the release's approved profile, if it was asked for.
     """
 
     session: date

@@ -1,6 +1,6 @@
-"""One session as metrics see it: what was journaled, the policy it is held against, and what several metrics share.
+"""The inputs of metrics for one session: journal, policy, and computations that several metrics share.
 
-Everything shared is computed once, so that no two figures of a session can contradict each other.
+Shared figures are computed once, so that figures of a session cannot contradict each other.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class MetricInputs:
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        """What became of each prediction. In an open session nobody knows which ones are still to come."""
+        """The outcome of each prediction. In an open session it is unknown which ones are still to come."""
         measured = self.measured
         before = measured.baseline.symbols if measured.previous_symbols is None else measured.previous_symbols
         needed = min(MIN_PREDICTIONS, len(before)) or MIN_PREDICTIONS

@@ -1,8 +1,8 @@
-"""Whether features and predictions behave in this session as they did before: their size, their moves, their variety.
+"""Whether features and predictions behave as before in size, moves and variety.
 
-A number can be finite, on time and wrong: a unit that changed, a sign that flipped, a value of last week, one answer
-for everything. Each session is held by itself against what sessions of training, of the evidence or of the journal
-showed, since a month hides a day. What is unusual is unknown: nobody can say what the figures would be without it.
+A number can be finite, on time and wrong: a changed unit, a flipped sign, last week's value, one answer for everything.
+Each session is compared with sessions of training, evidence or journal, since a month hides a day. An unusual figure
+makes others unknown, since their values without it are unknown.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,10 +21,10 @@ from signoff.domain.monitoring.readings import NOT_YET, Figure, some, too_few
 from signoff.domain.monitoring.usual import LAGS, MIN_SESSIONS, Layout, figures, unusual, usual_so_far
 from signoff.domain.profiles import Range, Usual
 
-# The level is not among them: where it went in weeks it drifted, which PSI tells; where it went in a day it moved.
+# The level is not among them: PSI shows a drift over weeks, and a step shows a move within a day.
 SIZES: Final = (of.HIGHEST, of.LOWEST, of.SPREAD)
 MOVES: Final = (of.STEP, of.AGREEMENT)
-# Half of the values or fewer are different: few answers, where nobody knows yet how many the model gives.
+# Until the usual variety is known, few values means that at most half are different.
 FEW_ANSWERS: Final = 0.5
 WORDS: Final = {
     of.HIGHEST: ("highest value", "{:.4g}"),
@@ -48,12 +48,12 @@ _AS_SHOWN: Final[dict[str, Callable[[float], float]]] = {
 }
 
 
-def said(key: str, value: float, known: Range, where: str) -> str:
-    """An unusual figure beside what is usual."""
+def unusual_text(key: str, value: float, span: Range, where: str) -> str:
+    """An unusual figure beside its usual range."""
     name, form = WORDS[key]
     shown = _AS_SHOWN.get(key, float)
-    now, least, most = (form.format(shown(each)).replace("-", "−") for each in (value, known.least, known.most))
-    return f"{name} {now}, {least} to {most} in {known.n:,} sessions of {where}"
+    now, least, most = (form.format(shown(each)).replace("-", "−") for each in (value, span.least, span.most))
+    return f"{name} {now}, {least} to {most} in {span.n:,} sessions of {where}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,26 +79,26 @@ class FeatureValues:
 
     @cached_property
     def figures(self) -> dict[str, tuple[dict[str, Floats], int]]:
-        """The figures of each feature that training knows, and how many of its values the session has."""
-        found = {}
+        """The figures of each feature of training, and its number of values in the session."""
+        by_feature = {}
         for name, reference in self.measured.baseline.columns.items():
             if (column := self.measured.features.columns.get(name)) is not None:
                 table = self.layout.table(column[self.recent])
-                found[name] = (figures(table, reference.usual.scale), int(np.isfinite(table[-1]).sum()))
-        return found
+                by_feature[name] = (figures(table, reference.usual.scale), int(np.isfinite(table[-1]).sum()))
+        return by_feature
 
     def unusual(self, keys: tuple[str, ...], *, has_past: bool = False) -> Figure:
-        """How many features are unusual in these figures, or cannot be judged."""
-        known, why = self.measured.baseline.columns, self._why(has_past=has_past)
+        """The number of features that are unusual in these figures or cannot be judged."""
+        columns, why = self.measured.baseline.columns, self._why(has_past=has_past)
         faults, short = list(self.unjudged.values()), 0
         for name, (now, n) in self.figures.items() if not why else ():
             if name in self.unjudged:
                 continue
-            short += of.LEVEL not in known[name].usual.ranges
-            if (fault := unusual(now, known[name].usual, keys, n)) is not None:
-                faults.append(f"{name}: {said(*fault, where='training')}")
+            short += of.LEVEL not in columns[name].usual.ranges
+            if (fault := unusual(now, columns[name].usual, keys, n)) is not None:
+                faults.append(f"{name}: {unusual_text(*fault, where='training')}")
         if short and not faults:
-            sessions = max(int(np.unique(reference.sessions).size) for reference in known.values())
+            sessions = max(int(np.unique(reference.sessions).size) for reference in columns.values())
             why = f"training has too few sessions to say what is usual: {too_few(sessions, MIN_SESSIONS)}"
         return Figure(
             value=len(faults),
@@ -124,13 +124,13 @@ class FeatureValues:
         return self._first() if self.layout.days.size < 2 else ""
 
     def _first(self) -> str:
-        """What keeps the first session of a release from being held against one before it."""
+        """Why the first session of a release cannot be compared with one before it."""
         return f"no session before {self.measured.session} to tell what moved: {too_few(0, 1)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PredictionValues:
-    """The predictions of the session below those of the few sessions before it, one row a session."""
+    """The predictions of the last few sessions and this one, one row a session."""
 
     measured: Measurement
     values: Floats
@@ -141,35 +141,35 @@ class PredictionValues:
     why: str
 
     @classmethod
-    def of(cls, measured: Measurement, found: Outcomes) -> "PredictionValues":
-        """What was predicted, and what evidence and journal show to be usual."""
-        values, why = _values(measured, found)
+    def of(cls, measured: Measurement, outcomes: Outcomes) -> "PredictionValues":
+        """The predictions, with the usual ranges by evidence and journal."""
+        values, why = _values(measured, outcomes)
         past, approved = _past(measured.earlier), measured.approved
-        so_far, known = usual_so_far(past, alike=True), None if approved is None else approved.predictions
+        so_far, usual = usual_so_far(past, alike=True), None if approved is None else approved.predictions
         return cls(
             measured=measured,
             values=values,
             recent=_recent(measured, values),
-            evidence=() if known is None else ((known, "the evidence"),),
+            evidence=() if usual is None else ((usual, "the evidence"),),
             journal=() if so_far is None else ((so_far, "the journal"),),
             sessions=past.shape[0],
             why=why,
         )
 
     def alike(self) -> Figure:
-        """Whether the session has fewer different answers than is usual."""
+        """Whether the session has fewer different values than usual."""
         keys = (of.COMMONEST, of.DISTINCT)
-        return self._held(keys, self.why) or self._young(self.why, _few(self.values, self._n))
+        return self._compared(keys, self.why) or self._young(self.why, _few(self.values, self._n))
 
     def frozen(self) -> Figure:
-        """Whether predictions are as in an earlier session, more than is usual."""
+        """Whether predictions repeat an earlier session more than usual."""
         why = self.why or _no_past(self.measured)
-        is_daily = all(known.is_daily for known, _ in self.evidence)
-        return self._held((of.STILL,), why, is_daily=is_daily) or self._young(why, _frozen(self.recent))
+        is_daily = all(usual.is_daily for usual, _ in self.evidence)
+        return self._compared((of.STILL,), why, is_daily=is_daily) or self._young(why, _frozen(self.recent))
 
     def out_of_range(self) -> Figure:
-        """Whether predictions are of another size than is usual; nothing until that is known."""
-        if (ranged := self._held((of.SIZE, of.SPREAD), self.why)) is not None:
+        """Whether predictions are of an unusual size; not judged until that is known."""
+        if (ranged := self._compared((of.SIZE, of.SPREAD), self.why)) is not None:
             return ranged
         gone = _past_lost(self.measured, self.sessions)
         return replace(self._figure, why=self.why or gone) if gone else NOT_YET
@@ -182,20 +182,20 @@ class PredictionValues:
     def _figure(self) -> Figure:
         return Figure(n=self._n, needed=1, as_of=self.measured.session if self._n else None)
 
-    def _held(self, keys: tuple[str, ...], why: str, *, is_daily: bool = True) -> Figure | None:
-        """Held against the first reference that has these figures; None where none has."""
+    def _compared(self, keys: tuple[str, ...], why: str, *, is_daily: bool = True) -> Figure | None:
+        """The comparison with the first reference that has these figures; None without one."""
         references = (*(self.evidence if is_daily else ()), *self.journal)
-        having = [(known, where) for known, where in references if set(keys) & set(known.ranges)]
+        having = [(usual, where) for usual, where in references if set(keys) & set(usual.ranges)]
         if not having:
             return None
-        known, where = having[0]
+        usual, where = having[0]
         n = int(np.isfinite(self.recent[-1]).sum()) if self.recent.size else 0
-        fault = None if why else unusual(figures(self.recent, known.scale, alike=True), known, keys, n)
-        detail = "" if fault is None else f"predictions: {said(*fault, where=where)}"
+        fault = None if why else unusual(figures(self.recent, usual.scale, alike=True), usual, keys, n)
+        detail = "" if fault is None else f"predictions: {unusual_text(*fault, where=where)}"
         return replace(self._figure, value=int(fault is not None), why=why, detail=detail)
 
     def _young(self, why: str, suspect: str) -> Figure:
-        """While nobody knows what is usual, what need not be held against anything is sound."""
+        """Until usual ranges are known, only absolute faults count."""
         if why or not suspect:
             return replace(self._figure, value=0, why=why)
         waits = too_few(self.sessions, MIN_SESSIONS)
@@ -203,29 +203,29 @@ class PredictionValues:
         return replace(self._figure, n=self.sessions, needed=MIN_SESSIONS, why=why, is_young=True)
 
 
-def _values(measured: Measurement, found: Outcomes) -> tuple[Floats, str]:
-    """What was predicted for each row of the session that did not fail, and why that is not all of it."""
+def _values(measured: Measurement, outcomes: Outcomes) -> tuple[Floats, str]:
+    """The prediction of each row that did not fail, and why some are missing."""
     rows = measured.predictions
-    if not found.n:
+    if not outcomes.n:
         return np.empty(0), f"no prediction is journaled for {measured.session}"
-    held = np.full(rows.timestamps.size, np.nan) if rows.values is None else rows.values
-    values = np.where(np.isfinite(held) & ~(np.nan_to_num(rows.errors, nan=0.0) != 0.0), held, np.nan)
-    if found.doubled:
-        return values, f"{found.doubled} rows stand there more than once"
-    if gone := int(found.unpredicted.sum()):
-        return values, f"{gone} of {found.n} predictions are no number"
+    every = np.full(rows.timestamps.size, np.nan) if rows.values is None else rows.values
+    values = np.where(np.isfinite(every) & ~(np.nan_to_num(rows.errors, nan=0.0) != 0.0), every, np.nan)
+    if outcomes.doubled:
+        return values, f"{outcomes.doubled} rows occur more than once"
+    if gone := int(outcomes.unpredicted.sum()):
+        return values, f"{gone} of {outcomes.n} predictions are no number"
     if not np.isfinite(values).any():
-        return values, f"none of {found.n} predictions has a value"
-    return values, found.incomplete
+        return values, f"none of {outcomes.n} predictions has a value"
+    return values, outcomes.incomplete
 
 
 def _past(earlier: Earlier) -> Floats:
-    """(S, N) what was predicted in each session before this one."""
+    """(S, N) the predictions of each earlier session."""
     return Layout.of(earlier.sessions, earlier.symbols).table(earlier.values)
 
 
 def _recent(measured: Measurement, values: Floats) -> Floats:
-    """(≤ 6, N) the predictions of the last sessions, those of this one in the last row."""
+    """(≤ 6, N) the predictions of the last sessions, this one in the last row."""
     earlier, rows = measured.earlier, measured.predictions
     near = np.isin(earlier.sessions, np.unique(earlier.sessions)[-LAGS:])
     today = np.full(rows.symbols.size, np.datetime64(measured.session, "D"))
@@ -236,7 +236,7 @@ def _recent(measured: Measurement, values: Floats) -> Floats:
 
 
 def _few(values: Floats, n: int) -> str:
-    """That the session has few different answers, in words."""
+    """A sentence that the session has few different values."""
     distinct = np.unique(values[np.isfinite(values)]).size
     if n < 2 or distinct > FEW_ANSWERS * n:
         return ""
@@ -244,7 +244,7 @@ def _few(values: Floats, n: int) -> str:
 
 
 def _frozen(recent: Floats) -> str:
-    """That every prediction is as in an earlier session, in words."""
+    """A sentence that every prediction repeats an earlier session."""
     if not recent.size:
         return ""
     still = figures(recent, 0.0)[of.STILL][-1]
@@ -252,14 +252,14 @@ def _frozen(recent: Floats) -> str:
 
 
 def _no_past(measured: Measurement) -> str:
-    """Why the session cannot be held against the one before it; "" where it can, or is the first."""
+    """Why the session cannot be compared with the one before; "" if it can, or is the first."""
     before = _before(measured)[-1:]
     gone = before[~np.isin(before, measured.earlier.sessions)]
     return f"the predictions of {gone[0]} are missing, and an earlier session is needed to tell" if gone.size else ""
 
 
 def _past_lost(measured: Measurement, sessions: int) -> str:
-    """That enough sessions were lived to show what is usual, and the predictions of too many of them are missing."""
+    """That enough sessions were lived to show what is usual, but predictions of too many are missing."""
     before = _before(measured)
     if sessions >= MIN_SESSIONS or before.size < MIN_SESSIONS:
         return ""

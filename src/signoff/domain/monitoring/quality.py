@@ -1,7 +1,7 @@
-"""What is wrong with the data: rows doubled or out of order, features and symbols lost, numbers that are none.
+"""Data quality: rows duplicated or out of order, features and symbols lost, values that are not numbers.
 
-Each fault is a reading of its own that names the column or the symbol. It is unknown, since nobody can say what the
-figures would read without it.
+Each fault is a reading that names the column or symbol. Its level is unknown, since the figures without the fault are
+unknown.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from signoff.domain.monitoring.operational import Outcomes
 from signoff.domain.monitoring.readings import Figure, as_date, newest, some, too_few
 from signoff.domain.monitoring.usual import LEVEL, MIN_SESSIONS, beyond, range_of
 
-# No dossier may state more.
+# The largest that a dossier may state.
 GREATEST_EXPOSURE_PCT: Final = 1000.0
 ROUNDING_PCT: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubled:
-    """How many rows of a table are there again, and the first of them in words."""
+    """The number of duplicated rows of a table, and the first of them in words."""
 
     table: str
     rows: int
@@ -34,37 +34,37 @@ class Doubled:
 
 
 def apart_s(measured: Measurement) -> float:
-    """How far apart two predictions of a symbol are at least: half of what evidence shows, or else training."""
+    """The least distance of two predictions of a symbol: half of that in the evidence, or else in training."""
     approved = measured.approved
     cadence = approved.cadence_s if approved is not None and approved.cadence_s else measured.baseline.cadence_s
     earlier = measured.earlier
     if np.unique(earlier.sessions).size >= MIN_SESSIONS:
-        known = cadence_s(earlier.timestamps, earlier.symbols)
-        cadence = known if cadence is None or known is None else min(cadence, known)
+        past = cadence_s(earlier.timestamps, earlier.symbols)
+        cadence = past if cadence is None or past is None else min(cadence, past)
     return (cadence or 0.0) / 2
 
 
 def doubled_rows(measured: Measurement) -> tuple[Doubled, ...]:
-    """Every table of the measurement in which a row stands more than once, be it a moment later."""
+    """Every table of the measurement with duplicated rows, exact or a moment later."""
     tables = (measured.history, measured.live, *(() if measured.champion is None else (measured.champion,)))
-    found = [_doubled_days(table.name, table.dates) for table in tables[2:]]
-    found.append(_doubled_days("returns", np.concatenate([table.dates for table in tables[:2]])))
+    faults = [_doubled_days(table.name, table.dates) for table in tables[2:]]
+    faults.append(_doubled_days("returns", np.concatenate([table.dates for table in tables[:2]])))
     rows = measured.predictions
-    found.append(_doubled_rows("predictions", rows.timestamps, rows.symbols, apart_s(measured)))
+    faults.append(_doubled_rows("predictions", rows.timestamps, rows.symbols, apart_s(measured)))
     features = measured.features
     if features.symbols is not None:
-        found.append(
+        faults.append(
             _doubled_rows("features", features.timestamps, features.symbols, (measured.baseline.cadence_s or 0.0) / 2)
         )
     if (again := measured.baseline.duplicates) > 0:
-        found.append(Doubled(table="baseline_features", rows=again, first="in training"))
+        faults.append(Doubled(table="baseline_features", rows=again, first="in training"))
     if (again := measured.gross_exposure_pct.size) > 1:
-        found.append(Doubled(table="exposure", rows=again - 1, first=str(measured.session)))
-    return tuple(each for each in found if each.rows)
+        faults.append(Doubled(table="exposure", rows=again - 1, first=str(measured.session)))
+    return tuple(each for each in faults if each.rows)
 
 
 def lost_symbols(measured: Measurement) -> tuple[str, ...]:
-    """Symbols that the session before had and this one has not; on the first session, those of the training's end."""
+    """Symbols of the session before that this one lacks; on the first session, those of the end of training."""
     if not measured.predictions.symbols.size:
         return ()
     before = measured.baseline.symbols if measured.previous_symbols is None else measured.previous_symbols
@@ -72,7 +72,7 @@ def lost_symbols(measured: Measurement) -> tuple[str, ...]:
 
 
 def new_symbols(measured: Measurement) -> tuple[str, ...]:
-    """Symbols that neither the training period nor any earlier session knew, and those that have no feature."""
+    """Symbols that neither training nor any earlier session had, and those without features."""
     today = {str(name) for name in measured.predictions.symbols}
     unseen = today - measured.seen if measured.seen else set()
     features = measured.features
@@ -82,9 +82,9 @@ def new_symbols(measured: Measurement) -> tuple[str, ...]:
     return tuple(sorted(unseen))
 
 
-def added_symbols(measured: Measurement, found: Outcomes) -> Figure:
-    """How many symbols are new; unknown where nothing shows which ones are old."""
-    new, figure = new_symbols(measured), _of_symbols(measured, found)
+def added_symbols(measured: Measurement, outcomes: Outcomes) -> Figure:
+    """The number of new symbols; unknown if nothing shows which ones are old."""
+    new, figure = new_symbols(measured), _of_symbols(measured, outcomes)
     if not new and not figure.why and not measured.seen:
         why = "neither the training period nor an earlier session names a symbol"
         return replace(figure, why=why, is_young=not _lived_before(measured))
@@ -92,19 +92,19 @@ def added_symbols(measured: Measurement, found: Outcomes) -> Figure:
     return replace(figure, value=len(new), detail=detail)
 
 
-def gone_symbols(measured: Measurement, found: Outcomes) -> Figure:
+def gone_symbols(measured: Measurement, outcomes: Outcomes) -> Figure:
     """How many symbols are no longer predicted."""
     lost = lost_symbols(measured)
     detail = f"no longer predicted: {some(list(lost))}" if lost else ""
-    return replace(_of_symbols(measured, found), value=len(lost), detail=detail)
+    return replace(_of_symbols(measured, outcomes), value=len(lost), detail=detail)
 
 
-def _of_symbols(measured: Measurement, found: Outcomes) -> Figure:
-    return Figure(n=found.n, as_of=found.as_of, why="" if found.n else _nothing(measured, "prediction"))
+def _of_symbols(measured: Measurement, outcomes: Outcomes) -> Figure:
+    return Figure(n=outcomes.n, as_of=outcomes.as_of, why="" if outcomes.n else _nothing(measured, "prediction"))
 
 
 def unjudged(measured: Measurement) -> dict[str, str]:
-    """Features that cannot be held against their past: with gaps, or lost."""
+    """Features that cannot be compared with their past: with gaps, or lost."""
     return dict(_gaps(measured)) | {name: f"{name} is not journaled" for name in _lost_features(measured)}
 
 
@@ -114,21 +114,21 @@ def _lived_before(measured: Measurement) -> int:
 
 
 def drifts(measured: Measurement) -> tuple[Drift, ...]:
-    """The drift of every feature; unknown where today's values are no sound part of the window."""
+    """The drift of every feature; unknown if today's values are faulty."""
     features, gaps = measured.features, dict(_gaps(measured))
-    n_sessions, found = np.unique(features.sessions).size, []
+    n_sessions, results = np.unique(features.sessions).size, []
     for name in _known_features(measured):
         column, reference = features.columns.get(name), measured.baseline.columns.get(name)
         if column is None:
-            found.append(Drift(feature=name, psi=None, n=0, why=f"{name} is not journaled"))
+            results.append(Drift(feature=name, psi=None, n=0, why=f"{name} is not journaled"))
         elif reference is None:
-            found.append(Drift(feature=name, psi=None, n=0, why=f"{name} is not in baseline_features.parquet"))
+            results.append(Drift(feature=name, psi=None, n=0, why=f"{name} is not in baseline_features.parquet"))
         elif name in gaps:
-            held = int(np.isfinite(column).sum())
-            found.append(Drift(feature=name, psi=None, n=held, why=gaps[name]))
+            n = int(np.isfinite(column).sum())
+            results.append(Drift(feature=name, psi=None, n=n, why=gaps[name]))
         else:
-            found.append(reference.drift(name, column, n_sessions))
-    return tuple(found)
+            results.append(reference.drift(name, column, n_sessions))
+    return tuple(results)
 
 
 def psi(measured: Measurement) -> Figure:
@@ -167,14 +167,14 @@ def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: lis
 
 def _no_sound_window(measured: Measurement) -> str:
     if _is_doubled(measured):
-        return "rows of the features stand there more than once"
+        return "rows of the features occur more than once"
     if reference(measured).value:
         return "the reference for drift is another one than the release began with"
     return ""
 
 
 def _is_young(measured: Measurement, drift: tuple[Drift, ...]) -> bool:
-    """Whether only time is missing: the features of every lived session are there, and too few rows for a figure."""
+    """Whether only time is missing: every lived session has features, and rows are still too few."""
     sessions = np.unique(measured.features.sessions)
     waits = [each for each in drift if each.psi is None]
     return (
@@ -204,7 +204,7 @@ def _drift_detail(worst: Drift | None, is_significant: bool) -> str:
 
 
 def exposure(measured: Measurement) -> Figure:
-    """The gross exposure, critical above the limit on record; without one, unusual where earlier sessions say so."""
+    """The gross exposure, critical above the limit on record; without one, compared with earlier sessions."""
     values, limit = measured.gross_exposure_pct, GREATEST_EXPOSURE_PCT
     approved = measured.approved
     if approved is not None and approved.greatest_exposure_pct is not None:
@@ -236,18 +236,18 @@ def exposure(measured: Measurement) -> Figure:
 
 def _unbounded(value: float, earlier: Floats) -> tuple[str, bool]:
     """Why an exposure without a limit on record is unknown, and whether it only waits for more sessions."""
-    known = range_of(earlier)
-    if known is None:
-        held = int(np.isfinite(earlier).sum())
-        return f"no limit is on record, nor enough sessions to hold it against: {too_few(held, MIN_SESSIONS)}", True
-    if beyond(LEVEL, value, known, 1):
-        seen = f"{known.least:.4g}% to {known.most:.4g}% in {known.n} sessions before"
+    usual = range_of(earlier)
+    if usual is None:
+        n = int(np.isfinite(earlier).sum())
+        return f"no limit is on record, nor enough sessions to hold it against: {too_few(n, MIN_SESSIONS)}", True
+    if beyond(LEVEL, value, usual, 1):
+        seen = f"{usual.least:.4g}% to {usual.most:.4g}% in {usual.n} sessions before"
         return f"no limit is on record, and {value:.4g}% is far from {seen}", False
     return "", False
 
 
 def reference(measured: Measurement) -> Figure:
-    """Whether the reference for drift is the one that the release began with, or that a later release did."""
+    """Whether the drift reference is the one that this release, or a later one, began with."""
     now, approved = measured.baseline.pinned, measured.approved
     pinned = None if approved is None else approved.pinned
     figure = Figure(value=0, n=len(measured.baseline.columns), needed=1, as_of=measured.session)
@@ -255,8 +255,8 @@ def reference(measured: Measurement) -> Figure:
         return figure
     lost = [name for name in pinned.features if name not in now.features]
     new = [name for name in now.features if name not in pinned.features]
-    said = [f"without {some(lost)}" if lost else "", f"with {some(new)}" if new else ""]
-    how = " and ".join(text for text in said if text) or "with the same features and other values"
+    texts = [f"without {some(lost)}" if lost else "", f"with {some(new)}" if new else ""]
+    how = " and ".join(text for text in texts if text) or "with the same features and other values"
     detail = (
         f"baseline_features.parquet is not the file that the release began with (SHA-256 {pinned.sha256[:12]}, found "
         f"{now.sha256[:12]}), {how}. Put that file back"
@@ -266,29 +266,29 @@ def reference(measured: Measurement) -> Figure:
 
 def future_rows(measured: Measurement) -> Figure:
     """How many rows are dated after the moment of reading."""
-    said = [f"{each.table}: {each.rows} row(s), up to {each.newest}" for each in measured.ahead]
-    detail = f"dated after the moment of reading: {some(said)}" if said else ""
+    texts = [f"{each.table}: {each.rows} row(s), up to {each.newest}" for each in measured.ahead]
+    detail = f"dated after the moment of reading: {some(texts)}" if texts else ""
     return replace(_of_rows(measured), value=sum(each.rows for each in measured.ahead), detail=detail)
 
 
-def doubled(measured: Measurement, found: Outcomes) -> Figure:
-    """How many rows stand more than once."""
+def doubled(measured: Measurement, outcomes: Outcomes) -> Figure:
+    """The number of duplicated rows."""
     faults = doubled_rows(measured)
-    n = measured.live.dates.size + measured.history.dates.size + found.n + measured.features.timestamps.size
+    n = measured.live.dates.size + measured.history.dates.size + outcomes.n + measured.features.timestamps.size
     detail = "; ".join(f"{each.table}: {each.rows} row(s) again, first {each.first}" for each in faults)
     return Figure(value=sum(each.rows for each in faults), n=n, as_of=measured.session, detail=detail)
 
 
 def unordered(measured: Measurement) -> Figure:
-    """How many rows are earlier than the one before them."""
+    """The number of rows earlier than the row before."""
     champion = () if measured.champion is None else (measured.champion,)
     faults = [(table.name, _steps_back(table.dates)) for table in (measured.history, measured.live, *champion)]
     faults += [
         ("predictions", _steps_back(measured.predictions.timestamps)),
         ("features", _steps_back(measured.features.timestamps)),
     ]
-    said = [f"{name}: {text}" for name, (count, text) in faults if count]
-    detail = f"{'; '.join(said)}. Journal rows in the order of their time" if said else ""
+    texts = [f"{name}: {text}" for name, (count, text) in faults if count]
+    detail = f"{'; '.join(texts)}. Journal rows in the order of their time" if texts else ""
     return replace(_of_rows(measured), value=sum(count for _, (count, _) in faults), detail=detail)
 
 
@@ -298,19 +298,19 @@ def _of_rows(measured: Measurement) -> Figure:
 
 def missing_features(measured: Measurement) -> Figure:
     """How many features are not journaled, or have no reference."""
-    known, lost = _known_features(measured), _lost_features(measured)
-    unreferenced = [name for name in known if name not in measured.baseline.columns and name not in lost]
-    said = [f"not journaled: {some(lost)}"] if lost else []
-    said += [f"without a reference in baseline_features.parquet: {some(unreferenced)}"] if unreferenced else []
+    names, lost = _known_features(measured), _lost_features(measured)
+    unreferenced = [name for name in names if name not in measured.baseline.columns and name not in lost]
+    texts = [f"not journaled: {some(lost)}"] if lost else []
+    texts += [f"without a reference in baseline_features.parquet: {some(unreferenced)}"] if unreferenced else []
     is_registered = measured.approved is not None and measured.approved.features
     whose = "the registered version" if is_registered else "the training period"
-    detail = f"of {len(known)} features of {whose} {'; '.join(said)}" if said else ""
-    why = "" if known else "the training period has no feature"
-    return Figure(value=len(lost) + len(unreferenced), n=len(known), needed=1, why=why, detail=detail)
+    detail = f"of {len(names)} features of {whose} {'; '.join(texts)}" if texts else ""
+    why = "" if names else "the training period has no feature"
+    return Figure(value=len(lost) + len(unreferenced), n=len(names), needed=1, why=why, detail=detail)
 
 
 def _known_features(measured: Measurement) -> list[str]:
-    """The features that were approved, those of the reference that the release began with, and those of training."""
+    """The approved features, those of the reference at the start, and those of training."""
     approved = measured.approved
     pinned = () if approved is None or approved.pinned is None else approved.pinned.features
     registered = () if approved is None else approved.features
@@ -322,14 +322,14 @@ def _lost_features(measured: Measurement) -> list[str]:
 
 
 def feature_gaps(measured: Measurement) -> Figure:
-    """How many features have more gaps than in training."""
-    n, found = int(_is_today(measured).sum()), list(_gaps(measured))
+    """The number of features with more gaps than in training."""
+    n, texts = int(_is_today(measured).sum()), list(_gaps(measured))
     why, at = "" if n else _nothing(measured, "feature"), newest(measured.features.sessions)
-    return Figure(value=len(found), n=n, needed=1, as_of=at, why=why, detail=some([text for _, text in found]))
+    return Figure(value=len(texts), n=n, needed=1, as_of=at, why=why, detail=some([text for _, text in texts]))
 
 
 def _gaps(measured: Measurement) -> Iterator[tuple[str, str]]:
-    """Features of the session with more values missing than training showed, or with an infinite one."""
+    """Features of the session with more missing values than in training, or with an infinite one."""
     is_today = _is_today(measured)
     if not is_today.any():
         return
@@ -370,11 +370,11 @@ def _doubled_rows(name: str, at: Instants, symbols: Symbols, apart: float) -> Do
     bar = bars(at, symbols, apart)[order]
     again = order[1:][bar[1:] == bar[:-1]]
     first = min(again, key=lambda row: (str(symbols[row]), at[row]), default=None)
-    said = "" if first is None else f"{symbols[first]} at {at[first].astype('datetime64[us]')} UTC"
-    return Doubled(table=name, rows=int(again.size), first=said)
+    text = "" if first is None else f"{symbols[first]} at {at[first].astype('datetime64[us]')} UTC"
+    return Doubled(table=name, rows=int(again.size), first=text)
 
 
 def _steps_back(at: NDArray[np.datetime64]) -> tuple[int, str]:
-    """How many rows are earlier than the one before them, and the first of them."""
+    """The number of rows earlier than the row before, and the first of them."""
     back = np.flatnonzero(at[1:] < at[:-1])
     return int(back.size), f"{at[back[0] + 1]} comes after {at[back[0]]}" if back.size else ""

@@ -1,4 +1,4 @@
-"""What a metric computes of a session, before it is held against a threshold: a figure, and what it rests on."""
+"""The figure that a metric computes for a session, with its data, before it is compared with a threshold."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -13,10 +13,10 @@ SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A value or None, how much data it rests on and needs, its newest datum, and in words why it is unknown.
+    """A value or None, its number of data and how many it needs, its newest datum, and why it is unknown.
 
-    `sure` is how bad the figure is at least, or at best, whatever is unknown. `is_critical` says that another limit
-    than one of the policy is passed, and `is_young` that the figure only waits for more sessions.
+    `sure` is the certain bound of the figure whatever is unknown. `is_critical` says that a limit outside the policy is
+    passed, and `is_young` that the figure only waits for more sessions.
     """
 
     value: float | None = None
@@ -31,13 +31,13 @@ class Figure:
 
     @property
     def known(self) -> float | None:
-        """The value, where it is a finite number that nothing speaks against."""
+        """The value, if it is finite and nothing makes it unknown."""
         is_known = self.value is not None and np.isfinite(self.value) and not self.why
         return float(self.value) if self.value is not None and is_known else None
 
     @property
     def at_least(self) -> float | None:
-        """The value where it is known, and what is sure of it otherwise."""
+        """The value if it is known, else its certain bound."""
         return self.known if self.known is not None or self.sure is None else float(self.sure)
 
     @property
@@ -51,11 +51,11 @@ class Figure:
 
 
 NOT_YET: Final = Figure(why="not read yet")
-"""A metric that has nothing to read of this session is none of its readings."""
+"""The result of a metric that has no reading in this session."""
 
 
 def too_few(n: int, needed: int) -> str:
-    """That there is too little data, in one form everywhere."""
+    """The standard words for too few data."""
     return f"n {n}, needs {needed}"
 
 
@@ -72,6 +72,6 @@ def newest(days: Days) -> date | None:
 
 def as_date(day: np.datetime64) -> date:
     """A day of an array as a date."""
-    found = day.astype("datetime64[D]").item()
-    assert isinstance(found, date)
-    return found
+    value = day.astype("datetime64[D]").item()
+    assert isinstance(value, date)
+    return value

@@ -1,7 +1,7 @@
-"""What daily returns say: Sharpe ratios, value-at-risk exceptions, market volatility, the lead on the champion.
+"""Metrics of daily returns: Sharpe ratios, value-at-risk exceptions, market volatility, the lead on the champion.
 
-A figure rests on whole windows. One row that is doubled, no number or missing makes every figure unknown whose window
-holds it; rows before the window change nothing.
+A figure needs a whole window. A row that is duplicated, missing or not a number makes every figure unknown whose window
+contains it; rows before the window do not matter.
 """
 
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ BETA_SESSIONS: Final = 250
 VAR_SESSIONS: Final = 500
 VAR_PAST: Final = 100
 VOLATILITY_SESSIONS: Final = 30
-# Where no past says what is usual: more than everything in a session is damage, and no return of what is traded.
+# Without a past to compare with: more than 100% in a session is damage.
 GREATEST_RETURN: Final = 1.0
-# A return is measured by the median size of so many before it, and its size is usual by at least a hundred others.
+# A return is relative to the median size of this many before it, and compared with at least a hundred others.
 SIZE_SESSIONS: Final = 60
 STORM_SESSIONS: Final = 5
 FORTY_YEARS: Final = 10_000
@@ -49,23 +49,23 @@ class VarException:
 
 
 def rolling_sharpe(returns: Floats, window: int, periods: float = 252.0) -> float | None:
-    """The annualised Sharpe ratio of the last `window` sessions, None where it does not exist."""
+    """The annualised Sharpe ratio of the last `window` sessions, None if it does not exist."""
     tail = returns[-window:]
     if tail.size < window or not np.isfinite(tail).all() or float(np.std(tail)) == 0.0:
         return None
     try:
         with as_lived():
             return float(sharpe_ratio(tail, periods=periods))
-    except InsufficientData:  # equal returns whose deviation is a rounding
+    except InsufficientData:  # equal returns, whose deviation is rounding
         return None
 
 
 def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarException | None:
     """Whether the last return is beyond the value at risk forecast from the sessions before it.
 
-    The loss is attributed to the model when what is left after beta times the benchmark also lies beyond the value at
-    risk of such residuals; otherwise the market explains it. None with fewer than 100 earlier sessions, or
-    where one of them is no number.
+    The loss is attributed to the model if its residual after beta times the benchmark is also beyond the value at risk
+    of such residuals; otherwise the market explains it. None with fewer than 100 earlier sessions, or if one of them is
+    not finite.
     """
     if returns.size <= VAR_PAST or benchmark.size != returns.size:
         return None
@@ -90,11 +90,10 @@ def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarExcept
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Track:
-    """The release's returns in order of their days, and which of them nobody can have made.
+    """The release's returns in order of their days, and which of them are impossible.
 
-    An implausible gain is no number, for it would hide every loss around it. An implausible loss stays a loss, of
-    everything at most: it makes figures unknown, and silences no trigger. An implausible return of the benchmark is no
-    number either way.
+    An implausible gain becomes NaN, since it would hide every loss around it. An implausible loss stays a loss of at
+    most 100%: it makes figures unknown and silences no trigger. An implausible return of the benchmark becomes NaN.
     """
 
     measured: Measurement
@@ -143,28 +142,28 @@ class Track:
 
     @cached_property
     def missing(self) -> Days:
-        """Lived sessions without a return that is a number, of those that have one before them."""
-        held = self.dates[np.isfinite(self.returns)]
+        """Expected lived sessions without a finite return."""
+        dates = self.dates[np.isfinite(self.returns)]
         expected = self.measured.expected
-        return expected[~np.isin(expected, held)]
+        return expected[~np.isin(expected, dates)]
 
     @cached_property
     def doubled(self) -> Days:
-        """Days that stand more than once."""
+        """Duplicated days."""
         days, counts = np.unique(self.dates, return_counts=True)
         return np.asarray(days[counts > 1], dtype="datetime64[D]")
 
     def known(self, beside: Floats | None = None) -> tuple[Days, Floats, Floats]:
-        """Days, returns and benchmark of the rows that are numbers, here and in `beside`; the worst of doubled ones."""
-        held = np.isfinite(self.returns) & (np.isfinite(beside) if beside is not None else True)
-        dates, returns, benchmark = self.dates[held], self.returns[held], self.benchmark[held]
+        """Days, returns and benchmark of the finite rows, here and in `beside`; of duplicates the worst."""
+        finite = np.isfinite(self.returns) & (np.isfinite(beside) if beside is not None else True)
+        dates, returns, benchmark = self.dates[finite], self.returns[finite], self.benchmark[finite]
         order = np.lexsort((returns, dates))
         _, first = np.unique(dates[order], return_index=True)
-        kept = order[first]
-        return dates[kept], returns[kept], benchmark[kept]
+        rows = order[first]
+        return dates[rows], returns[rows], benchmark[rows]
 
     def flaw(self, n: int, *, end: int | None = None, values: Floats | None = None, needed: int | None = None) -> str:
-        """Why a figure over the `n` rows up to `end` is unknown; "" where nothing speaks against it."""
+        """Why a figure over the `n` rows up to `end` is unknown; "" if it is known."""
         end = self.dates.size if end is None else end
         first = max(0, end - n)
         if end - first < (n if needed is None else needed):
@@ -175,13 +174,13 @@ class Track:
             return broken
         begun, over = self.dates[first], self.dates[end - 1]
         if (twice := self.doubled[(self.doubled >= begun) & (self.doubled <= over)]).size:
-            return f"{as_date(twice[0])} stands there more than once"
+            return f"{as_date(twice[0])} occurs more than once"
         if (gone := self.missing[(self.missing >= begun) & (self.missing <= over)]).size:
             return f"the return of {as_date(gone[0])} is missing"
         return ""
 
     def _broken(self, first: int, end: int, values: Floats) -> str:
-        """The first row of these that is no number, or none that anybody made; "" where every one is sound."""
+        """The first of these rows that is not finite or impossible; "" if all are sound."""
         what, odd = ("return", self.odd) if values is self.returns else ("benchmark", self.odd_market)
         if (strange := next((row for row in odd if first <= row < end), None)) is not None:
             return f"the {what} of {as_date(self.dates[strange])} is implausible: {odd[strange]}"
@@ -193,7 +192,7 @@ class Track:
         return self.aged(Figure(value=value, n=min(n, self.dates.size), needed=n, as_of=self.newest, why=why))
 
     def aged(self, figure: Figure) -> Figure:
-        """The figure, young where only time is missing: each lived session has its return, and the window is longer."""
+        """The figure, young if only time is missing: each lived session has its return, and the window is longer."""
         if figure.n is None or figure.needed is None or self.missing.size or not self.is_of_session:
             return figure
         waits = figure.n < figure.needed and figure.because == too_few(figure.n, figure.needed)
@@ -202,7 +201,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exceptions:
-    """Value-at-risk exceptions of the trigger's window: those that are sure, and why the count may be incomplete."""
+    """The certain value-at-risk exceptions of the trigger's window, and why the count may be incomplete."""
 
     exceptions: int
     attributed: int
@@ -213,7 +212,7 @@ def var_exceptions(track: Track, policy: Policy) -> Exceptions:
     """Exceptions within the trigger's window of live sessions."""
     dates, returns, benchmark = track.known(track.benchmark)
     days = np.unique(track.dates[track.dates.size - track.n_lived :])[-policy.triggers.var.window_days :]
-    found, why = [], "" if days.size else "no session was lived yet"
+    judged, why = [], "" if days.size else "no session was lived yet"
     for day in days[::-1]:
         raw, end = (int(np.searchsorted(each, day, side="right")) for each in (track.dates, dates))
         why = (
@@ -222,10 +221,10 @@ def var_exceptions(track: Track, policy: Policy) -> Exceptions:
             or track.flaw(BETA_SESSIONS + 1, end=raw, values=track.benchmark, needed=1)
         )
         if end and dates[end - 1] == day:
-            found.append(var_exception(returns[:end], benchmark[:end], policy.gates.var.level))
+            judged.append(var_exception(returns[:end], benchmark[:end], policy.gates.var.level))
     return Exceptions(
-        exceptions=sum(x is not None and x.is_exception for x in found),
-        attributed=sum(x is not None and x.is_attributed for x in found),
+        exceptions=sum(x is not None and x.is_exception for x in judged),
+        attributed=sum(x is not None and x.is_attributed for x in judged),
         why=why,
     )
 
@@ -239,16 +238,16 @@ def sharpe_floor(policy: Policy) -> LiveThreshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LowSharpeStreak:
-    """For how many sessions in a row the Sharpe ratio was below the floor by what is known, and what is not known."""
+    """The number of sessions in a row with a known Sharpe ratio below the floor, and why others are unknown."""
 
     days: int
     why: str
 
 
 def days_below(track: Track, policy: Policy) -> LowSharpeStreak:
-    """For how many sessions in a row the Sharpe ratio of the lived window has been below the trigger's floor.
+    """The number of sessions in a row in which the lived window's Sharpe ratio was below the trigger's floor.
 
-    Sessions with fewer than the minimum of lived ones before them do not count.
+    Sessions with too few lived ones before them do not count.
     """
     trigger, since = policy.triggers.sharpe, np.datetime64(track.measured.live_since, "D")
     dates, returns, _ = track.known()
@@ -283,18 +282,18 @@ def sharpe(track: Track, policy: Policy, window: int | None = None) -> Figure:
 
 
 def below(track: Track, policy: Policy) -> Figure:
-    """For how many sessions in a row the Sharpe ratio of the lived window was below the floor: so many for sure."""
-    found, needed, n = days_below(track, policy), policy.triggers.sharpe.minimum_days, track.n_lived
-    why = found.why or ("" if track.is_of_session else track.flaw(1))
+    """The number of sessions in a row with the lived window's Sharpe ratio below the floor, as a certain bound."""
+    run, needed, n = days_below(track, policy), policy.triggers.sharpe.minimum_days, track.n_lived
+    why = run.why or ("" if track.is_of_session else track.flaw(1))
     detail = "" if n >= needed else f"the trigger judges from {needed} lived sessions on"
-    figure = Figure(value=found.days, n=n, needed=needed, as_of=track.newest, why=why, detail=detail, sure=found.days)
+    figure = Figure(value=run.days, n=n, needed=needed, as_of=track.newest, why=why, detail=detail, sure=run.days)
     return track.aged(figure)
 
 
-def exceptions(track: Track, found: Exceptions, count: int) -> Figure:
-    """A count of value-at-risk exceptions: so many for sure."""
+def exceptions(track: Track, counted: Exceptions, count: int) -> Figure:
+    """A count of value-at-risk exceptions, as a certain bound."""
     n = min(track.dates.size, VAR_SESSIONS + 1)
-    figure = Figure(value=count, n=n, needed=VAR_PAST + 1, as_of=track.newest, why=found.why, sure=count)
+    figure = Figure(value=count, n=n, needed=VAR_PAST + 1, as_of=track.newest, why=counted.why, sure=count)
     return track.aged(figure)
 
 
@@ -307,7 +306,7 @@ def volatility(track: Track, policy: Policy) -> Figure:
 
 
 def missing(track: Track) -> Figure:
-    """How many lived sessions have no return."""
+    """The number of lived sessions without a return."""
     days = [str(day) for day in track.missing]
     n = track.measured.expected.size
     detail = f"of {n} lived sessions without a return: {some(days)}" if days else ""
@@ -315,27 +314,27 @@ def missing(track: Track) -> Figure:
 
 
 def too_large(track: Track) -> Figure:
-    """How many returns nobody can have made."""
-    said = [f"return of {as_date(track.dates[row])}: {why}" for row, why in track.odd.items()]
-    said += [f"benchmark of {as_date(track.dates[row])}: {why}" for row, why in track.odd_market.items()]
+    """The number of impossible returns."""
+    texts = [f"return of {as_date(track.dates[row])}: {why}" for row, why in track.odd.items()]
+    texts += [f"benchmark of {as_date(track.dates[row])}: {why}" for row, why in track.odd_market.items()]
     n = track.dates.size
     why = f"no return is on record: {too_few(0, 1)}" if not n else ""
-    if not said and (gone := track.missing).size:
+    if not texts and (gone := track.missing).size:
         why = f"the return of {as_date(gone[0])} is missing"
-    return track.aged(Figure(value=len(said), n=n, needed=1, as_of=track.newest, why=why, detail=some(said)))
+    return track.aged(Figure(value=len(texts), n=n, needed=1, as_of=track.newest, why=why, detail=some(texts)))
 
 
 def implausible(values: Floats, past: int = 0) -> dict[int, str]:
-    """The rows of a series of daily returns that nobody can have made, and why.
+    """The rows of a series of daily returns that are impossible, and why.
 
-    A return's size is its share of the median size of the sixty before it, or of the last five in a storm. A hundred
-    and more of the `past` rows show how large a size is usual, or where they are fewer, all rows before the last month.
-    What is far above the largest is damage, such as percent for fractions.
+    A return's size is relative to the median of the sixty before it, or of the last five in a storm. At least a hundred
+    `past` rows show the usual size, or else all rows before the last month. A size far above the largest is damage,
+    such as percent for fractions.
     """
     size, unit = np.abs(values), np.fmax(_unit(values, SIZE_SESSIONS, MIN_SESSIONS), _unit(values, STORM_SESSIONS, 3))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         ratio = size / unit
-    known = next(
+    usual = next(
         (
             range_of(shown)
             for shown in (ratio[:past], ratio[:-VOLATILITY_SESSIONS])
@@ -343,26 +342,26 @@ def implausible(values: Floats, past: int = 0) -> dict[int, str]:
         ),
         None,
     )
-    found: dict[int, str] = {}
+    faults: dict[int, str] = {}
     for row in np.flatnonzero(np.isfinite(size)):
         shown = f"{100 * values[row]:.4g}%".replace("-", "−")
-        if known is None or not np.isfinite(ratio[row]):
+        if usual is None or not np.isfinite(ratio[row]):
             if size[row] > GREATEST_RETURN:
-                found[int(row)] = f"{shown} in a session is more than everything"
-        elif ratio[row] > _largest(known):
-            seen = f"at most {known.most:.3g} times in {known.n:,} sessions"
-            found[int(row)] = f"{shown} is {ratio[row]:.3g} times the usual size, {seen}"
-    return found
+                faults[int(row)] = f"{shown} in a session is more than everything"
+        elif ratio[row] > _largest(usual):
+            seen = f"at most {usual.most:.3g} times in {usual.n:,} sessions"
+            faults[int(row)] = f"{shown} is {ratio[row]:.3g} times the usual size, {seen}"
+    return faults
 
 
-def _largest(known: Range) -> float:
-    """The largest size that is usual: as far again as forty years would show, by the cubic law of returns' tails."""
-    most = known.most * float(max(1.0, FORTY_YEARS / known.n) ** (1 / 3))
-    return most + (most - known.median)
+def _largest(usual: Range) -> float:
+    """The largest usual size: that of forty years by the cubic law of tails, and as far again above the median."""
+    most = usual.most * float(max(1.0, FORTY_YEARS / usual.n) ** (1 / 3))
+    return most + (most - usual.median)
 
 
 def _unit(values: Floats, sessions: int, needed: int) -> Floats:
-    """The median size of the moves in so many sessions before each row, NaN where fewer than needed are known."""
+    """The median size of the moves in so many sessions before each row, NaN with fewer than needed."""
     size = np.where(np.isfinite(values) & (values != 0.0), np.abs(values), np.nan)
     padded = np.concatenate([np.full(sessions, np.nan), size])[:-1] if size.size else size
     if not size.size:
@@ -374,9 +373,9 @@ def _unit(values: Floats, sessions: int, needed: int) -> Floats:
 
 
 def _blanked(values: Floats, rows: list[int]) -> Floats:
-    found = values.astype(np.float64, copy=True)
-    found[rows] = np.nan
-    return found
+    blank = values.astype(np.float64, copy=True)
+    blank[rows] = np.nan
+    return blank
 
 
 def _benchmark(table: DailyReturns) -> Floats:
@@ -385,22 +384,22 @@ def _benchmark(table: DailyReturns) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Pairs:
-    """Candidate's and champion's returns on the lived sessions that both have, and why they cannot be compared."""
+    """The returns of candidate and champion on their shared lived sessions, and why they cannot be compared."""
 
     dates: Days
     own: Floats
-    theirs: Floats
+    other: Floats
     why: str
 
 
 def _pairs(track: Track, champion: DailyReturns) -> _Pairs:
     lived = track.dates >= np.datetime64(track.measured.live_since, "D")
     mine, index_mine = np.unique(track.dates[lived], return_index=True)
-    theirs, index_theirs = np.unique(champion.dates, return_index=True)
-    dates, first, second = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+    others, index_others = np.unique(champion.dates, return_index=True)
+    dates, first, second = np.intersect1d(mine, others, assume_unique=True, return_indices=True)
     own = track.returns[lived][index_mine[first]]
-    other = _blanked(champion.returns, list(implausible(champion.returns)))[index_theirs[second]]
-    return _Pairs(dates=dates, own=own, theirs=other, why=_objection(track, champion, dates, mine, own, other))
+    other = _blanked(champion.returns, list(implausible(champion.returns)))[index_others[second]]
+    return _Pairs(dates=dates, own=own, other=other, why=_objection(track, champion, dates, mine, own, other))
 
 
 def _objection(
@@ -411,7 +410,7 @@ def _objection(
     days, counts = np.unique(champion.dates, return_counts=True)
     twice = np.concatenate([days[counts > 1], track.doubled])
     if np.isin(dates, twice).any():
-        return f"{as_date(dates[np.isin(dates, twice)][0])} stands there more than once"
+        return f"{as_date(dates[np.isin(dates, twice)][0])} occurs more than once"
     broken = np.flatnonzero(~(np.isfinite(own) & np.isfinite(other)))
     if broken.size:
         return f"a return of {as_date(dates[broken[0]])} is no number"
@@ -422,10 +421,10 @@ def _objection(
 
 
 def less_champion(track: Track) -> Figure:
-    """Candidate less champion in basis points a day, by a confidence sequence, which may be looked at every day.
+    """Candidate less champion in basis points a day, by a confidence sequence, which is valid on every day.
 
-    It appears once there are enough sessions for one, and ends with the champion's last return. Below zero beyond doubt
-    it keeps the candidate from advancing; it never rolls back by itself, for the memo prints no trigger of that kind.
+    It appears once there are enough sessions, and ends with the champion's last return. A sequence below zero blocks an
+    advance; it never rolls back, since the memo prints no such trigger.
     """
     champion = track.measured.champion
     if champion is None or track.n_lived < PAIRS:
@@ -435,14 +434,14 @@ def less_champion(track: Track) -> Figure:
     if pairs.why or pairs.dates.size < PAIRS:
         return track.aged(figure)
     try:
-        found = mean_difference_sequence(pairs.own, pairs.theirs)
+        result = mean_difference_sequence(pairs.own, pairs.other)
     except (InputError, InsufficientData) as error:
         return replace(figure, why=str(error))
-    low, high = (f"{1e4 * bound:+.1f}".replace("-", "−") for bound in (found.lower, found.upper))
+    low, high = (f"{1e4 * bound:+.1f}".replace("-", "−") for bound in (result.lower, result.upper))
     return replace(
         figure,
-        value=1e4 * found.estimate,
-        is_critical=found.upper < 0,
-        detail=f"95% confidence sequence {low} to {high} bps a day after {found.n} sessions, widened by their "
+        value=1e4 * result.estimate,
+        is_critical=result.upper < 0,
+        detail=f"95% confidence sequence {low} to {high} bps a day after {result.n} sessions, widened by their "
         "autocorrelation (94% where they are as skewed as an option seller's)",
     )

@@ -1,8 +1,8 @@
-"""What is usual for a column, session by session: its level, its spread, its steps, and how much of it stands still.
+"""Usual ranges of a column by session: its level, its spread, its steps, and its share of repeated values.
 
-Each figure of a session is held against the same figure of the sessions before the rollout. A session is unusual where
-a figure lies further beyond what these showed than their farthest lies from their median. The rule is one for all
-columns, so one that moves once a month, or has one symbol, is held against a past that did the same.
+Each figure of a session is compared with that of the sessions before the rollout. It is unusual if it exceeds their
+range by more than the distance from median to the end of the range. All columns have the same rule, so one that moves
+once a month, or has one symbol, is compared with a similar past.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from signoff.domain.evidence import Days, Floats, Symbols
 from signoff.domain.profiles import Range, Usual
 
-# So many sessions must have shown what is usual.
+# The least number of sessions for usual ranges.
 MIN_SESSIONS: Final = 20
-# A value is looked for in so many sessions before, so that neither yesterday nor last Tuesday comes again unseen.
+# Values are compared with this many earlier sessions, so that neither yesterday nor last Tuesday is repeated unseen.
 LAGS: Final = 5
-# Values that differ by less than this part of the usual spread are alike, whatever noise is on them.
+# Values that differ by less than this part of the usual spread are alike but for noise.
 ALIKE: Final = 1e-3
-# What differs by less than this part is the same number, computed twice.
+# Values that differ by less than this part are the same number, computed twice.
 SAME: Final = 1e-9
 MIN_PAIRS: Final = 5
 OUTER: Final = 0.001
@@ -36,7 +36,7 @@ IS_HIGH_BAD: Final = frozenset({HIGHEST, LEVEL, SPREAD, STEP, STILL, COMMONEST, 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layout:
-    """Where each row stands in a table of one row a session and one column a symbol.
+    """The place of each row in a table with one row a session and one column a symbol.
 
     Without names, the first row of a session belongs to the first row of the next.
     """
@@ -48,7 +48,7 @@ class Layout:
 
     @classmethod
     def of(cls, sessions: Days, symbols: Symbols | None) -> "Layout":
-        """The layout of these rows, which stand in the order of time."""
+        """The layout of these rows, which are in order of time."""
         days, day_of = np.unique(sessions, return_inverse=True)
         day_of = day_of.reshape(-1)
         if symbols is not None:
@@ -61,14 +61,14 @@ class Layout:
         return cls(days=days, day_of=day_of, place=place, width=int(place.max()) + 1 if place.size else 0)
 
     def table(self, values: Floats) -> Floats:
-        """(S, N) the last value of each symbol in each session, NaN where it has none."""
-        found = np.full((self.days.size, self.width), np.nan)
-        found[self.day_of, self.place] = np.where(np.isfinite(values), values, np.nan)
-        return found
+        """(S, N) the last value of each symbol in each session, NaN if missing."""
+        last = np.full((self.days.size, self.width), np.nan)
+        last[self.day_of, self.place] = np.where(np.isfinite(values), values, np.nan)
+        return last
 
 
 def figures(table: Floats, scale: float, *, alike: bool = False) -> dict[str, Floats]:
-    """Every figure of every session, NaN where a session has none. `alike` adds those of equal values."""
+    """Every figure of every session, NaN if missing. `alike` adds those of equal values."""
     count = np.isfinite(table).sum(axis=1)
     ordered = np.sort(table, axis=1)
     rows, last = np.arange(table.shape[0]), np.maximum(count - 1, 0)
@@ -81,16 +81,16 @@ def figures(table: Floats, scale: float, *, alike: bool = False) -> dict[str, Fl
     with np.errstate(invalid="ignore", over="ignore"):
         distance = np.nan_to_num(np.abs(table - level[:, None]), nan=0.0).sum(axis=1) / np.maximum(count, 1)
         spread = np.where(count > 1, np.log(np.maximum(distance, max(ALIKE * ALIKE * scale, 1e-300))), np.nan)
-        found = {HIGHEST: at(last), LOWEST: at(np.zeros_like(last)), LEVEL: level, SPREAD: spread}
+        every = {HIGHEST: at(last), LOWEST: at(np.zeros_like(last)), LEVEL: level, SPREAD: spread}
         still = _still(table, scale * (ALIKE if alike else SAME))
-        found |= {STEP: _steps(table), AGREEMENT: _agreement(table), STILL: still}
+        every |= {STEP: _steps(table), AGREEMENT: _agreement(table), STILL: still}
         least = max(ALIKE * ALIKE * scale, 1e-300)
         size = np.log(np.maximum(np.nan_to_num(np.abs(table), nan=0.0).max(axis=1, initial=0.0), least))
-    return found | ({SIZE: np.where(some, size, np.nan)} | _equal(ordered, count, scale) if alike else {})
+    return every | ({SIZE: np.where(some, size, np.nan)} | _equal(ordered, count, scale) if alike else {})
 
 
 def usual(table: Floats, *, alike: bool = False, days: Days | None = None) -> Usual:
-    """What these sessions showed of each figure; nothing of a figure that too few of them had."""
+    """The ranges of each figure over these sessions, without figures that too few sessions have."""
     scale = scale_of(table)
     gaps = np.diff(days).astype(np.int64) if days is not None and days.size > 1 else np.ones(1)
     ranges = _ranges(figures(table, scale, alike=alike))
@@ -98,101 +98,101 @@ def usual(table: Floats, *, alike: bool = False, days: Days | None = None) -> Us
 
 
 def usual_so_far(table: Floats, *, alike: bool = False) -> Usual | None:
-    """The same of a past that nobody approved: what was unusual in it when it came shows nothing. None of too little.
+    """The same for a past that was not approved, without values that were unusual when they came; None with too few.
 
-    Twenty sessions begin it, or of figures that are no shares twenty that differ; those after them are admitted by what
-    the ones before them showed.
+    The first twenty sessions are admitted, for figures that are not shares until twenty differ; later ones if they are
+    not unusual by those before.
     """
     if table.shape[0] < MIN_SESSIONS:
         return None
     scale, n = scale_of(table), np.isfinite(table).sum(axis=1)
     every = figures(table, scale, alike=alike)
-    found = {key: known for key, values in every.items() if (known := _admitted(key, values, n)) is not None}
-    return Usual(scale=scale, ranges=found)
+    ranges = {key: span for key, values in every.items() if (span := _admitted(key, values, n)) is not None}
+    return Usual(scale=scale, ranges=ranges)
 
 
 def _admitted(key: str, values: Floats, n: NDArray[np.intp]) -> Range | None:
-    held = np.isfinite(values)
-    values, n = values[held], n[held]
+    finite = np.isfinite(values)
+    values, n = values[finite], n[finite]
     counted = np.arange(1, values.size + 1)
-    if key not in SHARES:  # what stands for weeks is one value, and shows little of what comes
+    if key not in SHARES:  # a value that stays for weeks is one value and shows little
         first = np.zeros(values.size, dtype=np.bool_)
         first[np.unique(values, return_index=True)[1]] = True
         counted = np.cumsum(first)
     begun = int(np.searchsorted(counted, MIN_SESSIONS)) + 1
     if begun > values.size:
         return None
-    kept = list(values[:begun])
+    admitted = list(values[:begun])
     for at in range(begun, values.size, MIN_SESSIONS):
-        known = range_of(np.array(kept))
-        assert known is not None
+        span = range_of(np.array(admitted))
+        assert span is not None
         rows = range(at, min(at + MIN_SESSIONS, values.size))
-        kept += [values[row] for row in rows if not beyond(key, float(values[row]), known, int(n[row]))]
-    return range_of(np.array(kept))
+        admitted += [values[row] for row in rows if not beyond(key, float(values[row]), span, int(n[row]))]
+    return range_of(np.array(admitted))
 
 
 def scale_of(table: Floats) -> float:
-    """The spread of the middle nine tenths of all values, or of all where these are one."""
-    held = table[np.isfinite(table)]
-    if not held.size:
+    """The spread of the middle nine tenths of all values, or of all values if that is zero."""
+    finite = table[np.isfinite(table)]
+    if not finite.size:
         return 0.0
-    low, high = np.quantile(held, (0.05, 0.95))
+    low, high = np.quantile(finite, (0.05, 0.95))
     with np.errstate(over="ignore", invalid="ignore"):
-        found = float(high - low) / 3.3 or float(np.std(held))
-    return found if np.isfinite(found) else 0.0
+        spread = float(high - low) / 3.3 or float(np.std(finite))
+    return spread if np.isfinite(spread) else 0.0
 
 
 def _ranges(every: Mapping[str, Floats]) -> dict[str, Range]:
-    return {key: found for key, values in every.items() if (found := range_of(values))}
+    return {key: span for key, values in every.items() if (span := range_of(values))}
 
 
 def range_of(values: Floats) -> Range | None:
-    """What all but one in a thousand of these kept within; None of too few."""
-    held = values[np.isfinite(values)]
-    if held.size < MIN_SESSIONS:
+    """The range of all but one in a thousand of these; None with too few."""
+    finite = values[np.isfinite(values)]
+    if finite.size < MIN_SESSIONS:
         return None
-    least, median, most = (float(each) for each in np.quantile(held, (OUTER, 0.5, 1 - OUTER)))
+    least, median, most = (float(each) for each in np.quantile(finite, (OUTER, 0.5, 1 - OUTER)))
     if not np.isfinite((least, median, most)).all():
         return None
-    return Range(least=least, median=median, most=most, n=int(held.size))
+    return Range(least=least, median=median, most=most, n=int(finite.size))
 
 
-def beyond(key: str, value: float, known: Range, n: int) -> bool:
-    """Whether a figure of a session of `n` values is unusual; a share also where it is nearer to all than to most."""
+def beyond(key: str, value: float, span: Range, n: int) -> bool:
+    """Whether a figure of a session of `n` values is unusual; a share also if it is nearer to 1 than to its limit."""
     if np.isnan(value):
         return False
     if key in {STILL, COMMONEST}:
-        limit = min(known.high, (1 + known.most) / 2)
-        # One of several may stand still, or be as one other, by chance.
+        limit = min(span.high, (1 + span.most) / 2)
+        # One of several may repeat, or equal another one, by chance.
         return bool(value > max(limit, (1 if key == STILL else 2) / n if n > 1 else 0.0) + SAME)
     if key == DISTINCT:
-        limit = max(known.low, known.least / 2)
+        limit = max(span.low, span.least / 2)
         return bool(value < min(limit, (n - 1) / n if n > 1 else 1.0) - SAME)
-    return bool((key in IS_HIGH_BAD and value > known.high) or (key in IS_LOW_BAD and value < known.low))
+    return bool((key in IS_HIGH_BAD and value > span.high) or (key in IS_LOW_BAD and value < span.low))
 
 
-def unusual(now: Mapping[str, Floats], known: Usual, keys: tuple[str, ...], n: int) -> tuple[str, float, Range] | None:
-    """The first of these figures of the last session that is unusual, with its value and what is usual."""
+def unusual(now: Mapping[str, Floats], norm: Usual, keys: tuple[str, ...], n: int) -> tuple[str, float, Range] | None:
+    """The first unusual one of these figures in the last session, with its value and usual range."""
     for key in keys:
-        if key in now and key in known.ranges:
+        if key in now and key in norm.ranges:
             value = float(now[key][-1])
-            if beyond(key, value, known.ranges[key], n):
-                return key, value, known.ranges[key]
+            if beyond(key, value, norm.ranges[key], n):
+                return key, value, norm.ranges[key]
     return None
 
 
 def _steps(table: Floats) -> Floats:
     """The largest move of a symbol since the session before."""
     moved = np.abs(np.diff(table, axis=0, prepend=np.full((1, table.shape[1]), np.nan)))
-    held = np.isfinite(moved)
-    return np.where(held.any(axis=1), np.where(held, moved, -np.inf).max(axis=1, initial=-np.inf), np.nan)
+    finite = np.isfinite(moved)
+    return np.where(finite.any(axis=1), np.where(finite, moved, -np.inf).max(axis=1, initial=-np.inf), np.nan)
 
 
 def _agreement(table: Floats) -> Floats:
     """The correlation of a session's values with those of the session before, by Fisher's transformation."""
-    found = np.full(table.shape[0], np.nan)
+    result = np.full(table.shape[0], np.nan)
     if table.shape[0] < 2:
-        return found
+        return result
     both = np.isfinite(table[1:]) & np.isfinite(table[:-1])
     n = both.sum(axis=1)
     now, before = (np.where(both, each, 0.0) for each in (table[1:], table[:-1]))
@@ -202,24 +202,24 @@ def _agreement(table: Floats) -> Floats:
     of = np.sqrt((now * now).sum(axis=1) * (before * before).sum(axis=1))
     is_known = (n >= MIN_PAIRS) & (of > 1e-12)
     ratio = np.where(is_known, (now * before).sum(axis=1) / np.where(is_known, of, 1.0), np.nan)
-    found[1:] = np.arctanh(np.clip(ratio, -1 + 1e-9, 1 - 1e-9))
-    return found
+    result[1:] = np.arctanh(np.clip(ratio, -1 + 1e-9, 1 - 1e-9))
+    return result
 
 
 def _still(table: Floats, tolerance: float) -> Floats:
-    """The largest share of symbols whose values are those of one session among the last few."""
-    found = np.full(table.shape[0], np.nan)
+    """The largest share of symbols that repeat their values of one of the last few sessions."""
+    largest = np.full(table.shape[0], np.nan)
     for lag in range(1, min(LAGS, table.shape[0] - 1) + 1):
         both = np.isfinite(table[lag:]) & np.isfinite(table[:-lag])
         same = both & (np.abs(table[lag:] - table[:-lag]) <= tolerance)
         n = both.sum(axis=1)
         share = np.where(n > 0, same.sum(axis=1) / np.maximum(n, 1), np.nan)
-        found[lag:] = np.fmax(found[lag:], share)
-    return found
+        largest[lag:] = np.fmax(largest[lag:], share)
+    return largest
 
 
 def _equal(ordered: Floats, count: NDArray[np.intp], scale: float) -> dict[str, Floats]:
-    """The share of the commonest value of each session, and the share of values that are different from each other."""
+    """The share of the commonest value in each session, and the share of distinct values."""
     is_held = np.isfinite(ordered)
     starts = is_held.copy()
     starts[:, 1:] &= ~(np.diff(ordered, axis=1) <= ALIKE * scale)
