@@ -1,9 +1,11 @@
 """Clocks, calendars, brokers, folders: dull, and right."""
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
 
+from signoff.adapters import schema
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import SimulatedClock
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, write_folder
@@ -38,6 +40,11 @@ def test_a_question_over_the_ends_of_decades_has_every_session(first, last):
     assert {day.year for day in found} == set(range(first, last + 1))
     assert (found[0].month, found[-1].month) == (1, 12)
     assert ExchangeCalendar().close("XNYS", found[0]).date() == found[0]
+
+
+def test_each_published_schema_is_that_of_its_own_document(tmp_path):
+    titles = {path.name: json.loads(path.read_text())["title"] for path in schema.write(tmp_path)}
+    assert titles == {"dossier.schema.json": "Signoff dossier", "policy.schema.json": "Signoff policy"}
 
 
 def test_simulated_time_never_runs_backwards():
