@@ -94,7 +94,6 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_collection_finish():
     """Leave what is imported by now out of every later collection of garbage: it lives as long as the process."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import release_folder
+from forked import captured
 
 from signoff.adapters.feature_replay import FeatureReplays
 from signoff.adapters.sandbox.child import Sandbox
@@ -249,7 +250,7 @@ def python_environment(**more):
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory):
-    return release_folder.make(tmp_path_factory.mktemp("release") / "dossier")
+    return release_folder.make(tmp_path_factory.mktemp("release") / "dossier", sessions=300)
 
 
 @pytest.fixture
@@ -258,6 +259,9 @@ def dossier(pristine, tmp_path):
 
 
 def command_line(*line, around=(), **environment):
+    """The command in a process of its own: a fork, unless something has to be around it from its start."""
+    if not around:
+        return captured(*map(str, line), within=300)
     command = [*around, sys.executable, "-m", "signoff", *map(str, line)]
     return subprocess.run(command, capture_output=True, env=python_environment(**environment), check=False, timeout=300)
 

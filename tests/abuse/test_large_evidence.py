@@ -2,12 +2,9 @@
 
 import gzip
 import io
-import json
 import pickle
 import re
 import shutil
-import subprocess
-import sys
 import zlib
 from datetime import UTC, date, datetime
 
@@ -15,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import release_folder
+from peak_memory import measured
 
 from signoff.adapters.evidence.arrow_extent import _Table, extent_of_arrow
 from signoff.adapters.evidence.file_formats import frame_of
@@ -38,20 +36,9 @@ def folder(pristine, tmp_path):
     return shutil.copytree(pristine, tmp_path / "dossier")
 
 
-# A process in between: a child starts with its parent's peak of memory, and this process's would be counted.
-MEASURED = """
-import json, os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-said = process.stdout.read().decode()
-_, status, usage = os.wait4(process.pid, 0)
-print(json.dumps([os.waitstatus_to_exitcode(status), said, usage.ru_maxrss * 1024]))
-"""
-
-
 def ended(*command):
     """Exit status, what was said, and the most memory that the command held, in bytes."""
-    line = [sys.executable, "-c", MEASURED, sys.executable, "-m", "signoff", *command]
-    status, said, most = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
+    status, said, most = measured(*command)
     return status, " ".join(said.split()), most
 
 

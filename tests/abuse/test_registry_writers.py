@@ -4,7 +4,9 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
+import empty_registry
 import numpy as np
 import polars as pl
 import pytest
@@ -31,16 +33,22 @@ def home(tmp_path):
     return home
 
 
+class Registry:
+    """A registry in a folder."""
+
+    def __init__(self, place):
+        self.place, self.uri = place, empty_registry.uri_in(place)
+        self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        self.experiment = self.client.create_experiment("m", artifact_location=(place / "artifacts").as_uri())
+
+
 class Writer:
     """Somebody with every right in the registry, and none on this machine."""
 
-    def __init__(self, place, home, empty):
-        self.place = place
-        shutil.copy(empty, place / "mlflow.db")
-        self.uri = f"sqlite:///{place / 'mlflow.db'}"
-        self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-        self.experiment = self.client.create_experiment("m", artifact_location=(place / "artifacts").as_uri())
-        self.client.create_registered_model("m")
+    def __init__(self, registry, home, model="m"):
+        self.place, self.uri, self.client = registry.place, registry.uri, registry.client
+        self.experiment, self.model = registry.experiment, model
+        self.client.create_registered_model(model)
         self.sandbox = Sandbox(
             hidden=(Path("/etc/passwd"), home / "ledger.key", home / "keys"), folders=(home,), seconds=20.0
         )
@@ -64,28 +72,32 @@ class Writer:
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
         self.client.log_artifacts(run, str(folder), "model")
         source = f"{self.client.get_run(run).info.artifact_uri}/model"
-        self.client.create_model_version("m", source, run, tags={"version": "1.0.0"})
+        self.client.create_model_version(self.model, source, run, tags={"version": "1.0.0"})
         return self
 
     def verified(self, isolation=Isolation.FULL):
         from dataclasses import replace
 
-        return MlflowRegistry.open(self.uri, replace(self.sandbox, isolation=isolation)).verify("m", "1.0.0")
+        return MlflowRegistry.open(self.uri, replace(self.sandbox, isolation=isolation)).verify(self.model, "1.0.0")
 
 
-@pytest.fixture(scope="session")
-def empty_registry(tmp_path_factory):
-    """The file of a registry that holds nothing: MLflow takes seconds to make one."""
-    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
-    return path
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    return Registry(tmp_path_factory.mktemp("registry"))
 
 
 @pytest.fixture
-def writer(tmp_path, home, empty_registry):
+def writer(registry, home):
+    """A writer of a model of their own in a registry that holds those of other tests."""
+    return Writer(registry, home, f"m-{uuid4().hex}")
+
+
+@pytest.fixture
+def own_writer(tmp_path, home):
+    """A writer of the only model of a registry beside the home."""
     place = tmp_path / "registry"
     place.mkdir()
-    return Writer(place, home, empty_registry)
+    return Writer(Registry(place), home)
 
 
 def boosted():
@@ -255,13 +267,13 @@ def test_the_recorded_output_is_read_before_the_model_is(writer):
     "way", ["../../../../home", "model/../../../../../home", "%2e%2e/%2e%2e/%2e%2e/%2e%2e/home", "."]
 )
 @pytest.mark.abuse
-def test_a_source_that_leads_out_of_its_run_is_not_followed(writer, home, way):
+def test_a_source_that_leads_out_of_its_run_is_not_followed(own_writer, home, way):
     from sqlalchemy import create_engine, text
 
-    writer.registered({"format": "python", "loader": "twice:load"}, twice__py=TWICE)
-    with create_engine(writer.uri).begin() as database:
+    own_writer.registered({"format": "python", "loader": "twice:load"}, twice__py=TWICE)
+    with create_engine(own_writer.uri).begin() as database:
         database.execute(text("UPDATE model_versions SET source = replace(source, '/model', :way)"), {"way": f"/{way}"})
-    found = writer.verified()
+    found = own_writer.verified()
     assert not found.is_working
     assert "beneath the artefacts of its run" in found.detail
 
@@ -281,34 +293,34 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
-def test_a_run_that_keeps_its_artefacts_elsewhere_is_neither_read_nor_written(writer, home, tmp_path, what):
+def test_a_run_that_keeps_its_artefacts_elsewhere_is_neither_read_nor_written(own_writer, home, tmp_path, what):
     from signoff.adapters.mlflow_runs import MlflowRuns
 
-    where = ELSEWHERE[what].format(home=home, above=tmp_path, place=writer.place)
+    where = ELSEWHERE[what].format(home=home, above=tmp_path, place=own_writer.place)
     before = sorted(str(path) for path in home.rglob("*"))
-    experiment = writer.client.create_experiment("elsewhere", artifact_location=where)
-    run = writer.client.create_run(experiment).info.run_id
-    writer.client.create_model_version("m", f"{where}/{run}/artifacts/model", run, tags={"version": "1.0.0"})
-    registry = MlflowRegistry.open(writer.uri, writer.sandbox)
+    experiment = own_writer.client.create_experiment("elsewhere", artifact_location=where)
+    run = own_writer.client.create_run(experiment).info.run_id
+    own_writer.client.create_model_version("m", f"{where}/{run}/artifacts/model", run, tags={"version": "1.0.0"})
+    registry = MlflowRegistry.open(own_writer.uri, own_writer.sandbox)
     with pytest.raises(UnavailableError, match="SIGNOFF_ARTIFACTS"):
         registry.version("m", "1.0.0")
     with pytest.raises(UnavailableError, match="SIGNOFF_ARTIFACTS"):
         registry.attach("m", "1.0.0", {"model_card.md": b"card"})
     assert not registry.verify("m", "1.0.0").is_working
     with pytest.raises(UnavailableError, match="SIGNOFF_ARTIFACTS"):
-        MlflowRuns.open(writer.uri).content(run, "ledger.key", limit=1000)
+        MlflowRuns.open(own_writer.uri).content(run, "ledger.key", limit=1000)
     assert sorted(str(path) for path in home.rglob("*")) == before
 
 
-def test_a_place_that_the_operator_named_counts(writer, tmp_path):
+def test_a_place_that_the_operator_named_counts(own_writer, tmp_path):
     elsewhere = tmp_path / "artefacts"
     elsewhere.mkdir()
-    experiment = writer.client.create_experiment("named", artifact_location=elsewhere.as_uri())
-    run = writer.client.create_run(experiment).info.run_id
-    writer.client.create_model_version(
+    experiment = own_writer.client.create_experiment("named", artifact_location=elsewhere.as_uri())
+    run = own_writer.client.create_run(experiment).info.run_id
+    own_writer.client.create_model_version(
         "m", f"{elsewhere.as_uri()}/{run}/artifacts/model", run, tags={"version": "1.0.0"}
     )
-    registry = MlflowRegistry.open(writer.uri, writer.sandbox, artifacts=(str(elsewhere),))
+    registry = MlflowRegistry.open(own_writer.uri, own_writer.sandbox, artifacts=(str(elsewhere),))
     assert registry.version("m", "1.0.0").run_id == run
 
 
@@ -323,10 +335,10 @@ def test_an_encoded_way_out_of_an_allowed_address_is_refused(way):
         places.check(f"http://store:9/artefacts/{way}")
 
 
-def test_a_link_among_artefacts_is_not_followed(writer, home):
-    writer.registered({"format": "python", "loader": "twice:load"}, twice__py=TWICE)
-    (found,) = writer.place.rglob("artifacts/model/in.parquet")
+def test_a_link_among_artefacts_is_not_followed(own_writer, home):
+    own_writer.registered({"format": "python", "loader": "twice:load"}, twice__py=TWICE)
+    (found,) = own_writer.place.rglob("artifacts/model/in.parquet")
     (found.parent / "key.txt").symlink_to(home / "ledger.key")
-    seen = writer.verified()
+    seen = own_writer.verified()
     assert not seen.is_working
     assert "symbolic link" in seen.detail

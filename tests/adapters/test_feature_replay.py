@@ -16,6 +16,8 @@ from signoff.domain.isolation import Isolation
 from signoff.pit.replay import ReplayPlan
 
 replay_features = FeatureReplays(Sandbox())
+# Without the two children of each replay, where a test asks nothing of them.
+replay_in_place = FeatureReplays(Sandbox(isolation=Isolation.TRUSTED))
 START, DAY, DAYS = datetime(2018, 1, 1, 21, tzinfo=UTC), timedelta(days=1), 60
 FEATURES = """import polars as pl
 
@@ -37,14 +39,14 @@ def replay_folders(folders, how, progress):
     return replayed_folders(folders, how, progress, Sandbox())
 
 
-def replayed(folder, predictions=None, **audits):
+def replayed(folder, predictions=None, *, how=replay_features, **audits):
     declaration = PitDeclaration(
         compute="audited_features:compute",
         inputs={"bars": "bars.parquet"},
         sample_dates=12,
         audits=PitAudits(**audits),
     )
-    return replay_features(folder, declaration, predictions)
+    return how(folder, declaration, predictions)
 
 
 def predictions(symbols):
@@ -89,8 +91,8 @@ def behaving_under(folder, seed):
 @pytest.mark.parametrize("known", [0, 1, 2**31])
 def test_code_that_behaves_on_the_dates_of_a_known_seed_is_found_on_others(folder, known):
     behaving_under(folder, known)
-    assert replay_features(folder, DECLARED_CLOSE, None, seed=known).findings == ()
-    found = replay_features(folder, DECLARED_CLOSE, None)
+    assert replay_in_place(folder, DECLARED_CLOSE, None, seed=known).findings == ()
+    found = replay_in_place(folder, DECLARED_CLOSE, None)
     assert [finding.feature for finding in found.findings] == ["close"]
     assert found.seed != known
 
@@ -102,7 +104,7 @@ def test_the_recorded_seed_repeats_exactly_the_same_replay(folder):
 
 
 def test_no_two_replays_are_drawn_alike(folder):
-    assert len({replay_features(folder, DECLARED_CLOSE, None).seed for _ in range(3)}) == 3
+    assert len({replay_in_place(folder, DECLARED_CLOSE, None).seed for _ in range(3)}) == 3
 
 
 def test_a_replay_that_could_not_run_says_its_seed_too(folder):
@@ -122,7 +124,7 @@ def test_a_name_that_died_and_is_missing_is_found(folder):
     )
     members.write_parquet(folder / "members.parquet")
 
-    found = replayed(folder, predictions(["AAA"]), membership="members.parquet")
+    found = replayed(folder, predictions(["AAA"]), how=replay_in_place, membership="members.parquet")
 
     (finding,), (audit,) = found.findings, found.audits
     assert (finding.kind, finding.n, finding.of) == ("survivorship", 1, 2)
@@ -133,7 +135,7 @@ def test_a_universe_that_kept_its_dead_is_clean(folder):
     members = pl.DataFrame({"symbol": ["AAA", "BBB"], "listed_from": [START] * 2, "listed_until": [None, None]})
     members.write_parquet(folder / "members.parquet")
 
-    found = replayed(folder, predictions(["AAA", "BBB"]), membership="members.parquet")
+    found = replayed(folder, predictions(["AAA", "BBB"]), how=replay_in_place, membership="members.parquet")
 
     assert found.findings == ()
     assert found.audits[0].has_looked
@@ -157,7 +159,7 @@ def test_labels_that_reach_into_the_test_are_found(folder):
     pl.DataFrame({"timestamp": days, "label_end": [day + 5 * DAY for day in days]}).write_parquet(folder / "l.parquet")
     pl.DataFrame({"start": [START + 32 * DAY], "end": [START + 59 * DAY]}).write_parquet(folder / "t.parquet")
 
-    found = replayed(folder, training_labels="l.parquet", test_windows="t.parquet")
+    found = replayed(folder, how=replay_in_place, training_labels="l.parquet", test_windows="t.parquet")
 
     assert [finding.kind for finding in found.findings] == ["purge"]
 
@@ -183,7 +185,7 @@ def test_a_live_feature_that_differs_is_found_and_only_its_period_is_compared(fo
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error_and_no_pass(audits, said, folder):
-    found = replayed(folder, predictions(["AAA"]), **audits)
+    found = replayed(folder, predictions(["AAA"]), how=replay_in_place, **audits)
 
     assert found.dates_checked == 0
     assert said in found.error
@@ -194,7 +196,7 @@ def test_a_membership_without_predictions_is_an_error(folder):
         folder / "m.parquet"
     )
 
-    assert "predictions" in replayed(folder, membership="m.parquet").error
+    assert "predictions" in replayed(folder, how=replay_in_place, membership="m.parquet").error
 
 
 def test_labels_without_windows_are_refused():
@@ -291,7 +293,7 @@ def test_code_in_place_tells_what_else_it_imported(folder):
 
 
 def test_other_code_leaves_another_record(folder):
-    before = replayed(folder).code
+    before = replayed(folder, how=replay_in_place).code
     (folder / "audited_features.py").write_text(FEATURES + "\n")
     assert replayed(folder).code != before
 

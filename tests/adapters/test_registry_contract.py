@@ -185,7 +185,7 @@ def test_a_model_that_could_not_be_verified_is_not_registered(tmp_path, odd):
     (tmp_path / "times_model.py").write_text(small_models.CODE.format(factor=2.0))
     model = Model(file=tmp_path / "times_model.py", known_input=ROWS, **{**BASE, **changed})
     with pytest.raises(BadInputError, match=said):
-        register(model, uri=f"sqlite:///{tmp_path / 'mlflow.db'}", name="m", version="1.0.0")
+        register(model, uri=empty_registry.uri_in(tmp_path), name="m", version="1.0.0")
 
 
 PIN = Pin(model="m", number=1, run_id="r", files=(Artifact(path="a", size=1, sha256="0" * 64),))

@@ -1,9 +1,11 @@
 """Clocks, calendars, brokers, folders: dull, and right."""
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
 
+from signoff.adapters import schema
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import SimulatedClock
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, write_folder
@@ -22,6 +24,27 @@ def test_sessions_know_holidays():
 def test_an_unknown_exchange_names_the_nearest():
     with pytest.raises(BadInputError, match="XNYS"):
         ExchangeCalendar().days("XNYC", date(2019, 1, 1), date(2019, 1, 2))
+
+
+def test_an_exchange_whose_later_holidays_nobody_knows_has_the_sessions_that_are_known():
+    """Its decades cannot be built as a whole, since the package has them to a year of this decade."""
+    found = ExchangeCalendar().days("XSHG", date(2024, 9, 30), date(2024, 10, 8))
+    assert found == (date(2024, 9, 30), date(2024, 10, 8))
+    with pytest.raises(BadInputError, match="covers, found 2038 to 2038"):
+        ExchangeCalendar().days("XSHG", date(2038, 1, 4), date(2038, 1, 5))
+
+
+@pytest.mark.parametrize(("first", "last"), [(1999, 2001), (2018, 2020), (2019, 2019), (2020, 2020), (2000, 2041)])
+def test_a_question_over_the_ends_of_decades_has_every_session(first, last):
+    found = ExchangeCalendar().days("XNYS", date(first, 1, 1), date(last, 12, 31))
+    assert {day.year for day in found} == set(range(first, last + 1))
+    assert (found[0].month, found[-1].month) == (1, 12)
+    assert ExchangeCalendar().close("XNYS", found[0]).date() == found[0]
+
+
+def test_each_published_schema_is_that_of_its_own_document(tmp_path):
+    titles = {path.name: json.loads(path.read_text())["title"] for path in schema.write(tmp_path)}
+    assert titles == {"dossier.schema.json": "Signoff dossier", "policy.schema.json": "Signoff policy"}
 
 
 def test_simulated_time_never_runs_backwards():

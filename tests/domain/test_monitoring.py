@@ -425,7 +425,7 @@ class TestOperationalTriggers:
         failing = seen(predictions=predictions(n, failed=1), previous_symbols=frozenset(SYMBOLS[:n]))
         assert failing.fired == ("error_rate",)
 
-    @settings(deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(st.integers(1, 4), st.data(), st.floats(0.1, 99.9))
     def test_a_rate_whose_lower_bound_is_above_the_trigger_fires(self, n, data, limit):
         failed = data.draw(st.integers(0, n))
@@ -435,7 +435,7 @@ class TestOperationalTriggers:
         if lower > limit or failed == n:
             assert "error_rate" in found.fired
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     @given(st.integers(1, 20), st.integers(0, 20), st.integers(0, 20), st.data())
     def test_good_predictions_that_go_missing_silence_nothing(self, n, failed, slow, data):
         rows = predictions(n, failed=min(failed, n), slow=min(slow, n))
@@ -633,7 +633,7 @@ def damaged(kind, base, row, gap):
 KINDS = sorted(damaged(None, measured(), 0, np.nan))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(KINDS),
     st.integers(0, 19),

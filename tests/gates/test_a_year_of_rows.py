@@ -19,23 +19,23 @@ def year_of(exchange, year):
 
 
 YEARS = {
-    "New York, 251 sessions": (year_of("XNYS", 2017), 251),
-    "New York, 250 sessions in 2012": (year_of("XNYS", 2012), 250),
-    "Tokyo, 245 sessions": (year_of("XTKS", 2018), 245),
-    "Shanghai, 243 sessions": (year_of("XSHG", 2018), 243),
-    "New York without three sessions": (np.delete(year_of("XNYS", 2017), [50, 90, 200]), 248),
-    "every day": (every_day(365), 365),
-    "52 weeks": (weeks(52), 52),
-    "24 months": (month_ends(24), 24),
+    "New York, 251 sessions": (lambda: year_of("XNYS", 2017), 251),
+    "New York, 250 sessions in 2012": (lambda: year_of("XNYS", 2012), 250),
+    "Tokyo, 245 sessions": (lambda: year_of("XTKS", 2018), 245),
+    "Shanghai, 243 sessions": (lambda: year_of("XSHG", 2018), 243),
+    "New York without three sessions": (lambda: np.delete(year_of("XNYS", 2017), [50, 90, 200]), 248),
+    "every day": (lambda: every_day(365), 365),
+    "52 weeks": (lambda: weeks(52), 52),
+    "24 months": (lambda: month_ends(24), 24),
 }
 SHORT = {
-    "eleven months of New York": year_of("XNYS", 2017)[:230],
-    "New York without its worst twentieth": np.delete(year_of("XNYS", 2017), np.arange(5, 245, 20)),
-    "a week less than a year of Tokyo": year_of("XTKS", 2018)[5:],
-    "364 days": every_day(364),
-    "51 weeks": weeks(51),
-    "23 months": month_ends(23),
-    "251 weekdays": weekdays(251),
+    "eleven months of New York": lambda: year_of("XNYS", 2017)[:230],
+    "New York without its worst twentieth": lambda: np.delete(year_of("XNYS", 2017), np.arange(5, 245, 20)),
+    "a week less than a year of Tokyo": lambda: year_of("XTKS", 2018)[5:],
+    "364 days": lambda: every_day(364),
+    "51 weeks": lambda: weeks(51),
+    "23 months": lambda: month_ends(23),
+    "251 weekdays": lambda: weekdays(251),
 }
 
 
@@ -46,7 +46,8 @@ def evidence(tmp_path, dates):
 
 @pytest.mark.parametrize("kind", YEARS)
 def test_a_year_of_the_calendar_is_enough(tmp_path, kind):
-    dates, count = YEARS[kind]
+    made, count = YEARS[kind]
+    dates = made()
     assert dates.size == count
     read = evidence(tmp_path, dates)
     assert less_than_a_year(read.evidence) is None
@@ -56,6 +57,6 @@ def test_a_year_of_the_calendar_is_enough(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", SHORT)
 def test_less_than_a_year_is_not(tmp_path, kind):
-    lack = less_than_a_year(evidence(tmp_path, SHORT[kind]).evidence)
+    lack = less_than_a_year(evidence(tmp_path, SHORT[kind]()).evidence)
     assert lack is not None
     assert "a year of" in lack.reason

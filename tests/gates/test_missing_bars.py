@@ -1,6 +1,7 @@
 """A day without its worst bars is another day: the clock times of the other days say which bars a day lacks."""
 
 from datetime import date, datetime, timedelta
+from functools import cache, partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,6 +21,7 @@ from signoff.domain.outcome import Outcome
 FIRST, LAST = date(2016, 1, 4), date(2018, 12, 31)
 
 
+@cache
 def session_bars(exchange, minutes, first=FIRST, last=LAST, *, lunch=None):
     """The ends of all bars of every session, in the exchange's own zone."""
     calendar, zone = ExchangeCalendar(), ZoneInfo(ExchangeCalendar().zone(exchange))
@@ -69,26 +71,31 @@ def without_worst(times, values, each):
 
 
 WHOLE = {
-    "hours of New York with early closes": (session_bars("XNYS", 60), "America/New_York", 7),
-    "hours of New York stored in UTC": (session_bars("XNYS", 60), "UTC", 7),
-    "half hours of New York, by a local clock without a zone": (session_bars("XNYS", 30), None, 13),
-    "half hours of Tokyo with its lunch": (session_bars("XTKS", 30, lunch=("11:30", "12:30")), "Asia/Tokyo", 10),
+    "hours of New York with early closes": (partial(session_bars, "XNYS", 60), "America/New_York", 7),
+    "hours of New York stored in UTC": (partial(session_bars, "XNYS", 60), "UTC", 7),
+    "half hours of New York, by a local clock without a zone": (partial(session_bars, "XNYS", 30), None, 13),
+    "half hours of Tokyo with its lunch": (
+        partial(session_bars, "XTKS", 30, lunch=("11:30", "12:30")),
+        "Asia/Tokyo",
+        10,
+    ),
     "half hours of Hong Kong with its lunch": (
-        session_bars("XHKG", 30, lunch=("12:00", "13:00")),
+        partial(session_bars, "XHKG", 30, lunch=("12:00", "13:00")),
         "Asia/Hong_Kong",
         11,
     ),
-    "every hour in UTC": (round_the_clock("UTC"), "UTC", 24),
-    "every hour of Berlin, whose clocks change": (round_the_clock("Europe/Berlin"), "Europe/Berlin", 24),
-    "every four hours of New York": (round_the_clock("America/New_York", hours=4), "UTC", 6),
-    "bars that begin later on the first day": (session_bars("XNYS", 60)[4:], "America/New_York", 7),
-    "bars that end earlier on the last day": (round_the_clock("UTC")[:-9], "UTC", 24),
+    "every hour in UTC": (partial(round_the_clock, "UTC"), "UTC", 24),
+    "every hour of Berlin, whose clocks change": (partial(round_the_clock, "Europe/Berlin"), "Europe/Berlin", 24),
+    "every four hours of New York": (partial(round_the_clock, "America/New_York", hours=4), "UTC", 6),
+    "bars that begin later on the first day": (lambda: session_bars("XNYS", 60)[4:], "America/New_York", 7),
+    "bars that end earlier on the last day": (lambda: round_the_clock("UTC")[:-9], "UTC", 24),
 }
 
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_a_table_with_every_bar_passes(tmp_path, kind):
-    times, zone, usual = WHOLE[kind]
+    made, zone, usual = WHOLE[kind]
+    times = made()
     found, _ = judged(tmp_path, times, noise(len(times)), zone=zone)
     assert found.outcome is Outcome.PASS, found.reason
     assert f"Its days usually have {usual} bars, and none has fewer" in found.reason
@@ -121,13 +128,13 @@ def test_one_kept_bar_of_every_day_is_no_daily_table(tmp_path):
 
 
 BROKEN = {
-    "random holes of one bar in fifty, round the clock": (round_the_clock("UTC"), 0.02, "UTC"),
+    "random holes of one bar in fifty, round the clock": (partial(round_the_clock, "UTC"), 0.02, "UTC"),
     "random holes of one bar in a hundred, half hours of Tokyo": (
-        session_bars("XTKS", 30, lunch=("11:30", "12:30")),
+        partial(session_bars, "XTKS", 30, lunch=("11:30", "12:30")),
         0.01,
         "Asia/Tokyo",
     ),
-    "random holes of one bar in thirty, hours of Frankfurt": (session_bars("XFRA", 60), 0.03, "Europe/Berlin"),
+    "random holes of one bar in thirty, hours of Frankfurt": (partial(session_bars, "XFRA", 60), 0.03, "Europe/Berlin"),
 }
 
 
@@ -181,7 +188,8 @@ def test_too_few_early_closes_are_said_to_hide_a_bar(tmp_path):
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_random_holes_are_counted_and_block_beyond_the_limit(tmp_path, kind):
-    times, share, zone = BROKEN[kind]
+    made, share, zone = BROKEN[kind]
+    times = made()
     keep = np.random.default_rng(3).random(len(times)) >= share
     keep[:30] = keep[-30:] = True
     found, _ = judged(tmp_path, [t for t, k in zip(times, keep, strict=True) if k], noise(keep.sum()), zone=zone)

@@ -64,13 +64,13 @@ def having(path, value):
 
 LAX = {
     "approvals.roles": [Role.RISK_MANAGER.value],
-    "gates.pbo.threshold": 1.0,
-    "phases.calendar": "24/7",
-    "rollback.rehearsal_max_age_days": 3650,
     "version": "2018.3",
 }
 # What tells two policies apart is asked of every kind of key; that a server asks it, of the few above.
 LAXER = {
+    "rollback.rehearsal_max_age_days": 3650,
+    "phases.calendar": "24/7",
+    "gates.pbo.threshold": 1.0,
     "approvals.compliance_required": False,
     "approvals.override_roles": ["model_owner", "lead_quant"],
     "approvals.expires_days": 3650,

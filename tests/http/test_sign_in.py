@@ -5,6 +5,7 @@ import hmac
 import json
 import re
 import subprocess
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,24 +29,40 @@ NODE = Path(__file__).parents[1] / "node"
 MOREAU = PEOPLE["risk_manager"]
 
 
-@pytest.fixture
-def firm(tmp_path, monkeypatch):
+@contextmanager
+def provided(place):
     """A provider, and a server that sends people to it; R. Moreau is bound to the subject `moreau`."""
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
-    secret = tmp_path / "secret"
+    secret = place / "secret"
     secret.write_text("a-secret-of-the-tests\n")
-    server = Served(tmp_path / "home")
-    monkeypatch.setenv("SIGNOFF_OIDC_ISSUER", issuer)
-    monkeypatch.setenv("SIGNOFF_OIDC_CLIENT_SECRET_FILE", str(secret))
-    monkeypatch.setenv("SIGNOFF_PUBLIC_URL", server.url)
+    server = Served(place / "home")
     bind(server.house.record, MOREAU, issuer=issuer, subject="moreau", actor="t")
     line = ["node", "identity_provider.mjs", str(port), f"{server.url}/auth/callback"]
+    settings = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_SECRET_FILE": str(secret), "PUBLIC_URL": server.url}
     with subprocess.Popen(line, cwd=NODE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as provider:
         assert "ready" in provider.stdout.readline()
-        yield server.start()
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in settings.items():
+                patched.setenv(f"SIGNOFF_{name}", value)
+            server.start()
+        yield server
         server.stop()
         provider.kill()
+
+
+@pytest.fixture(scope="module")
+def firm(tmp_path_factory):
+    """For tests that leave nothing behind but a session; together they are fewer than the sign-ins of a minute."""
+    with provided(tmp_path_factory.mktemp("firm")) as server:
+        yield server
+
+
+@pytest.fixture
+def own_firm(tmp_path):
+    """For tests that change who may do what, or that use up the sign-ins of a minute."""
+    with provided(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture
@@ -81,28 +98,28 @@ def signed_in(browser, server, **asked):
     return browser.get(f"{server.url}/auth/session").json()
 
 
-def test_the_first_administrator_comes_in_by_a_link_once(firm, browser):
-    secret = invite(firm.house.record, "T. Adeyemi", actor="owner").secret
-    assert signed_in(browser, firm, login="adeyemi", bootstrap=secret)["name"] == "T. Adeyemi"
-    assert firm.house.record.people().named("T. Adeyemi").duties == {AccessRole.ADMINISTRATOR}
+def test_the_first_administrator_comes_in_by_a_link_once(own_firm, browser):
+    secret = invite(own_firm.house.record, "T. Adeyemi", actor="owner").secret
+    assert signed_in(browser, own_firm, login="adeyemi", bootstrap=secret)["name"] == "T. Adeyemi"
+    assert own_firm.house.record.people().named("T. Adeyemi").duties == {AccessRole.ADMINISTRATOR}
     with httpx.Client(timeout=20) as other:
-        refused = other.get(begun(other, firm, login="mallory", bootstrap=secret))
+        refused = other.get(begun(other, own_firm, login="mallory", bootstrap=secret))
         assert (refused.status_code, "bootstrap link" in refused.text) == (409, True)
-    assert secret not in (firm.settings.home / "serve.log").read_text()
+    assert secret not in (own_firm.settings.home / "serve.log").read_text()
     with pytest.raises(RefusedError, match="can sign in already"):
-        invite(firm.house.record, "N. Weiss", actor="owner")
+        invite(own_firm.house.record, "N. Weiss", actor="owner")
     with httpx.Client(timeout=20) as again:
-        assert signed_in(again, firm, login="adeyemi")["name"] == "T. Adeyemi"
+        assert signed_in(again, own_firm, login="adeyemi")["name"] == "T. Adeyemi"
 
 
 @pytest.mark.parametrize("secret", ["guessed", "x" * 101])
-def test_a_guessed_bootstrap_link_lets_nobody_in(firm, browser, secret):
-    invite(firm.house.record, "T. Adeyemi", actor="owner")
-    answer = browser.get(f"{firm.url}/auth/sign-in", params={"bootstrap": secret})
+def test_a_guessed_bootstrap_link_lets_nobody_in(own_firm, browser, secret):
+    invite(own_firm.house.record, "T. Adeyemi", actor="owner")
+    answer = browser.get(f"{own_firm.url}/auth/sign-in", params={"bootstrap": secret})
     if answer.is_redirect:
         answer = browser.get(at_the_provider(browser, answer, "mallory"))
     assert answer.status_code in {409, 422}
-    assert firm.house.record.people().bound_to(firm.house.record.people().subjects[0].issuer, "mallory") is None
+    assert own_firm.house.record.people().bound_to(own_firm.house.record.people().subjects[0].issuer, "mallory") is None
 
 
 def test_a_person_comes_in_and_is_who_the_record_says(firm, browser):
@@ -165,29 +182,29 @@ def test_signing_out_ends_the_session(firm, browser):
     assert browser.get(f"{firm.url}/api/v1/me").status_code == 401
 
 
-def test_a_fresh_sign_in_lets_the_command_line_arm_a_killed_model_again(firm, browser, capsys):
+def test_a_fresh_sign_in_lets_the_command_line_arm_a_killed_model_again(own_firm, browser, capsys):
     """The whole way: kill, a second sign-in asked of the provider, a session handed over, a signature made here."""
     from signoff.cli.main import main
 
-    server = ["--server", firm.url]
-    assert main(["kill", "momentum", "--reason", "smoke", *server, "--token", firm.tokens["cto"]]) == 0
-    csrf = signed_in(browser, firm, fresh="true")["csrf"]
-    handed = browser.post(f"{firm.url}/auth/hand-over", headers={"x-csrf-token": csrf}).json()
-    key = firm.house.key_path(MOREAU)
+    server = ["--server", own_firm.url]
+    assert main(["kill", "momentum", "--reason", "smoke", *server, "--token", own_firm.tokens["cto"]]) == 0
+    csrf = signed_in(browser, own_firm, fresh="true")["csrf"]
+    handed = browser.post(f"{own_firm.url}/auth/hand-over", headers={"x-csrf-token": csrf}).json()
+    key = own_firm.house.key_path(MOREAU)
     line = ["rearm", "momentum", "--role", "risk_manager", "--reason", "feed repaired", "--key", str(key), *server]
     capsys.readouterr()
     assert main([*line, "--token", handed["token"]]) == 0
     assert f"signed so far: {MOREAU}" in capsys.readouterr().out
-    assert [s.person for s in firm.house.record.latch("momentum").rearm_signatures] == [MOREAU]
+    assert [s.person for s in own_firm.house.record.latch("momentum").rearm_signatures] == [MOREAU]
     assert main([*line, "--token", handed["token"]]) == 1
     assert "signed already" in capsys.readouterr().err
 
 
-def test_sign_ins_are_limited_and_kills_are_not(firm, browser):
-    answers = [browser.get(f"{firm.url}/auth/sign-in").status_code for _ in range(70)]
+def test_sign_ins_are_limited_and_kills_are_not(own_firm, browser):
+    answers = [browser.get(f"{own_firm.url}/auth/sign-in").status_code for _ in range(70)]
     assert 429 in answers
     for _ in range(40):
-        answer = firm.client().post("/api/v1/models/momentum/kill", json={"reason": "again"})
+        answer = own_firm.client().post("/api/v1/models/momentum/kill", json={"reason": "again"})
         assert answer.status_code == 200
 
 

@@ -76,7 +76,8 @@ def flipped(files: dict[str, bytes], name: str, place: int, flip: int) -> dict[s
 
 def test_every_altered_byte_of_the_manifest_is_found():
     for place in range(len(EXPORT["manifest.json"])):
-        assert verified(flipped(EXPORT, "manifest.json", place, 1 << place % 4)).exit_code == 1, place
+        altered = flipped(EXPORT, "manifest.json", place, 1 << place % 4)
+        assert verify_export(altered, lambda _: STATES).exit_code == 1, place  # no event is altered: once is enough
 
 
 @pytest.mark.slow

@@ -15,7 +15,9 @@ from signoff.pit.workers import DaskCluster
 
 @pytest.fixture(scope="module")
 def cluster():
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0") as local:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as local:
         yield local
 
 
@@ -93,25 +95,22 @@ def test_functions_of_a_file_that_only_this_process_can_import(cluster, inputs, 
     assert (report.dates_checked, report.dates_perturbed) == (5, 5)
 
 
-def test_a_worker_that_is_killed_is_replaced(inputs):
+def test_a_worker_that_is_killed_is_replaced(cluster, inputs):
     def slow(inputs):
         time.sleep(0.02)
         return version(mean=TRAILING, ahead=CENTRED)(inputs)
 
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50
-    ) as local:
-        victim = next(iter(local.workers.values())).pid
-        killed = []
+    victim = next(iter(cluster.workers.values())).pid
+    killed = []
 
-        def progress(_done, _total):
-            if not killed:
-                killed.append(victim)
-                os.kill(victim, signal.SIGKILL)
+    def progress(_done, _total):
+        if not killed:
+            killed.append(victim)
+            os.kill(victim, signal.SIGKILL)
 
-        there = replay_versions(
-            {"one": slow}, inputs, sample=20, dates_per_chunk=1, cluster=local.scheduler_address, progress=progress
-        )
+    there = replay_versions(
+        {"one": slow}, inputs, sample=20, dates_per_chunk=1, cluster=cluster.scheduler_address, progress=progress
+    )
 
     assert killed
     assert same(there, replay_versions({"one": slow}, inputs, sample=20))

@@ -58,10 +58,16 @@ def _days(name: str, start: date, end: date) -> tuple[date, ...]:
 
 
 def _published(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - the package has no types
-    made = _made(name, first, last)
-    if isinstance(made, str):
-        raise BadInputError(made)
-    return made
+    """A calendar that has at least these years.
+
+    It has the twenty years around each end: building takes a tenth of a second however many years a calendar has, so
+    that one serves every question about an exchange. Where the package knows fewer years, it has only those asked for.
+    """
+    for begin, end in ((first - first % 20, last - last % 20 + 19), (first, last)):
+        made = _made(name, begin, end)
+        if not isinstance(made, str):
+            return made
+    raise BadInputError(made)
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.pit.errors import ReplayError
-from signoff.pit.knowledge import latest_knowledge
+from signoff.pit.knowledge import is_at
 
 Compute = Callable[[dict[str, pl.DataFrame]], pl.DataFrame]
 Floats = NDArray[np.float64]
@@ -29,16 +29,22 @@ def computed_at(compute: Compute, inputs: dict[str, pl.DataFrame], instant: int)
 def placed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """The frame with symbols as text, refused if rows share a timestamp and symbol."""
     _check_keys(frame, name)
-    if frame.select(pl.any_horizontal(pl.col(*_KEYS).is_null()).any()).item():
+    if any(frame[key].null_count() for key in _KEYS):
         raise ReplayError(f"{name}: a row without timestamp or symbol cannot be placed; drop such rows.")
     if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Object]:
         raise ReplayError(f"{name}, column {nested[0]}: expected one plain value, found {frame.schema[nested[0]]}.")
-    repeated = frame.filter(frame.select(_KEYS).is_duplicated())
-    if repeated.height:
+    if (repeated := _repeated(frame)).height:
         raise ReplayError(
             f"{name}: {repeated['symbol'][0]} has more than one row at {repeated['timestamp'][0]}; expected one."
         )
-    return frame.with_columns(pl.col("symbol").cast(pl.String))
+    return frame if frame.schema["symbol"] == pl.String else frame.with_columns(pl.col("symbol").cast(pl.String))
+
+
+def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose timestamp and symbol another row has too; rows of as many symbols are not compared."""
+    if frame["symbol"].n_unique() == frame.height:
+        return frame.clear()
+    return frame.filter(frame.select(_KEYS).is_duplicated())
 
 
 def names(frame: pl.DataFrame) -> tuple[str, ...]:
@@ -48,7 +54,7 @@ def names(frame: pl.DataFrame) -> tuple[str, ...]:
 
 def at(frame: pl.DataFrame, instant: int) -> pl.DataFrame:
     """The rows of one instant."""
-    return frame.filter(latest_knowledge(frame["timestamp"]) == instant) if frame.height else frame
+    return frame.filter(is_at("timestamp", frame.schema["timestamp"], instant)) if frame.height else frame
 
 
 def gaps(used: pl.DataFrame, replayed: pl.DataFrame, scales: dict[str, float], tolerance: float) -> dict[str, float]:
@@ -57,6 +63,8 @@ def gaps(used: pl.DataFrame, replayed: pl.DataFrame, scales: dict[str, float], t
     A missing value (null, NaN, or no row) equals only another one. A difference counts from `tolerance` times the
     larger of both values and the feature's scale.
     """
+    if used.equals(replayed):
+        return {}
     symbols = pl.DataFrame({"symbol": pl.concat([used["symbol"], replayed["symbol"]]).unique().sort()})
     before = symbols.join(used, on="symbol", how="left", maintain_order="left")
     after = symbols.join(replayed, on="symbol", how="left", maintain_order="left")

@@ -36,6 +36,11 @@ def instants(times: pl.Series) -> pl.Series:
     return times.dt.epoch("us")
 
 
+def is_at(column: str, kind: pl.DataType, instant: int) -> pl.Expr:
+    """Whether features stamped with a column of this kind may know up to this very instant."""
+    return pl.col(column).dt.epoch("us") == instant - (DAY_US - 1 if kind == pl.Date else 0)
+
+
 def latest_knowledge(times: pl.Series) -> pl.Series:
     """The instants up to which features at `times` may know."""
     end = DAY_US - 1 if times.dtype == pl.Date else 0
@@ -49,12 +54,14 @@ def known_times(table: pl.DataFrame) -> pl.Series:
 
 def known_by(inputs: Inputs, instant: int) -> dict[str, pl.DataFrame]:
     """The inputs without the rows that became known after `instant`."""
-    return {name: table.filter(instants(known_times(table)) <= instant) for name, table in inputs.items()}
+    return {
+        name: table.filter(pl.col(known_times(table).name).dt.epoch("us") <= instant) for name, table in inputs.items()
+    }
 
 
 def happened_by(inputs: Inputs, instant: int) -> dict[str, pl.DataFrame]:
     """The inputs without the rows with a timestamp after `instant`."""
-    return {name: table.filter(instants(table["timestamp"]) <= instant) for name, table in inputs.items()}
+    return {name: table.filter(pl.col("timestamp").dt.epoch("us") <= instant) for name, table in inputs.items()}
 
 
 def last_instant(inputs: Inputs) -> int:

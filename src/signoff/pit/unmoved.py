@@ -58,8 +58,9 @@ def unmoved_by(
     if not others:
         return {}
     findings = {}
+    at_dates = _OfDates(full=full, others=tuple(others), dates=dates)
     for feature in names(full):
-        stayed = _dates_stayed(full, others, dates, feature, scales[feature], tolerance)
+        stayed = _dates_stayed(at_dates, feature, scales[feature], tolerance)
         if stayed is None:
             continue
         looked, unmoved = stayed
@@ -176,18 +177,37 @@ def _scrambled_runs(compute: Compute, inputs: Inputs, seed: int) -> Iterator[pl.
             yield computed(compute, scrambled(inputs, rng))
 
 
+class _OfDates:
+    """The rows of each sampled date in the full computation and in the scrambled runs; each is cut out once."""
+
+    def __init__(self, *, full: pl.DataFrame, others: tuple[pl.DataFrame, ...], dates: pl.Series) -> None:
+        self.full = [(when, instant, at(full, instant)) for when, instant in _instants(dates)]
+        self._others = others
+        self._cut: dict[tuple[int, int], pl.DataFrame] = {}
+
+    def others(self, instant: int) -> Iterator[pl.DataFrame]:
+        """The rows of one date, run after run."""
+        for run, other in enumerate(self._others):
+            if (run, instant) not in self._cut:
+                self._cut[run, instant] = at(other, instant)
+            yield self._cut[run, instant]
+
+
+def _instants(dates: pl.Series) -> Iterator[tuple[date | datetime, int]]:
+    return zip(dates, latest_knowledge(dates).to_list(), strict=True)
+
+
 def _dates_stayed(
-    full: pl.DataFrame, others: list[pl.DataFrame], dates: pl.Series, feature: str, scale: float, tolerance: float
+    at_dates: _OfDates, feature: str, scale: float, tolerance: float
 ) -> tuple[int, list[date | datetime]] | None:
     """The number of sampled dates with a value, and the dates without a change in any run; None without a value."""
     looked, unmoved = 0, list[date | datetime]()
-    for when in dates:
-        instant = int(latest_knowledge(pl.Series([when], dtype=dates.dtype))[0])
-        own = at(full, instant).filter(pl.Series(has_value(at(full, instant)[feature])))
+    for when, instant, rows in at_dates.full:
+        own = rows.filter(pl.Series(has_value(rows[feature])))
         if not own.height:
             continue
         looked += 1
-        if all(_stays(own, at(other, instant), feature, scale, tolerance) for other in others):
+        if all(_stays(own, other, feature, scale, tolerance) for other in at_dates.others(instant)):
             unmoved.append(when)
     return (looked, unmoved) if looked else None
 

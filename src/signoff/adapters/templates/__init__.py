@@ -9,7 +9,7 @@ from typing import Final
 
 from signoff.adapters.documents import parse_policy
 from signoff.adapters.folders import write_file
-from signoff.adapters.schema import as_text, dossier_schema, policy_schema
+from signoff.adapters.schema import dossier_schema_text, policy_schema_text
 from signoff.domain.errors import BadInputError
 from signoff.domain.policy import Role
 
@@ -52,11 +52,11 @@ def write_dossier(
     filled = filled.replace("@TODAY@", today.isoformat()).replace("@REVIEW@", (today + REVIEW_AFTER).isoformat())
     contents = {
         DOSSIER: _declaring(filled, declared).encode(),
-        "dossier.schema.json": as_text(dossier_schema()).encode(),
+        "dossier.schema.json": dossier_schema_text().encode(),
     }
     if template is not None:
         policy = policy_of_template(template)
-        beside = {**beside, POLICY: policy, "policy.schema.json": as_text(policy_schema()).encode()}
+        beside = {**beside, POLICY: policy, "policy.schema.json": policy_schema_text().encode()}
         signing = parse_policy(Path(POLICY), policy).value.approvals.required
         contents[DOSSIER] = _signed_by(contents[DOSSIER].decode(), signing).encode()
     if present := sorted(name for name in beside if (folder / name).exists()):
@@ -95,7 +95,7 @@ def write_policy(path: Path) -> tuple[Path, ...]:
     """Write a policy template, and return the files. An existing file is never replaced."""
     if path.exists():
         raise BadInputError(f"Expected no file at {path}, found one; nothing was written. Name another file.")
-    contents = {path.name: _template(POLICY).encode(), "policy.schema.json": as_text(policy_schema()).encode()}
+    contents = {path.name: _template(POLICY).encode(), "policy.schema.json": policy_schema_text().encode()}
     return _written(path.parent, contents, "Name a file in another folder.")
 
 
