@@ -23,6 +23,7 @@ from signoff.adapters.foreign_files import (
 from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.own_files import close_to_others, make_private, make_private_inside
+from signoff.adapters.private_keys import is_usual
 from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.sqlite_looks import ShelfLooks, SqliteLooks, looked_at
 from signoff.app.commits_in_flight import CommitsInFlight
@@ -114,6 +115,8 @@ class Home:
         if looked is None:
             return self._opened_store()
         self._prepare()
+        if not (self.settings.home / "ledger.pub").exists() and not is_usual(self.settings.home / "ledger.key"):
+            _ = self.ledger_keys  # makes them, or says what is wrong with them
         return cast("Store", SqliteLooks(looked, otherwise=self._opened_store))
 
     def _opened_store(self) -> Store:
@@ -129,10 +132,9 @@ class Home:
         )
 
     def _prepare(self) -> None:
-        """Make what is missing of the home and refuse one that lacks the ledger's key."""
+        """Make what is missing of the home."""
         self._refuse_misplaced()
         self._make_home()
-        _ = self.ledger_keys
 
     def _refuse_misplaced(self) -> None:
         """Refuse a second ledger if an earlier version misread the home's path and put the ledger elsewhere."""

@@ -30,9 +30,9 @@ from signoff.app.record import POLICY, Record, StreamChange, decided_again, depl
 from signoff.app.signing import SigningPerson, prepare, sign
 from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin
+from signoff.domain.commitments import DeploymentType
 from signoff.domain.conflict_of_interest import Independence
 from signoff.domain.deployment import LIVE, SIGNED, Deployment, State
-from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.events import (
     AnyEvent,

@@ -17,8 +17,8 @@ from signoff.app.record import Record, StreamChange, decided_again, deployment_s
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.domain import decisions
 from signoff.domain.artifacts import Pin, PreviousCheck, RegisteredArtifacts
+from signoff.domain.commitments import Commitments, DeploymentType
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.dossier import Commitments, DeploymentType
 from signoff.domain.errors import SignoffError
 from signoff.domain.events import (
     AnyEvent,

@@ -13,8 +13,8 @@ from typing import Final
 
 from signoff.domain import events as e
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
+from signoff.domain.commitments import Commitments, DeploymentType
 from signoff.domain.conflict_of_interest import objection, read_alike
-from signoff.domain.dossier import Commitments, DeploymentType
 from signoff.domain.events import (
     AnyEvent,
     Barred,

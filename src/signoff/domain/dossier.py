@@ -12,22 +12,15 @@ from typing import Annotated, Final
 
 from annotated_types import Ge, Gt, Interval, Le, MaxLen, MinLen
 
+from signoff.domain.commitments import Assumption, Commitments, Communication, DeploymentType, Success, Text
 from signoff.domain.costs import CostBasis
 from signoff.domain.frequency import Frequency
 from signoff.domain.limits import PositionLimits, Restrictions
 from signoff.domain.names import name_objection
 from signoff.domain.policy import Percentage, Role, Strict
 
-Text = Annotated[str, MinLen(1)]
 MOST_OF_SUMMARY: Final = 4000
 """Characters; each number of a summary is held against every figure."""
-
-
-class DeploymentType(StrEnum):
-    INITIAL = "initial"
-    UPGRADE = "upgrade"
-    ROLLBACK = "rollback"
-    HOTFIX = "hotfix"
 
 
 class Trigger(StrEnum):
@@ -299,16 +292,6 @@ class RollbackDeclaration(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assumption(Strict):
-    """Section 6.1; `monitor` is an expression over live figures that holds while the assumption does."""
-
-    title: Text
-    description: Text
-    monitor: Text
-    if_violated: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Boundaries(Strict):
     """Section 6."""
 
@@ -397,29 +380,6 @@ class Governance(Strict):
     reviewers: Annotated[tuple[Text, ...], MinLen(1)]
     commit_authors: tuple[Text, ...] = ()
     commits: CommitRange | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Communication(Strict):
-    """Section 9: who is told when, which documents and trainings there are."""
-
-    before: Annotated[tuple[Text, ...], MinLen(1)]
-    at_deployment: Annotated[tuple[Text, ...], MinLen(1)]
-    after: Annotated[tuple[Text, ...], MinLen(1)]
-    documents: Mapping[str, bool]
-    training: Mapping[str, bool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Success(Strict):
-    """Section 10: the 30-day targets and the review."""
-
-    sharpe: float
-    hit_rate_pct: Percentage
-    max_drawdown_pct: Annotated[float, Interval(ge=-100.0, le=0.0)]
-    latency_p95_ms: Annotated[float, Gt(0)]
-    review_date: date
-    attendees: Annotated[tuple[Text, ...], MinLen(1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -526,21 +486,6 @@ class EvidenceDeclaration(Strict):
     never_traded: NeverTraded | None = None
     costs: CostBasis | None = None
     outside_the_backtest: Text | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commitments(Strict):
-    """What a dossier promises about the release's life: the part that is enforced after the approval."""
-
-    communication: Communication
-    assumptions: tuple[Assumption, ...]
-    success: Success
-    restrictions: Restrictions
-    position_limits: PositionLimits
-    incident_channel: str
-    documents: Mapping[str, str] = field(default_factory=dict)
-    deployment_date: date | None = None
-    risk_free_pct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

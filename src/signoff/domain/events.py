@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
-from signoff.domain.dossier import Commitments, DeploymentType
+from signoff.domain.commitments import Commitments, DeploymentType
 from signoff.domain.floor import Floor
 from signoff.domain.outcome import Outcome
 from signoff.domain.permissions import AccessRole, Permission

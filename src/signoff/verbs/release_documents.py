@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
+from signoff.domain.commitments import DeploymentType
 from signoff.domain.deployment import Condition, Deployment, State, is_memo_owed
-from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import ActorProof, Phase, Recorded, Signature, Step, Vote
 from signoff.domain.flags import Flags
 from signoff.domain.policy import Role, Tier
