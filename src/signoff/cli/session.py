@@ -44,6 +44,7 @@ class Session:
     is_trusted: bool = False
     is_exit: bool = False
     is_reading: bool = False
+    may_read_nothing: bool = False
     has_answered: bool = False
     signals: Signals = field(default_factory=Signals)
     undertakings: deque[CommitInFlight] = field(default_factory=lambda: deque(maxlen=MOST_UNDERTAKEN))
@@ -60,6 +61,7 @@ class Session:
             is_trusted=line.is_trusted,
             is_exit=line.is_exit,
             is_reading=line.is_reading,
+            may_read_nothing=line.may_read_nothing,
             signals=signals,
         )
 
@@ -67,10 +69,12 @@ class Session:
     def house(self) -> "Installation":
         """The installation, built on first use."""
         if self._house is None:
-            from signoff.installation import Installation  # noqa: PLC0415 - a look at the record needs less
+            from signoff.adapters.store_memory import MemoryStore  # noqa: PLC0415 - a look at the record needs less
+            from signoff.installation import Installation  # noqa: PLC0415
 
             chosen = self._chosen()
-            self._house = Installation(chosen, undertakings=self.undertakings, proof=ActorProof.UNAUTHENTICATED)
+            house = Installation(chosen, undertakings=self.undertakings, proof=ActorProof.UNAUTHENTICATED)
+            self._house = house.with_parts(store=MemoryStore()) if self._reads_nothing(chosen) else house
             self._look_at(self._house)
         return self._house
 
@@ -84,6 +88,10 @@ class Session:
             self._home = Home(chosen, undertakings=self.undertakings, proof=ActorProof.UNAUTHENTICATED)
             self._look_at(self._home)
         return self._home
+
+    def _reads_nothing(self, chosen: Settings) -> bool:
+        """Whether the command is answered as by an empty ledger, since it must make no home by reading."""
+        return self.may_read_nothing and is_no_home(chosen)
 
     def _chosen(self) -> Settings:
         chosen = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
@@ -253,17 +261,19 @@ def a_name(name: str | None) -> str | None:
     return name if name is None else named(name)
 
 
-def refuse_no_home(chosen: Settings) -> None:
-    """Refuse to read a missing home: otherwise a misspelt one is created empty and reads like the record.
-
-    A home whose database is elsewhere may be empty.
-    """
+def is_no_home(chosen: Settings) -> bool:
+    """Whether there is nothing of a home; one whose database is elsewhere may be empty."""
     home = chosen.home
     if chosen.server is not None or chosen.database != sqlite_url(str(home / "signoff.db")):
-        return
-    if not any((home / name).exists() for name in OF_A_HOME):
+        return False
+    return not any((home / name).exists() for name in OF_A_HOME)
+
+
+def refuse_no_home(chosen: Settings) -> None:
+    """Refuse to read a missing home: otherwise a misspelt one is created empty and reads like the record."""
+    if is_no_home(chosen):
         raise NotFoundError(
-            f"Expected a home at {home}, found none, and nothing was made. It is "
+            f"Expected a home at {chosen.home}, found none, and nothing was made. It is "
             "made by the first command that records something, such as `signoff people add`, `signoff submit` or "
             "`signoff rehearse`. Name another with --home DIR, or begin with: signoff init MODEL VERSION"
         )

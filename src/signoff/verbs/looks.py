@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from signoff.app.objections import unrehearsed, unsigned
 from signoff.app.registry_findings import standing
+from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, State
 from signoff.home import Home
 from signoff.verbs.release_documents import (
@@ -81,6 +82,8 @@ class Looks:
         """
         record = self.house.record
         page = record.told(record.streams_of(name), after=after, limit=None if limit is None else limit + 1)
+        if not page and not after:
+            decisions.requests.refuse_unknown_name(name, record.names())
         shown = page[:limit]
         return {
             "history": [event_document(recorded) for _, recorded in shown],
