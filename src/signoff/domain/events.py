@@ -594,8 +594,8 @@ class Rehearsed(Event):
 
     `restored_version` is what was loaded and run. The events are those that a process had acknowledged before it was
     killed, and how many of them were gone afterwards; None where that was not measured. `venue` is the kind that was
-    there; older rehearsals had the simulated one. Without a venue nobody knows which orders were left. `failed` is the
-    step that could not be done, and why.
+    there; older rehearsals had the simulated one. Without a venue nobody knows which orders were left. `left_because`
+    is why a venue did not say it. `failed` is the step that could not be done, and why.
     """
 
     kind: Literal["rehearsed"] = "rehearsed"
@@ -608,6 +608,7 @@ class Rehearsed(Event):
     venue: VenueKind = VenueKind.SIMULATED
     failed: Step | None = None
     failed_because: str = ""
+    left_because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
