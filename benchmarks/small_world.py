@@ -24,7 +24,8 @@ from signoff.adapters.folders import write_file
 from signoff.app import approvals, notices, observe, package, rollback
 from signoff.app.assess import Assessor
 from signoff.app.package import Edition, Publisher
-from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, NamedPerson
+from signoff.domain.commitments import DeploymentType
+from signoff.domain.dossier import EvidenceDeclaration, NamedPerson
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.floor import Origin

@@ -1,45 +1,33 @@
 """Builds the adapters and passes them to use cases; no other module does."""
 
-import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from random import random
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
-from signoff.adapters.clocks import WallClock
 from signoff.adapters.documents import parse_policy
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.foreign_files import (
-    open_regular,
     own_users,
     read_regular,
-    refuse_foreign_database,
-    refuse_foreign_home,
-    refuse_link,
-    refuse_open_folder,
 )
 from signoff.adapters.git_commits import GitCommits
 from signoff.adapters.guarded import GuardedRegistry, GuardedRuns
 from signoff.adapters.installed import InstalledNotifier, held
-from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.outside import Outside, bare
-from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private, make_private_inside
+from signoff.adapters.own_files import PRIVATE_FILE
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.store_memory import MemoryStore
-from signoff.adapters.store_sql import SqlStore
-from signoff.adapters.ttl_store_memory import MemoryTtlStore
-from signoff.adapters.ttl_store_sql import SqlTtlStore
 from signoff.adapters.unavailable_store import ShutStore
 from signoff.adapters.venues.connected import ConnectedVenue
 from signoff.adapters.venues.none import NoVenue
@@ -51,7 +39,6 @@ from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.bound import STAYS_TAKEN, held_against
 from signoff.app.champion import ALIAS
-from signoff.app.commits_in_flight import CommitsInFlight
 from signoff.app.credentials import Authenticators
 from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.held import approved
@@ -62,37 +49,31 @@ from signoff.app.observe import Watch
 from signoff.app.pacing import Pacing
 from signoff.app.package import Publisher
 from signoff.app.policy import Policies
-from signoff.app.record import Caller, Record
+from signoff.app.record import Record
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollback_drill import RehearsalSandbox
 from signoff.app.rollout import Rollout
 from signoff.app.signing import SigningPerson
 from signoff.config.extensions import EntryPointGroup, gate, maker
-from signoff.config.settings import Settings
 from signoff.domain.benchmark import Benchmark
-from signoff.domain.database_urls import sqlite_url
-from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
-from signoff.domain.events import ActorProof
-from signoff.domain.flags import KILLED, Flags, FlagsRevision, killed
+from signoff.domain.flags import FlagsRevision
 from signoff.domain.floor import InForce
 from signoff.domain.gates import GATES
 from signoff.domain.monitoring import Baseline, Measurement
 from signoff.domain.policy import Policy, Role
 from signoff.domain.venue import VenueKind
+from signoff.home import OBSERVING, Home, shared
 from signoff.ledger.canonical import digest
 from signoff.ledger.checkpoint import claimed
 from signoff.ledger.floor import built_in
 from signoff.ledger.keychain import KeyChain
 from signoff.ledger.verification import KeptCheckpoint, StampCheck, Verification, deployments_in
 from signoff.ports.anchor import Anchor
-from signoff.ports.clock import Clock
-from signoff.ports.kills import Reach
 from signoff.ports.notices import Notifier, Receiver, Severity
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
 from signoff.ports.store import Store
-from signoff.ports.ttl_store import TtlStore
 from signoff.ports.venue import OpenOrder, OrderHalt
 
 # Importing the table readers takes as long as importing everything else, and a kill needs none.
@@ -101,129 +82,23 @@ if TYPE_CHECKING:
     from signoff.adapters.live_folder import LiveFolder
     from signoff.adapters.sandbox.child import Sandbox
 
-T = TypeVar("T")
-
 # A rollback waits at most this long for a registered model to run, so that it meets its first deadline of 5 minutes.
 MODEL_SECONDS: Final = 120.0
-# Files that decide who may sign, what was signed, and who is known.
-DECIDING = ("ledger.key", "ledger.pub", "people.known", "verified.json")
-# Folders that Signoff writes to; they must lie in the home itself and not be links.
-INSIDE = ("anchors", "blobs", "releases", "uploads", "live")
-# Files that other accounts must neither lock nor read.
-CLOSED = (
-    "simulated_broker.lock",
-    "simulated_broker.json",
-    "notices.lock",
-    "notices.jsonl",
-    "people.known",
-    "verified.json",
-)
 MAX_VERIFIED = 64 << 20
-OBSERVING: Final = "observing"
 # The name for which a server started a child process. The child reads it once, and acts under it as authenticated.
 SENT_FOR: Final = "sent for"
 # A worker that runs once a day still counts as observing.
 OBSERVED_WITHIN: Final = timedelta(hours=26)
 
 
-class shared(cached_property[T]):  # noqa: N801 - named as what it extends
-    """A part that is built once and shared by every request, unless another was passed in `given`."""
-
-    def __get__(self, instance: "Installation | None", owner: type[Any] | None = None) -> T:  # type: ignore[override]
-        """The part."""
-        name = str(self.attrname)
-        return cast(
-            "T", instance.given[name] if instance and name in instance.given else super().__get__(instance, owner)
-        )
-
-
-def _shared() -> frozenset[str]:
-    return frozenset(name for name, part in vars(Installation).items() if isinstance(part, shared))
-
-
 @dataclass(frozen=True)
-class Installation:
-    """All parts of an installation, built on first use. `proof` says how the names of its actors were proven."""
-
-    settings: Settings
-    clock: Clock = field(default_factory=WallClock)
-    undertakings: CommitsInFlight | None = None
-    proof: ActorProof = ActorProof.UNRECORDED
-    caller: Caller = field(default_factory=Caller)
-    given: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
-
-    def known_by(self, proof: ActorProof) -> "Installation":
-        """The same installation for actors whose names have this proof."""
-        return replace(self, proof=proof)
-
-    def refuse_open_home(self) -> None:
-        """Refuse a home that others may write to, and deciding files in it that another account owns.
-
-        Root refuses another account's default home, since it depends on the folder in which the command is run.
-        """
-        home = self.settings.home
-        if self.settings.is_default_home:
-            refuse_foreign_home(home)
-        for folder in (home, self.settings.keys):
-            refuse_open_folder(folder)
-        for name in INSIDE:
-            refuse_link(home / name)
-        refuse_foreign_database(home / "signoff.db")
-        for path in (home / name for name in DECIDING):
-            with suppress(FileNotFoundError):
-                os.close(open_regular(path, owners=own_users(home)))
+class Installation(Home):
+    """All parts of an installation, built on first use."""
 
     @shared
     def store(self) -> Store:
         """The ledger with its state and outbox."""
-        self._refuse_misplaced()
-        self._make_home()
-        return SqlStore(
-            self.settings.database,
-            sign=self.ledger_keys.sign_checkpoint,
-            blobs=self.settings.blobs,
-            open_note=self.ledger_keys.open,
-            is_patient=True,
-        )
-
-    def _refuse_misplaced(self) -> None:
-        """Refuse a second ledger if an earlier version misread the home's path and put the ledger elsewhere."""
-        usual, database = self.settings.home / "signoff.db", self.settings.database
-        misread = sqlite_file(f"sqlite:///{usual}") or usual
-        if misread == usual or database != sqlite_url(str(usual)) or usual.exists():
-            return
-        if misread.is_file() and any((self.settings.home / name).exists() for name in ("ledger.key", "ledger.pub")):
-            raise UnavailableError(
-                f"Expected the ledger at {usual}, found it at {misread}, where an earlier version put it. Move that "
-                f"file, and {misread}-wal if there is one, to {usual}."
-            )
-
-    def _make_home(self) -> None:
-        """Make the home and its folders for their owner alone, and close what an older version left open."""
-        make_private(self.settings.home)
-        for folder in (self.settings.blobs, self.settings.releases, self.settings.anchors):
-            with suppress(OSError):  # the code that writes there reports the error
-                make_private_inside(folder)
-        for name in CLOSED:
-            close_to_others(self.settings.home / name)
-
-    @shared
-    def shelf(self) -> TtlStore:
-        """The store of values that expire: sessions, challenges, stored answers, leases."""
-        store = self.store
-        return SqlTtlStore(store.database) if isinstance(store, SqlStore) else MemoryTtlStore()
-
-    @cached_property
-    def ledger_keys(self) -> LedgerKeys:
-        """The keys of this installation's checkpoints, made with its ledger; a ledger without its keys is refused."""
-        path = self.settings.home / "ledger.key"
-        is_there = path.exists() or (self.settings.home / "ledger.pub").exists()
-        if not is_there and (self.settings.home / "signoff.db").exists():
-            raise UnavailableError(
-                f"Expected the ledger's key at {path}, found none, and the ledger is there. A new key would break its "
-                "chain of checkpoints: restore the key from a backup, or begin a new home."
-            )
-        return LedgerKeys.of(self.settings.home)
+        return self._opened_store()
 
     @property
     def public_chain(self) -> KeyChain:
@@ -243,10 +118,6 @@ class Installation:
     def key_of(self, person: str, path: Path | None = None) -> KeyFile:
         """A person's key, made on first use; it is in the home unless `path` is given."""
         return KeyFile.held(path or self.key_path(person))
-
-    @cached_property
-    def record(self) -> Record:
-        return Record(self.store, self.clock, self.caller, self.undertakings, self.proof)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -370,16 +241,6 @@ class Installation:
         """The policy in force; a missing home is not created."""
         return self.policies.in_force() if self.is_there else built_in()
 
-    @property
-    def is_there(self) -> bool:
-        """Whether this installation exists: its store is open, or its database or ledger key exists."""
-        keys = (self.settings.home / name for name in ("ledger.key", "ledger.pub"))
-        return (
-            "store" in {*self.given, *vars(self)}
-            or (self.settings.home / "signoff.db").exists()
-            or any(k.exists() for k in keys)
-        )
-
     @cached_property
     def sandbox(self) -> "Sandbox":
         """The sandbox for code from a dossier or a registry; it cannot reach the home."""
@@ -429,19 +290,6 @@ class Installation:
             releases=self.releases,
         )
 
-    @shared
-    def kills(self) -> KillFolders:
-        """The journal of kills that the ledger lacks."""
-        return KillFolders.beside(self.settings.home, fallback=self.settings.kill_fallback, drop=self.kill_drop)
-
-    @property
-    def kill_drop(self) -> KillDrop | None:
-        """The folder where members of a group leave kills, None if the settings name none."""
-        settings = self.settings
-        if settings.kill_drop is None:
-            return None
-        return KillDrop(folder=settings.kill_drop, group=settings.kill_group, home=settings.home, now=self.clock.now)
-
     @cached_property
     def board(self) -> FlagCache:
         """The flags of every model, as trading processes receive them."""
@@ -476,31 +324,6 @@ class Installation:
                 raise
             shut = UnavailableError(f"The record in {self.settings.home} cannot be opened: {described(error)}.")
         return Record(cast("Store", ShutStore(shut)), self.clock, proof=self.proof)
-
-    def for_request(self, caller: Caller) -> "Installation":
-        """The same installation for one caller, with their idempotency key and expected revision."""
-        return replace(self, caller=caller, given={name: getattr(self, name) for name in _shared()})
-
-    def with_parts(self, **parts: object) -> "Installation":
-        """The same installation with these parts instead of its own, such as `store=MemoryStore()`.
-
-        Parts that requests share can be replaced: the store, the shelf, the registry, the broker and others.
-        """
-        if unknown := parts.keys() - _shared():
-            raise TypeError(
-                f"Expected parts out of {', '.join(sorted(_shared()))}, found {', '.join(sorted(unknown))}."
-            )
-        return replace(self, given={**self.given, **parts})
-
-    def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
-        """The flags of these models from the record, and from kills in force that the record lacks."""
-        flags = self.record.flags_of(models)
-        for kill in self.kills.pending():
-            for model in models:
-                names = desks(self.record.deployments(model)) if kill.reach is Reach.DESK else frozenset[str]()
-                if flags[model].state != KILLED and kill.covers(model, names):
-                    flags[model] = killed(flags[model], 1)
-        return flags
 
     def feed(self, model: str) -> "LiveFolder":
         """The journal of one model's trading process."""
@@ -544,13 +367,6 @@ class Installation:
         """Note whether the last pass of a worker observed sessions, for `status`."""
         now = self.clock.now()
         self.shelf.put(OBSERVING, OBSERVING, str(is_observing).encode(), now + OBSERVED_WITHIN)
-
-    def is_observing(self) -> bool:
-        """Whether a worker observes sessions: its last pass did, at most `OBSERVED_WITHIN` ago."""
-        try:
-            return self.shelf.get(OBSERVING, OBSERVING, self.clock.now()) == str(True).encode()
-        except SignoffError:
-            return False
 
     def stage(self) -> RehearsalSandbox:
         """The sandbox of rehearsals, which touch nothing of production."""

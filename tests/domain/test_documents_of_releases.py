@@ -8,7 +8,7 @@ from standing import standing
 from signoff.domain.deployment import ENDED, LIVE, State
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.kill_switch import KillSwitchState
-from signoff.verbs.documents import deployment_document
+from signoff.verbs.release_documents import deployment_document
 
 
 @pytest.mark.parametrize("state", State)

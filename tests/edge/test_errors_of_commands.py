@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import release_folder
 from command_processes import command
 from several_models import Several
 
@@ -29,6 +30,8 @@ def several(tmp_path_factory):
         ("people", "list"),
         ("accounts", "list"),
         ("token", "list"),
+        ("notices",),
+        ("notices", "--retry", "all"),
     ],
 )
 @pytest.mark.parametrize("is_there", [False, True])
@@ -44,6 +47,28 @@ def test_a_command_that_reads_makes_no_home(line, is_there, tmp_path):
     assert f"Expected a home at {home}, found none".encode() in said.stderr
     assert sorted(path.name for path in home.iterdir()) == ["notes.txt"] if is_there else not home.exists()
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [("policy", "show"), ("policy", "show", "--json"), ("memo", "{dossier}", "--out", "{out}"), ("check", "{dossier}")],
+)
+def test_what_has_an_answer_without_a_home_makes_none(line, tmp_path):
+    home, folder = tmp_path / "typo", release_folder.make(tmp_path / "dossier", sessions=300)
+
+    said = command(*(part.format(dossier=folder, out=tmp_path / "out") for part in line), home=home)
+
+    assert said.stdout
+    assert b"Traceback" not in said.stderr
+    assert not home.exists()
+
+
+def test_the_policy_of_no_home_is_the_built_in_one(tmp_path):
+    shown = command("policy", "show", "--out", str(tmp_path / "now.yaml"), home=tmp_path / "typo")
+
+    assert shown.returncode == 0
+    assert (tmp_path / "now.yaml").is_file()
+    assert not (tmp_path / "typo").exists()
 
 
 def test_a_kill_works_in_a_home_that_is_not_there(tmp_path):
@@ -63,6 +88,25 @@ def test_the_status_of_an_unknown_model_names_the_nearest(name, nearest, several
     assert f"found none by the name {name!r}. Nearest names: {nearest}".encode() in said.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("momentun", "momentum"), ("carry-3", "carry-2"), ("CARRY", "carry"), ("nothing-like-it", "carry")],
+)
+def test_the_history_of_an_unknown_name_names_the_nearest(name, nearest, several):
+    said = command("history", name, home=several.settings.home)
+
+    assert said.returncode == 2
+    assert said.stdout == b""
+    assert f"found {name!r}, which nothing is on record of; known are: {nearest}".encode() in said.stderr
+
+
+def test_the_history_of_a_model_that_was_only_killed_is_its_kill(tmp_path):
+    command("kill", "momentum", "--reason", "x", home=tmp_path / "new")
+
+    assert b"KILLED" in command("history", "momentum", home=tmp_path / "new").stdout
+    assert command("history", "momentun", home=tmp_path / "new").returncode == 2
+
+
 def test_the_status_of_a_known_model_without_a_release_in_a_state_is_no_error(several):
     said = command("status", "--model", "momentum", "--state", "rejected", home=several.settings.home)
 
@@ -74,6 +118,7 @@ def test_the_status_of_a_known_model_without_a_release_in_a_state_is_no_error(se
     [
         (("status", "--model", "momentun"), "notfound", 2),
         (("status", "no-such-release"), "notfound", 2),
+        (("history", "momentun"), "notfound", 2),
         (("status", "--no-such-option"), "usage", 2),
         (("check", "no-such-folder"), "badinput", 2),
         (("rollout", "advance", "no-such-release"), "notfound", 2),

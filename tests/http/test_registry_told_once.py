@@ -8,7 +8,8 @@ from signoff.adapters.clocks import SimulatedClock
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.record import Record
-from signoff.app.registered import NAME, Discrepancy, standing, tell, turn
+from signoff.app.registered import Discrepancy, tell, turn
+from signoff.app.registry_findings import NAME, standing
 
 NOW = datetime(2019, 1, 2, 15, 0, 30, tzinfo=UTC)
 FOUND = Discrepancy(model="m", text="alias champion of m names v7, the record says v2: moved outside Signoff")

@@ -13,6 +13,7 @@ from small_ledger import LEDGER_KEY, NOW, append, commit, killed, memory_store, 
 
 from signoff.adapters import store_sql
 from signoff.adapters.database import initialise
+from signoff.adapters.sqlite_looks import SqliteLooks, looked_at
 from signoff.adapters.store_sql import SqlStore
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, RefusedError, StaleRevisionError
 from signoff.domain.events import Level, Reading, Reviewed
@@ -29,6 +30,20 @@ def sql_store(folder: Path) -> SqlStore:
     return SqlStore(sqlite_url(folder), sign=LEDGER_KEY.sign_checkpoint, blobs=folder / "blobs")
 
 
+class LookedAt:
+    """A store that is written by the SQL store, and read by looks wherever a look can read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = sql_store(folder)
+        self.looks = SqliteLooks(looked_at(sqlite_url(folder)), otherwise=self._never)
+
+    def _never(self) -> Store:
+        raise AssertionError("a look was left to the SQL store")
+
+    def __getattr__(self, name: str):
+        return getattr(self.looks if name in {"load", "streams", "names", "page"} else self.store, name)
+
+
 def postgres_store(folder: Path) -> SqlStore:
     return SqlStore(postgres.fresh_database(), sign=LEDGER_KEY.sign_checkpoint, blobs=folder / "blobs")
 
@@ -43,6 +58,7 @@ def least_privileged_store(folder: Path) -> SqlStore:
     params=[
         pytest.param(lambda _: memory_store(), id="memory"),
         pytest.param(sql_store, id="sqlite"),
+        pytest.param(LookedAt, id="sqlite, looked at"),
         pytest.param(postgres_store, id="postgresql", marks=pytest.mark.real),
         pytest.param(least_privileged_store, id="least privileged", marks=pytest.mark.real),
     ]

@@ -4,6 +4,7 @@ import pytest
 
 from signoff.app.record import StreamChange, deployment_stream
 from signoff.config.settings import settings
+from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Adopted, Killed, Paused, PauseReason, Resumed
 from signoff.domain.policy import Policy
 from signoff.installation import Installation
@@ -91,8 +92,13 @@ def test_what_is_written_meanwhile_moves_no_page(house):
     assert first["history"] + rest["history"] == Local(house, "R. Moreau").history("beta")["history"]
 
 
-def test_of_a_name_that_nobody_knows_there_is_nothing_to_tell(house):
-    assert Local(house, "R. Moreau").history("unknown", limit=5) == {"history": [], "next": None}
+def test_a_name_that_nobody_knows_is_refused_with_those_that_are_known(house):
+    with pytest.raises(NotFoundError, match="found 'unknown', which nothing is on record of; known are: alpha"):
+        Local(house, "R. Moreau").history("unknown", limit=5)
+
+
+def test_a_page_after_the_last_event_of_a_known_name_is_empty(house):
+    assert Local(house, "R. Moreau").history("alpha", after=10_000, limit=5) == {"history": [], "next": None}
 
 
 def test_a_page_of_history_does_not_read_the_ledger_through(house, monkeypatch):

@@ -19,7 +19,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private
-from signoff.adapters.schema_sql import SCHEMA, grant, upgrade
+from signoff.adapters.schema_number import SCHEMA
+from signoff.adapters.schema_sql import grant, upgrade
 from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.tables_sql import meta
 from signoff.domain.errors import BadInputError, SignoffError, TamperedError, UnavailableError

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from signoff.adapters.folders import write_file
 from signoff.adapters.foreign_files import own_users, read_regular
-from signoff.adapters.signing_keys import KeyFile, keep_private, read_private
+from signoff.adapters.private_keys import read_private
+from signoff.adapters.signing_keys import KeyFile, keep_private
 from signoff.domain.errors import BadInputError, TamperedError, UnavailableError
 from signoff.ledger import checkpoint as notes
 from signoff.ledger.canonical import digest

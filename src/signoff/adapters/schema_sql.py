@@ -9,7 +9,6 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-SCHEMA: Final = "4"
 # The only rights of the server's role: it adds to the ledger and never changes it.
 GRANTS: Final = {
     "meta": "SELECT",

@@ -4,7 +4,6 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -18,14 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 
-from signoff.adapters.foreign_files import own_users, read_regular
 from signoff.adapters.own_files import make_private
+from signoff.adapters.private_keys import MAX_BYTES, read_private
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.ledger import checkpoint as notes
 from signoff.ledger import envelope
-
-READABLE_BY_OTHERS: Final = 0o077
-MAX_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +129,6 @@ def _ed25519(key: object, path: Path) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise BadInputError(f"Expected an Ed25519 public key in {path}, found {type(key).__name__}.")
     return key
-
-
-def read_private(path: Path) -> bytes:
-    """The content of a private key's file, if no other account can read it or own it."""
-    content = read_regular(path, limit=MAX_BYTES, owners=own_users(path.parent))
-    if path.stat().st_mode & READABLE_BY_OTHERS:
-        message = f"The private key {path} can be read by others; make it its owner's alone: chmod 600 {path}"
-        raise BadInputError(message)
-    return content
 
 
 def keep_private(path: Path, content: bytes) -> None:

@@ -24,14 +24,15 @@ from signoff.app.bound import checked, refuse_other_bytes
 from signoff.app.conflict_of_interest import independence
 from signoff.app.held import profile_of
 from signoff.app.notices import before_deployment
+from signoff.app.objections import unrehearsed, unsigned
 from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import POLICY, Record, StreamChange, decided_again, deployment_stream
 from signoff.app.signing import SigningPerson, prepare, sign
 from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin
+from signoff.domain.commitments import DeploymentType
 from signoff.domain.conflict_of_interest import Independence
 from signoff.domain.deployment import LIVE, SIGNED, Deployment, State
-from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.events import (
     AnyEvent,
@@ -43,7 +44,6 @@ from signoff.domain.events import (
     Validated,
     Vote,
 )
-from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import Rehearsal
 from signoff.domain.signatories import unsignable
@@ -116,11 +116,7 @@ class ApprovalRound:
 
     def unsigned(self, state: Deployment) -> tuple[str, ...]:
         """The open roles of a release that no enrolled person can sign in."""
-        if state.state not in {State.VALIDATED, State.AWAITING_APPROVAL}:
-            return ()
-        signed = [signature.person for signature in state.approvals]
-        people = [one for one in self.record.people().by_name.values() if not are_alike((one.name,), signed)]
-        return unsignable(state.missing_roles, people, state.barred, state.grounds)
+        return unsigned(self.record, state)
 
     def _open(self, deployment_id: str, folder: Path, release: AssessedRelease, *, actor: str) -> None:
         """Record the release once; of two releases that are opened at the same time, one is refused.
@@ -405,7 +401,7 @@ class ApprovalRound:
 
     def unrehearsed(self, state: Deployment) -> tuple[str, ...]:
         """Why the model's last rehearsal does not count for this release; empty when it does."""
-        return decisions.approvals.rehearsal_objections(state, self._rehearsal(state), self.record.now())
+        return unrehearsed(self.record, state)
 
     def _rehearsal(self, state: Deployment) -> Rehearsal | None:
         latch = self.record.latch(state.model)

@@ -161,6 +161,12 @@ class Record:
         released = set(self.store.names(deployment_stream("")).values())
         return tuple(sorted(released | {_name(stream) for stream in self.store.names(model_stream(""))}))
 
+    def names(self) -> frozenset[str]:
+        """Every model, and the id of every release."""
+        released = self.store.names(deployment_stream(""))
+        latched = self.store.names(model_stream(""))
+        return frozenset({*released.values(), *(_name(stream) for stream in (*released, *latched))})
+
     def recognised(self, name: str) -> Recognition:
         """Whether the model has a release or a rehearsal; a kill alone does not make a name known."""
         latches = (decode_state(KillSwitchState, stored.state) for stored in self.store.streams("model/"))

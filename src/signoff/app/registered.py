@@ -18,6 +18,7 @@ from signoff.app.bound import STAYS_TAKEN, again_words, registered_again, sound_
 from signoff.app.champion import ALIAS, champion_of, to_name
 from signoff.app.notices import Notice, effect
 from signoff.app.record import Record
+from signoff.app.registry_findings import KIND, NAME, standing
 from signoff.app.trouble import CHANNEL
 from signoff.domain.deployment import Deployment, State, age
 from signoff.domain.errors import ConflictError
@@ -29,8 +30,6 @@ from signoff.ports.ttl_store import TtlStore
 # Versions that may trade, or are a fallback, must stay in the registry; others may be deleted.
 KEPT_IN_REGISTRY: Final = frozenset(State) - {State.REJECTED, State.ROLLED_BACK}
 WAS_CHAMPION: Final = (State.SUPERSEDED, State.ROLLED_BACK)
-KIND: Final = "registry"
-NAME: Final = "findings"
 SINCE: Final = "registry since"
 TURN: Final = "turn"
 FILES: Final = "files of "
@@ -147,12 +146,6 @@ def _since(shelf: TtlStore, discrepancy: Discrepancy, now: datetime) -> datetime
 
 def _name(model: str, text: str) -> str:
     return digest(canonical([model, text]))
-
-
-def standing(shelf: TtlStore, now: datetime) -> dict[str, tuple[str, ...]]:
-    """The last findings, by model; empty if no worker compared for a day."""
-    content = shelf.get(KIND, NAME, now)
-    return {} if content is None else {model: tuple(texts) for model, texts in json.loads(content).items()}
 
 
 def _tell(record: Record, discrepancy: Discrepancy, since: datetime, actor: str) -> None:

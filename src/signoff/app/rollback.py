@@ -21,7 +21,7 @@ from signoff.app.package import rendered, with_manifest
 from signoff.app.record import Record, StreamChange, decided_again, deployment_stream, model_stream
 from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
-from signoff.domain.deployment import Deployment, State
+from signoff.domain.deployment import ROLLBACK_EDITION, Deployment, State, is_memo_owed
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.events import (
     DeadlineName,
@@ -45,7 +45,6 @@ from signoff.ports.venue import OpenOrder, OpenPosition, OrderHalt
 
 FLAT_READS = 2
 FLAT_ATTEMPTS = 10
-EDITION = "rollback"
 HALTING: Final = frozenset({Step.FENCE, Step.CANCEL, Step.VERIFY_FLAT})
 UNDER_WAY: Final = frozenset({State.ROLLING_BACK, State.ROLLBACK_STUCK})
 log = logging.getLogger("signoff.rollback")
@@ -70,11 +69,6 @@ def started(state: Deployment, trigger: str, reason: str) -> tuple[Effect, ...]:
 def is_unfinished(state: Deployment) -> bool:
     """Whether steps or the memo of a rollback are still to do."""
     return state.state is State.ROLLING_BACK or is_memo_owed(state)
-
-
-def is_memo_owed(state: Deployment) -> bool:
-    """Whether a rollback is done and its memo is not written yet."""
-    return state.state is State.ROLLED_BACK and EDITION not in dict(state.editions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +198,7 @@ class RollbackProcedure:
         )
         for content in files.values():
             self.record.store.put_blob(content)
-        releases.write(state.id, EDITION, files)
+        releases.write(state.id, ROLLBACK_EDITION, files)
         digest = parse(files["manifest.json"]).digest
         decided_again(lambda: self._issue(state.id, digest, actor=actor))
         return files
@@ -212,8 +206,8 @@ class RollbackProcedure:
     def _issue(self, deployment_id: str, digest: str, *, actor: str) -> None:
         """Record the memo; it reads the release again, as a notice may have been recorded meanwhile."""
         state = self.record.deployment(deployment_id)
-        if EDITION not in dict(state.editions):
-            events = (MemoIssued(edition=EDITION, manifest=digest),)
+        if ROLLBACK_EDITION not in dict(state.editions):
+            events = (MemoIssued(edition=ROLLBACK_EDITION, manifest=digest),)
             self.record.append(state, events, actor=actor, key=f"edition:{deployment_id}:{digest}")
 
     def _told(self, state: Deployment) -> tuple[Recorded, ...]:

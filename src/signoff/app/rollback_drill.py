@@ -17,9 +17,9 @@ from signoff.app.record import Record, StreamChange, decided_again, deployment_s
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.domain import decisions
 from signoff.domain.artifacts import Pin, PreviousCheck, RegisteredArtifacts
+from signoff.domain.commitments import Commitments, DeploymentType
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.dossier import Commitments, DeploymentType
-from signoff.domain.errors import SignoffError
+from signoff.domain.errors import SignoffError, described
 from signoff.domain.events import (
     AnyEvent,
     ApprovalRequested,
@@ -128,6 +128,7 @@ def rehearse(
         venue=played.venue,
         failed=played.failed,
         failed_because=played.because,
+        left_because=played.left_because,
         restored_version=champion.version if champion else None,
     )
 
@@ -150,6 +151,7 @@ class _Played:
     venue: VenueKind
     seconds: tuple[tuple[Step, float], ...]
     residual: int | None
+    left_because: str
     failed: Step | None
     because: str
 
@@ -181,23 +183,25 @@ def _played(
         laps.append((step, (now := clock.monotonic()) - began))
         began = now
     rollback = state.rollback
+    residual, left_because = _residual(orders, order_scope(model))
     return _Played(
         venue=orders.kind,
         seconds=tuple(laps),
-        residual=_residual(orders, order_scope(model)),
+        residual=residual,
+        left_because=left_because,
         failed=None if rollback is None else rollback.stuck_at,
         because="" if rollback is None else rollback.stuck_because,
     )
 
 
-def _residual(orders: OrderHalt, scope: str) -> int | None:
-    """How many orders are left; None without a venue."""
+def _residual(orders: OrderHalt, scope: str) -> tuple[int | None, str]:
+    """How many orders are left, None without a venue; and why a venue did not say."""
     if orders.kind is VenueKind.NONE:
-        return None
+        return None, ""
     try:
-        return len(orders.open_orders(scope))
-    except (SignoffError, OSError):
-        return None
+        return len(orders.open_orders(scope)), ""
+    except (SignoffError, OSError) as error:
+        return None, described(error)
 
 
 def _opened(

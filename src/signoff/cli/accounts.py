@@ -10,7 +10,7 @@ from signoff.cli.session import Session, rows
 from signoff.domain.errors import BadInputError
 from signoff.domain.permissions import MATRIX, AccessRole, Permission
 from signoff.domain.policy import Role
-from signoff.verbs.documents import Document
+from signoff.verbs.release_documents import Document
 
 token_app = typer.Typer(
     name="token", help="Tokens for programs and for people at a command line.", no_args_is_help=True

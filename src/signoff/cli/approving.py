@@ -19,7 +19,7 @@ from signoff.domain.events import PersonEnrolled, Phase
 from signoff.domain.permissions import Permission
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import key_id
-from signoff.verbs.documents import Document
+from signoff.verbs.release_documents import Document
 
 DeploymentId = Annotated[
     str, typer.Argument(help="The deployment's id, as `signoff status` lists it.", callback=a_name)

@@ -15,7 +15,7 @@ from signoff.cli.session import Session, fields, rows
 from signoff.domain.errors import BadInputError
 from signoff.rendering.junit_report import junit_report
 from signoff.rendering.terminal import gate_table, metric_notes, metric_table, reasons
-from signoff.verbs.documents import Document
+from signoff.verbs.release_documents import Document
 
 Folder = Annotated[Path, typer.Argument(help="The dossier folder: dossier.yaml and its evidence.")]
 PolicyFile = Annotated[

@@ -44,19 +44,17 @@ class Commands(TyperGroup):
     def load(self, name: str) -> None:
         """Load the module of one command; a name that is not listed loads nothing.
 
-        The garbage collector is off meanwhile: it takes a fifth of the time and finds nothing to free. Afterwards it
-        runs less often, since tables and documents consist of many small objects, few of them garbage.
+        The garbage collector, which `main` stopped, then runs, but less often, since tables and documents consist of
+        many small objects, few of them garbage.
         """
         panel, module = next(((p, names[name].module) for p, names in PANELS.items() if name in names), (None, None))
         if module is None or self.commands[name].callback is not None or hasattr(self.commands[name], "commands"):
             return
-        gc.disable()
         command = _commands_of(module)[name]
         command.rich_help_panel = panel
         self.commands[name] = command
         gc.freeze()
         gc.set_threshold(20_000, 10, 10)
-        gc.enable()
 
     def load_all(self) -> "Commands":
         """The group with every command loaded."""
@@ -67,6 +65,7 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own, which have no public type
         """The loaded command of a line, and the session that it will use."""
         self.load(args[0])
+        gc.enable()
         resolved = super().resolve_command(ctx, args)
         if isinstance(ctx.obj, Invocation):
             ctx.obj = ctx.obj.begun()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from signoff.cli.session import Session, rows
-from signoff.verbs.documents import Document
+from signoff.verbs.release_documents import Document
 
 credential_app = typer.Typer(
     name="credential", help="Your authenticators: passkeys and tokens that sign in the browser.", no_args_is_help=True

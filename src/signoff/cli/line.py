@@ -9,8 +9,11 @@ EXITS: Final = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("roll
 # Commands that only read; they create no home.
 READING: Final = (
     *(("status",), ("history",), ("verify",), ("export",), ("keys",), ("db", "status")),
+    ("notices",),
     *(("token", "list"), ("accounts", "list"), ("accounts", "proposals"), ("people", "list"), ("credential", "list")),
 )
+# Commands that only read too, and have an answer without a home: that of an empty ledger.
+READING_NOTHING: Final = (("policy", "show"), ("memo",))
 VALUED: Final = {
     "--home": "home",
     "--database": "database",
@@ -43,8 +46,13 @@ class CommandLine:
 
     @property
     def is_reading(self) -> bool:
-        """Whether the command only reads."""
-        return self._begins_with(READING)
+        """Whether the command only reads; a test of the receivers reads nothing."""
+        return self._begins_with(READING) and "--test" not in self.rest
+
+    @property
+    def may_read_nothing(self) -> bool:
+        """Whether the command only reads, and has an answer without a home."""
+        return self._begins_with(READING_NOTHING)
 
     @property
     def is_lasting(self) -> bool:

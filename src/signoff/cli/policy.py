@@ -14,8 +14,8 @@ from signoff.cli.session import Session, rows
 from signoff.domain.errors import BadInputError
 from signoff.domain.permissions import Permission
 from signoff.domain.policy import Role
-from signoff.verbs.documents import Document
 from signoff.verbs.local import SignPolicyAs
+from signoff.verbs.release_documents import Document
 
 policy_app = typer.Typer(
     name="policy", help="The installation's policy, which every release is held to.", no_args_is_help=True

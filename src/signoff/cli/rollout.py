@@ -15,7 +15,7 @@ from signoff.domain.events import ActorProof, PauseReason, RollbackCause
 from signoff.domain.monitoring import Level
 from signoff.domain.permissions import Permission
 from signoff.domain.venue import NOBODY_ASKED, NOT_REHEARSED
-from signoff.verbs.documents import Document
+from signoff.verbs.release_documents import Document
 from signoff.worker.lanes import Lanes
 from signoff.worker.loop import follow
 from signoff.worker.work import Worker

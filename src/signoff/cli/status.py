@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 from rich.table import Table
@@ -13,9 +13,11 @@ from signoff.domain.deployment import LIVE, State
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import ActorProof
 from signoff.domain.recognition import Recognition, recognition
-from signoff.verbs.catalogue import Verbs
-from signoff.verbs.documents import Document
-from signoff.verbs.local import Local
+from signoff.verbs.looks import Looks
+from signoff.verbs.release_documents import Document
+
+if TYPE_CHECKING:
+    from signoff.verbs.catalogue import Verbs
 
 MOST_PAGES: Final = 50
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")]
@@ -44,9 +46,9 @@ def status(
     """Where things stand. Example: `signoff status --model momentum`"""
     session: Session = context.obj
     if deployment_id:
-        one = session.verbs.deployment(deployment_id)
+        one = session.looks.deployment(deployment_id)
         of_model = str(one["model"])
-        of_its_model = session.verbs.deployments(model=of_model, limit=1)
+        of_its_model = session.looks.deployments(model=of_model, limit=1)
         document: Document = {
             "deployments": [one],
             "flags": {of_model: one["flags"]},
@@ -57,7 +59,7 @@ def status(
             "observing": one.get("observing"),
         }
     else:
-        document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
+        document = session.looks.deployments(model=model, state=state, after=after, limit=limit or 100)
     releases = rows(document, "deployments")
     killed_there = cast("Mapping[str, str]", document.get("killed") or {})  # an older server does not say
     killed = tuple(f"KILLED: {name}, by {why}" for name, why in killed_there.items())
@@ -109,7 +111,7 @@ def history(
     Example: `signoff history momentum`
     """
     session: Session = context.obj
-    document = session.verbs.history(model, limit=limit)
+    document = session.looks.history(model, limit=limit)
     events = rows(document, "history")
     session.answer(
         document,
@@ -140,8 +142,8 @@ def _moment(text: str) -> str:
 
 def _refuse_unknown(session: Session, model: str) -> None:
     """Refuse an unknown model if other models are known; a rehearsed one has no release yet."""
-    verbs = session.verbs
-    recognition = session.house.record.recognised(model) if isinstance(verbs, Local) else _recognised(verbs, model)
+    looks = session.looks
+    recognition = looks.house.record.recognised(model) if isinstance(looks, Looks) else _recognised(looks, model)
     if recognition.is_known is False and recognition.models:
         near = f" Nearest names: {', '.join(recognition.nearest)}." if recognition.nearest else ""
         raise NotFoundError(
@@ -149,7 +151,7 @@ def _refuse_unknown(session: Session, model: str) -> None:
         )
 
 
-def _recognised(verbs: Verbs, model: str) -> Recognition:
+def _recognised(verbs: "Verbs", model: str) -> Recognition:
     """Whether a name is known, by a server's releases."""
     models: dict[str, str] = {}
     after: str | None = None

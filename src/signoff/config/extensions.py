@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from signoff.domain.errors import BadInputError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
 
 
 class EntryPointGroup(StrEnum):
@@ -45,13 +47,13 @@ class Chosen:
 
 def installed(group: EntryPointGroup) -> tuple[str, ...]:
     """The names of the installed extensions, sorted."""
-    return tuple(sorted({entry.name for entry in entry_points(group=group)}))
+    return tuple(sorted({entry.name for entry in _points(group)}))
 
 
-def entry(group: EntryPointGroup, name: str, source: str = "") -> EntryPoint:
+def entry(group: EntryPointGroup, name: str, source: str = "") -> "EntryPoint":
     """The entry point of this name, from exactly one package; `source` is where it was named."""
     setting = source or group.setting
-    matches = sorted(entry_points(group=group, name=name), key=origin)
+    matches = sorted(_points(group).select(name=name), key=origin)
     if not matches:
         raise BadInputError(
             f"Expected {setting} to name an entry point of the group {group}, found {name!r}; installed are: "
@@ -89,7 +91,7 @@ def gate(name: str) -> tuple[Any, str]:
     return loaded(EntryPointGroup.GATES, name), origin(entry(EntryPointGroup.GATES, name))
 
 
-def origin(point: EntryPoint) -> str:
+def origin(point: "EntryPoint") -> str:
     """The package of an entry point, with its version."""
     return "an unnamed package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
 
@@ -97,3 +99,10 @@ def origin(point: EntryPoint) -> str:
 def options(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
     """The settings with this prefix, by the rest of their names in lower case."""
     return {name[len(prefix) :].lower(): value for name, value in environment.items() if name.startswith(prefix)}
+
+
+def _points(group: EntryPointGroup) -> "EntryPoints":
+    """The entry points of the installed packages."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - most commands name no extension
+
+    return entry_points(group=group)

@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 
 from signoff.domain import dossier as d
+from signoff.domain.commitments import Assumption, Communication, DeploymentType, Success
 from signoff.domain.evidence import Evidence, Floats, PitEvidence, Predictions, Returns, Source, Trials
 from signoff.domain.limits import PositionLimits, Restrictions
 from signoff.domain.policy import Role
@@ -60,7 +61,7 @@ def dossier() -> d.Dossier:
             previous_version="1.0",
             deployment_date=date(2018, 3, 1),
             deployed_by=person,
-            deployment_type=d.DeploymentType.UPGRADE,
+            deployment_type=DeploymentType.UPGRADE,
         ),
         rationale=d.Rationale(
             goal="Earn", justifications=d.Justifications(), triggers=(d.Trigger.RESEARCH,), timing="Now"
@@ -89,7 +90,7 @@ def dossier() -> d.Dossier:
             incident_channel="#incidents", fallback=d.Fallback.MANUAL, deployment_package="model.tar"
         ),
         boundaries=d.Boundaries(
-            assumptions=(d.Assumption(title="Liquid", description="It is", monitor="adv > 1", if_violated="pause"),),
+            assumptions=(Assumption(title="Liquid", description="It is", monitor="adv > 1", if_violated="pause"),),
             does_not=("Trade options",),
             restrictions=Restrictions(min_adv_usd=1e6),
         ),
@@ -112,10 +113,10 @@ def dossier() -> d.Dossier:
             pull_request="1",
             reviewers=("Grace",),
         ),
-        communication=d.Communication(
+        communication=Communication(
             before=("desk",), at_deployment=("desk",), after=("desk",), documents={}, training={}
         ),
-        success=d.Success(
+        success=Success(
             sharpe=1.0,
             hit_rate_pct=50.0,
             max_drawdown_pct=-10.0,

@@ -10,11 +10,10 @@ import polars as pl
 from signoff.adapters.folders import write_file, write_folder
 from signoff.app.approvals import APPROVED, SUBMITTED
 from signoff.app.record import deployment_stream
-from signoff.app.rollback import EDITION
 from signoff.demo.example import Example
 from signoff.demo.story import LAST_SESSION, timeline
 from signoff.domain.costs import Costs
-from signoff.domain.deployment import Deployment
+from signoff.domain.deployment import ROLLBACK_EDITION, Deployment
 from signoff.domain.evidence import Floats
 from signoff.domain.quantity import Unit, number
 from signoff.installation import Installation
@@ -34,8 +33,8 @@ def write_pages(house: Installation, example: Example, state: Deployment, out: P
     if state.undertakings is not None:
         release = house.approvals.reassessed(state)
         write_folder(out / "living", house.publisher.living(release, state))
-    if EDITION in editions:
-        write_folder(out / "rollback", house.releases.read(state.id, EDITION))
+    if ROLLBACK_EDITION in editions:
+        write_folder(out / "rollback", house.releases.read(state.id, ROLLBACK_EDITION))
     index = out / "index.html"
     write_file(
         index,

@@ -13,8 +13,8 @@ from typing import Final
 
 from signoff.domain import events as e
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
+from signoff.domain.commitments import Commitments, DeploymentType
 from signoff.domain.conflict_of_interest import objection, read_alike
-from signoff.domain.dossier import Commitments, DeploymentType
 from signoff.domain.events import (
     AnyEvent,
     Barred,
@@ -50,6 +50,8 @@ class State(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
+# The edition of a release's files that has the memo of its rollback.
+ROLLBACK_EDITION: Final = "rollback"
 LIVE: Final = frozenset({State.SHADOW, State.LIMITED, State.FULL})
 CANDIDATE: Final = frozenset({State.SHADOW, State.LIMITED})
 ENDED: Final = frozenset({State.REJECTED, State.SUPERSEDED, State.ROLLED_BACK})
@@ -333,6 +335,11 @@ class Deployment:
 def age(state: Deployment) -> tuple[datetime, str]:
     """The sort key of a model's releases, oldest first."""
     return state.opened_at, state.id
+
+
+def is_memo_owed(state: Deployment) -> bool:
+    """Whether a rollback is done and its memo is not written yet."""
+    return state.state is State.ROLLED_BACK and ROLLBACK_EDITION not in dict(state.editions)
 
 
 class IllegalHistoryError(ValueError):

@@ -12,22 +12,15 @@ from typing import Annotated, Final
 
 from annotated_types import Ge, Gt, Interval, Le, MaxLen, MinLen
 
+from signoff.domain.commitments import Assumption, Commitments, Communication, DeploymentType, Success, Text
 from signoff.domain.costs import CostBasis
 from signoff.domain.frequency import Frequency
 from signoff.domain.limits import PositionLimits, Restrictions
 from signoff.domain.names import name_objection
 from signoff.domain.policy import Percentage, Role, Strict
 
-Text = Annotated[str, MinLen(1)]
 MOST_OF_SUMMARY: Final = 4000
 """Characters, since each number of a summary is compared with every figure."""
-
-
-class DeploymentType(StrEnum):
-    INITIAL = "initial"
-    UPGRADE = "upgrade"
-    ROLLBACK = "rollback"
-    HOTFIX = "hotfix"
 
 
 class Trigger(StrEnum):
@@ -298,16 +291,6 @@ class RollbackDeclaration(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assumption(Strict):
-    """Section 6.1; `monitor` is an expression over live figures that is true while the assumption holds."""
-
-    title: Text
-    description: Text
-    monitor: Text
-    if_violated: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Boundaries(Strict):
     """Section 6."""
 
@@ -396,29 +379,6 @@ class Governance(Strict):
     reviewers: Annotated[tuple[Text, ...], MinLen(1)]
     commit_authors: tuple[Text, ...] = ()
     commits: CommitRange | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Communication(Strict):
-    """Section 9: who is told when, documents and training."""
-
-    before: Annotated[tuple[Text, ...], MinLen(1)]
-    at_deployment: Annotated[tuple[Text, ...], MinLen(1)]
-    after: Annotated[tuple[Text, ...], MinLen(1)]
-    documents: Mapping[str, bool]
-    training: Mapping[str, bool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Success(Strict):
-    """Section 10: the 30-day targets and the review."""
-
-    sharpe: float
-    hit_rate_pct: Percentage
-    max_drawdown_pct: Annotated[float, Interval(ge=-100.0, le=0.0)]
-    latency_p95_ms: Annotated[float, Gt(0)]
-    review_date: date
-    attendees: Annotated[tuple[Text, ...], MinLen(1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -524,21 +484,6 @@ class EvidenceDeclaration(Strict):
     never_traded: NeverTraded | None = None
     costs: CostBasis | None = None
     outside_the_backtest: Text | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commitments(Strict):
-    """The commitments of a dossier that are enforced after the approval."""
-
-    communication: Communication
-    assumptions: tuple[Assumption, ...]
-    success: Success
-    restrictions: Restrictions
-    position_limits: PositionLimits
-    incident_channel: str
-    documents: Mapping[str, str] = field(default_factory=dict)
-    deployment_date: date | None = None
-    risk_free_pct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

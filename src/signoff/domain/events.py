@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Literal
 
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
-from signoff.domain.dossier import Commitments, DeploymentType
+from signoff.domain.commitments import Commitments, DeploymentType
 from signoff.domain.floor import Floor
 from signoff.domain.outcome import Outcome
 from signoff.domain.permissions import AccessRole, Permission
@@ -600,7 +600,8 @@ class Rehearsed(Event):
 
     `restored_version` was loaded and run. The events are those acknowledged by a process before it was killed, and
     those of them that were lost; None if not measured. `venue` is its kind; older rehearsals had the simulated one.
-    Without a venue the orders left are unknown. `failed` is the step that could not be done, and why.
+    Without a venue the orders left are unknown; `left_because` is why a venue did not name them. `failed` is the step
+    that could not be done, and why.
     """
 
     kind: Literal["rehearsed"] = "rehearsed"
@@ -613,6 +614,7 @@ class Rehearsed(Event):
     venue: VenueKind = VenueKind.SIMULATED
     failed: Step | None = None
     failed_because: str = ""
+    left_because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

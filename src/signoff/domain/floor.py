@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from hashlib import sha256
 from typing import Final
 
-from signoff.domain.dossier import DeploymentType
+from signoff.domain.commitments import DeploymentType
 from signoff.domain.policy import HIGHER, ChampionShare, Policy, UnknownEvent, thresholds
 from signoff.domain.shortened import shortened
 from signoff.domain.venue import PositionsAfter, VenueKind

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from signoff.domain.dossier import Success
+from signoff.domain.commitments import Success
 from signoff.domain.events import Level, Reading, RollbackCause
 from signoff.domain.monitoring import operational, plausible, quality, returns
 from signoff.domain.monitoring.metric_inputs import MetricInputs

@@ -34,13 +34,15 @@ def objections(rehearsal: Rehearsal | None, policy: Policy, previous: str | None
     age = (day - rehearsal.at.date()).days
     missing = sorted(step.value for step in set(RESTORING) - {step for step, _ in result.seconds})
     lost, needed = result.events_lost, policy.rollback.rehearsal_venue
-    left = result.residual_orders
+    left, because = result.residual_orders, result.left_because
     faults = {
         f"rehearsed on {rehearsal.at.date()}, after {day}": age < 0,
         f"rehearsed {age} days before {day}, at most {limit} are allowed": age > limit,
         "the rehearsal exceeded its budget": not (result.within_budget and within_budget(result.seconds, policy)),
         f"the rehearsal left {left} orders open": left is not None and left > 0,
-        "which orders the rehearsal left open is unknown": left is None and result.venue is not VenueKind.NONE,
+        f"which orders the rehearsal left open is unknown{f' ({because})' if because else ''}": (
+            left is None and result.venue is not VenueKind.NONE
+        ),
         f"rehearsed with {result.venue.words}, and the policy takes {needed.words} at least": not (
             result.venue.reaches(needed)
         ),
@@ -88,7 +90,7 @@ def budget_in_words(result: Rehearsed) -> str:
 def left_in_words(result: Rehearsed) -> str:
     """Which orders the rehearsal left open."""
     if result.venue is VenueKind.NONE or result.residual_orders is None:
-        return VenueReport(kind=result.venue).words
+        return VenueReport(kind=result.venue, cause=result.left_because).words
     return f"{result.residual_orders} orders left open{result.venue.place}"
 
 

@@ -5,10 +5,13 @@ sign, shadow and the limited phase last at least one session each, and the rollb
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from signoff.domain.dossier import DeploymentType, Dossier
+from signoff.domain.commitments import DeploymentType
 from signoff.domain.policy import Loosening, Policy, Role, ShortenedPolicy, tighten
+
+if TYPE_CHECKING:
+    from signoff.domain.dossier import Dossier
 
 ALWAYS_SIGNING: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING)
 
@@ -44,7 +47,7 @@ def shortened(policy: Policy, kind: DeploymentType) -> Policy:
     return replace(policy, gates=replace(gates, **changed), phases=phases, approvals=approvals, sign_off=sign_off)
 
 
-def effective(floor: Policy, dossier: Dossier) -> tuple[Policy, tuple[Loosening, ...]]:
+def effective(floor: Policy, dossier: "Dossier") -> tuple[Policy, tuple[Loosening, ...]]:
     """The policy of a release, and every attempt of its dossier to loosen it, none of which is applied.
 
     It is the floor for this type of deployment, with the dossier's stricter thresholds.

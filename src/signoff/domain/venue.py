@@ -87,8 +87,12 @@ def total(reports: Sequence[VenueReport]) -> str:
     known_of = [report for report in reports if report not in silent]
     if not reports:
         return NOBODY_ASKED
+    causes = "; ".join(dict.fromkeys(report.cause for report in silent if report.cause))
+    why = f" ({causes})" if causes else ""
     if not known_of:
-        return silent[0].words if len({report.words for report in silent}) == 1 else "open orders and positions unknown"
+        if len({report.words for report in silent}) == 1:
+            return silent[0].words
+        return f"open orders and positions are unknown{why}"
     summed = VenueReport(
         kind=known_of[0].kind,
         orders=sum(report.orders or 0 for report in known_of),
@@ -96,7 +100,8 @@ def total(reports: Sequence[VenueReport]) -> str:
     )
     if not silent:
         return summed.words
-    return f"open orders and positions are unknown for {len(silent)} of {len(reports)}; of the others {summed.words}"
+    unknown = f"unknown for {len(silent)} of {len(reports)}{why}"
+    return f"open orders and positions are {unknown}; of the others {summed.words}"
 
 
 def counted(number: int | None, thing: str) -> str:

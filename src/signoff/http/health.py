@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from signoff.app.notices import backlog
-from signoff.app.registered import standing
+from signoff.app.registry_findings import standing
 from signoff.domain.errors import SignoffError
 from signoff.http.access import InstallationDep
 from signoff.http.streaming import Streams

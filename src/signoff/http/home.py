@@ -36,7 +36,7 @@ from signoff.http.streaming import Hub, Streams
 from signoff.http.webauthn import STRICT
 from signoff.installation import Installation
 from signoff.ports.store import Backlog
-from signoff.verbs.documents import waits_for
+from signoff.verbs.release_documents import waits_for
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
 FORM: Final = "application/x-www-form-urlencoded"

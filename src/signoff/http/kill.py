@@ -21,12 +21,7 @@ from signoff.installation import Installation
 from signoff.ledger.canonical import canonical, digest
 from signoff.ports.kills import Kill, Reach
 from signoff.verbs.bodies import Body, Name
-from signoff.verbs.documents import (
-    KilledDocument,
-    StoppedManyDocument,
-    killed_document,
-    stopped_many_document,
-)
+from signoff.verbs.documents import KilledDocument, StoppedManyDocument, killed_document, stopped_many_document
 
 router = APIRouter(prefix="/api/v1", tags=["kill"])
 MOST_REASON: Final = 2000

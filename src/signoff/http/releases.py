@@ -20,14 +20,9 @@ from signoff.http.uploads import ARCHIVE, ASSESSING, archive_of, carried_out, un
 from signoff.installation import Installation
 from signoff.ledger.canonical import canonical
 from signoff.verbs.bodies import Name
-from signoff.verbs.documents import (
-    AssessmentDocument,
-    Document,
-    RehearsedDocument,
-    ReleaseDocument,
-    ToSignDocument,
-)
+from signoff.verbs.documents import AssessmentDocument, RehearsedDocument, ToSignDocument
 from signoff.verbs.local import Local
+from signoff.verbs.release_documents import Document, ReleaseDocument
 
 router = APIRouter(prefix="/api/v1", route_class=Command)
 Answers = dict[int | str, dict[str, Any]]

@@ -28,7 +28,7 @@ from signoff.domain.errors import BadInputError, UnavailableError
 from signoff.installation import Installation
 from signoff.verbs.child import MODULE, read_answer
 from signoff.verbs.child import ChildRequest as Asked
-from signoff.verbs.documents import Document
+from signoff.verbs.release_documents import Document
 
 log = logging.getLogger("signoff.http")
 ARCHIVE: Final = "application/zip"

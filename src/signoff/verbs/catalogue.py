@@ -24,11 +24,13 @@ from signoff.domain.events import PauseReason, PersonEnrolled, RollbackCause
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.permissions import NEEDS_FRESH_SIGN_IN, AccessRole, Permission
 from signoff.domain.policy import Role
-from signoff.verbs import bodies, documents
+from signoff.verbs import bodies, documents, release_documents
 from signoff.verbs.bodies import Body, Limit, Name
-from signoff.verbs.documents import Document, IssuedTokenDocument
-from signoff.verbs.local import PAGE, Local, SignAs, SignPolicyAs
+from signoff.verbs.documents import IssuedTokenDocument
+from signoff.verbs.local import Local, SignAs, SignPolicyAs
+from signoff.verbs.looks import PAGE
 from signoff.verbs.policy_documents import DeclinedPolicyDocument, PolicyDocument
+from signoff.verbs.release_documents import Document
 
 F = TypeVar("F", bound=Callable[..., Any])
 Query = Mapping[str, tuple[Any, object]]
@@ -296,7 +298,7 @@ class Verbs(Protocol):
         """Enter shadow; with an envelope, who starts it signs section 12."""
 
     @plain(Permission.MARK_DONE, "POST /deployments/{deployment_id}/items-done", body=bodies.ItemDoneRequest, **ROLLOUT)
-    def mark_done(self, deployment_id: str, item: str, *, note: str) -> documents.ReleaseDocument:
+    def mark_done(self, deployment_id: str, item: str, *, note: str) -> release_documents.ReleaseDocument:
         """Record that you did an item of section 9: a meeting, a dashboard, a document, a message."""
         raise UnwrittenError
 
@@ -308,22 +310,24 @@ class Verbs(Protocol):
         """
 
     @plain(Permission.ADVANCE, "POST /deployments/{deployment_id}/advance", **ROLLOUT)
-    def advance(self, deployment_id: str) -> documents.ReleaseDocument:
+    def advance(self, deployment_id: str) -> release_documents.ReleaseDocument:
         """Advance one phase, if every condition holds."""
         raise UnwrittenError
 
     @plain(Permission.PAUSE, "POST /deployments/{deployment_id}/pause", body=bodies.PauseRequest, **ROLLOUT)
-    def pause(self, deployment_id: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
+    def pause(self, deployment_id: str, reason: PauseReason, *, note: str) -> release_documents.ReleaseDocument:
         """Stop the phase clock."""
         raise UnwrittenError
 
     @plain(Permission.RESUME, "POST /deployments/{deployment_id}/resume", body=bodies.PauseRequest, **ROLLOUT)
-    def resume(self, deployment_id: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
+    def resume(self, deployment_id: str, reason: PauseReason, *, note: str) -> release_documents.ReleaseDocument:
         """Remove one pause reason."""
         raise UnwrittenError
 
     @plain(Permission.ROLLBACK, "POST /deployments/{deployment_id}/rollback", body=bodies.RollbackRequest, **LEAVING)
-    def rollback(self, deployment_id: str, occasion: RollbackCause, *, reason: str) -> documents.RolledBackDocument:
+    def rollback(
+        self, deployment_id: str, occasion: RollbackCause, *, reason: str
+    ) -> release_documents.RolledBackDocument:
         """Go back to the previous version now; one that was interrupted continues."""
         raise UnwrittenError
 
@@ -333,7 +337,7 @@ class Verbs(Protocol):
         body=bodies.AttestFlatRequest,
         **LEAVING,
     )
-    def attest_flat(self, deployment_id: str, *, reason: str) -> documents.RolledBackDocument:
+    def attest_flat(self, deployment_id: str, *, reason: str) -> release_documents.RolledBackDocument:
         """Attest that a model is flat if no venue says so; the rollback then continues."""
         raise UnwrittenError
 
@@ -368,7 +372,7 @@ class Verbs(Protocol):
         body=bodies.NotHeldRequest,
         **ROLLOUT,
     )
-    def not_held(self, deployment_id: str, session: date, *, reason: str) -> documents.ReleaseDocument:
+    def not_held(self, deployment_id: str, session: date, *, reason: str) -> release_documents.ReleaseDocument:
         """Declare that the venue did not hold a session; it is then neither silence nor a day of a phase."""
         raise UnwrittenError
 
@@ -378,19 +382,19 @@ class Verbs(Protocol):
         raise UnwrittenError
 
     @plain(Permission.READ, "GET /deployments/{deployment_id}", tag="releases", is_tagged=True)
-    def deployment(self, deployment_id: str) -> documents.ReleaseDocument:
+    def deployment(self, deployment_id: str) -> release_documents.ReleaseDocument:
         """One release; the entity tag is its revision."""
         raise UnwrittenError
 
     @plain(Permission.READ, "GET /deployments", tag="releases", query=OF_RELEASES)
     def deployments(
         self, *, model: str | None = None, state: State | None = None, after: str | None = None, limit: int = PAGE
-    ) -> documents.DeploymentsPage:
+    ) -> release_documents.DeploymentsPage:
         """Releases a page at a time, by id; `next` is the `after` of the page that follows."""
         raise UnwrittenError
 
     @plain(Permission.READ_FLAGS, "GET /models/{model}/flags", tag="models", query=OF_FLAGS)
-    def flags(self, model: str, *, version: str | None = None) -> documents.FlagsDocument:
+    def flags(self, model: str, *, version: str | None = None) -> release_documents.FlagsDocument:
         """The flags of one model, from the record: those of this version, or of the only one alive."""
         raise UnwrittenError
 
@@ -399,7 +403,7 @@ class Verbs(Protocol):
         """The history of a model or one release, in order; `next` is the `after` of the page that follows."""
 
     @plain(Permission.REVIEW, "POST /deployments/{deployment_id}/post-mortem", body=bodies.PostMortemRequest, **ROLLOUT)
-    def post_mortem(self, deployment_id: str, *, notes: str, root_cause: str = "") -> documents.ReleaseDocument:
+    def post_mortem(self, deployment_id: str, *, notes: str, root_cause: str = "") -> release_documents.ReleaseDocument:
         """Record the post-mortem of a rollback; the policy says when it is due. The root cause may come later."""
         raise UnwrittenError
 

@@ -22,8 +22,8 @@ from signoff.domain.errors import BadInputError, SignoffError, UnavailableError,
 from signoff.domain.events import ActorProof
 from signoff.domain.permissions import Permission, may_locally
 from signoff.installation import Installation
-from signoff.verbs.documents import Document
 from signoff.verbs.local import Local
+from signoff.verbs.release_documents import Document
 
 MODULE: Final = "signoff.verbs.child"
 PERMISSIONS: Final = {

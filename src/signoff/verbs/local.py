@@ -1,12 +1,12 @@
 """Carries out each verb on this machine's installation. The catalogue describes the verbs."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from threading import Thread
-from typing import Final, TypeVar
+from typing import Final
 
 from signoff.adapters.documents import load_policy, parse_policy
 from signoff.adapters.signing_keys import KeyFile
@@ -17,13 +17,12 @@ from signoff.app.grandfather import adoption_statement, countersign
 from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.record import Caller, Expectation
-from signoff.app.registered import standing
 from signoff.app.review import review
 from signoff.app.rollback_drill import rehearse
 from signoff.app.signing import Presented, SigningPerson, deployer_prepared
 from signoff.domain import decisions
 from signoff.domain.decisions.adoption import Adoption
-from signoff.domain.deployment import Deployment, State
+from signoff.domain.deployment import Deployment
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError, is_fault
 from signoff.domain.events import DutiesGranted, PauseReason, PersonEnrolled, RollbackCause, SubjectBound, Vote
 from signoff.domain.gates.assess import Progress, silent
@@ -42,34 +41,25 @@ from signoff.verbs.documents import (
     CountersignedDocument,
     CredentialsDocument,
     DeclinedProposalDocument,
-    DeploymentsPage,
     DutiesDocument,
     EnrolledDocument,
-    FlagsDocument,
-    HistoryPage,
     InvitationDocument,
     IssuedTokenDocument,
     KilledDocument,
     LatchDocument,
-    ModelsPage,
     ObservedDocument,
     PeoplePage,
     ProposalDocument,
     ProposalsPage,
     RehearsedDocument,
-    ReleaseDocument,
     ReviewedDocument,
     RevokedDocument,
-    RolledBackDocument,
     StoppedManyDocument,
     TokensPage,
     ToSignDocument,
     UnboundDocument,
     assessment_document,
     credentials_document,
-    deployment_document,
-    event_document,
-    flags_document,
     killed_document,
     latch_document,
     looking_like,
@@ -78,11 +68,11 @@ from signoff.verbs.documents import (
     proposal_document,
     rehearsed_document,
     reviewed_document,
-    shares_document,
     stopped_many_document,
     to_sign_document,
     token_document,
 )
+from signoff.verbs.looks import Looks, page_of
 from signoff.verbs.policy_documents import (
     DeclinedPolicyDocument,
     PolicyDocument,
@@ -90,13 +80,12 @@ from signoff.verbs.policy_documents import (
     policy_document,
     policy_proposal_document,
 )
+from signoff.verbs.release_documents import ReleaseDocument, RolledBackDocument
 
-PAGE: Final = 100
 TELLING_S: Final = 5.0
 RECOGNISED_S: Final = 1.0
 LEAST_KEY_ID: Final = 12
 ON_A_RELEASE: Final = frozenset({Vote.APPROVE, Vote.CONDITIONAL, Vote.REJECT, Vote.OVERRIDE})
-T = TypeVar("T")
 log = logging.getLogger("signoff.verbs")
 
 
@@ -119,7 +108,7 @@ class SignPolicyAs:
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class Local(Looks):
     """Verbs over an installation, in the name of `actor`. Signing verbs take a signatory or a `SignAs`."""
 
     house: Installation
@@ -132,13 +121,8 @@ class Local:
 
     def people(self, *, after: str | None = None, limit: int | None = None) -> PeoplePage:
         people = self.house.record.people()
-        shown, further = _page(people.by_name, after, limit)
+        shown, further = page_of(people.by_name, after, limit)
         return {"people": [person_document(person, people) for person in shown], "next": further}
-
-    def models(self, *, after: str | None = None, limit: int | None = None) -> ModelsPage:
-        """Models a page at a time, by name."""
-        shown, further = _page({name: name for name in self.house.record.models()}, after, limit)
-        return {"models": shown, "next": further}
 
     def enrol(self, person: PersonEnrolled) -> EnrolledDocument:
         enrol(
@@ -190,7 +174,7 @@ class Local:
     def proposals(self, *, after: str | None = None, limit: int | None = None) -> ProposalsPage:
         now = self.house.clock.now()
         waiting = {p.id: p for p in self.house.record.people().proposals.values() if p.expires_at > now}
-        shown, further = _page(waiting, after, limit)
+        shown, further = page_of(waiting, after, limit)
         return {"proposals": [self._proposal(proposal) for proposal in shown], "next": further}
 
     def confirm(self, proposal: str) -> ConfirmedProposalDocument:
@@ -224,7 +208,7 @@ class Local:
 
     def tokens(self, of: str | None = None, *, after: str | None = None, limit: int | None = None) -> TokensPage:
         tokens = {token.id: token for token in self.house.record.people().tokens.values() if of in {None, token.person}}
-        shown, further = _page(tokens, after, limit)
+        shown, further = page_of(tokens, after, limit)
         return {"tokens": [token_document(token) for token in shown], "next": further}
 
     def held_tokens(self, by: Principal, *, after: str | None = None, limit: int | None = None) -> TokensPage:
@@ -511,57 +495,6 @@ class Local:
         result = review(self.house.record, self.house.watch(model), deployment_id, notes=notes, actor=self.actor)
         return reviewed_document(deployment_id, result, self.house.clock.now().date())
 
-    def deployment(self, deployment_id: str) -> ReleaseDocument:
-        return self._released(self.house.record.deployment(deployment_id))
-
-    def deployments(
-        self,
-        *,
-        model: str | None = None,
-        state: State | None = None,
-        after: str | None = None,
-        limit: int = PAGE,
-    ) -> DeploymentsPage:
-        page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
-        shown = page[:limit]
-        flags_by_model = self.house.flags_of(sorted({d.model for d in shown}))
-        return {
-            "deployments": [deployment_document(d, flags_by_model[d.model]) for d in shown],
-            "flags": {model: dict(flags.as_keys()) for model, flags in flags_by_model.items()},
-            "versions": {model: shares_document(flags) for model, flags in flags_by_model.items()},
-            "registry": {model: list(texts) for model, texts in self._registry().items() if model in flags_by_model},
-            "killed": {name: why for name, why in self._killed().items() if model in {None, name}},
-            "next": shown[-1].id if len(page) > limit else None,
-            "observing": self.house.is_observing(),
-        }
-
-    def _killed(self) -> dict[str, str]:
-        """The killed models in the ledger, and those of single kills that it does not have yet."""
-        pending = {
-            kill.model: f"{kill.actor}: {kill.reason}" for kill in self.house.kills.pending() if not kill.is_wide
-        }
-        return pending | self.house.record.killed()
-
-    def _registry(self) -> dict[str, tuple[str, ...]]:
-        return standing(self.house.shelf, self.house.clock.now())
-
-    def flags(self, model: str, *, version: str | None = None) -> FlagsDocument:
-        flags = self.house.flags_of((model,))[model]
-        return flags_document(flags if version is None else flags.for_version(version))
-
-    def history(self, name: str, *, after: int = 0, limit: int | None = None) -> HistoryPage:
-        """The history of a model or one release, in the ledger's order, after the event with this number.
-
-        `next` is the number of the last event returned, if there are more.
-        """
-        record = self.house.record
-        page = record.told(record.streams_of(name), after=after, limit=None if limit is None else limit + 1)
-        shown = page[:limit]
-        return {
-            "history": [event_document(recorded) for _, recorded in shown],
-            "next": shown[-1][0] if len(page) > len(shown) else None,
-        }
-
     def post_mortem(self, deployment_id: str, *, notes: str, root_cause: str = "") -> ReleaseDocument:
         procedure = self.house.rollback
         return self._released(procedure.hold_post_mortem(deployment_id, notes, actor=self.actor, root_cause=root_cause))
@@ -616,26 +549,6 @@ class Local:
     def _adoption(self, model: str, version: str, reason: str) -> Adoption:
         policy = self.house.policies.in_force().policy
         return Adoption(model=model, version=version, policy=policy, reason=reason)
-
-    def _released(self, state: Deployment) -> ReleaseDocument:
-        flags = self.house.flags_of((state.model,))[state.model]
-        unrehearsed = self.house.approvals.unrehearsed(state) if state.state is State.VALIDATED else ()
-        return {
-            **deployment_document(state, flags),
-            "unrehearsed": list(unrehearsed),
-            "cannot_sign": list(self.house.approvals.unsigned(state)),
-            "flags": dict(flags.for_version(state.version).as_keys()),
-            "versions": shares_document(flags),
-            "flags_revision": flags.revision,
-            "observing": self.house.is_observing(),
-        }
-
-
-def _page(by_name: Mapping[str, T], after: str | None, limit: int | None) -> tuple[list[T], str | None]:
-    """A page of these by name after the last page, and the `after` of the next page."""
-    names = sorted(name for name in by_name if after is None or name > after)
-    shown = names[:limit]
-    return [by_name[name] for name in shown], shown[-1] if len(shown) < len(names) else None
 
 
 def policy_role(person: str, roles_held: Iterable[Role], verb: Permission) -> Role:

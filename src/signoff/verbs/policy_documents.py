@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from signoff.app.policy import PolicyStatus
 from signoff.domain.events import Recorded
 from signoff.domain.floor import Floor, InForce, Origin, Tendency, content_digest, differences
 from signoff.domain.installation_policy import PolicyProposal
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.floor import read_content
+
+if TYPE_CHECKING:
+    from signoff.app.policy import PolicyStatus
 
 Versions = Iterable[tuple[Recorded, PolicyProposal]]
 
@@ -102,7 +105,7 @@ def floor_document(floor: Floor) -> FloorDocument:
     }
 
 
-def policy_document(status: PolicyStatus, versions: Versions) -> PolicyDocument:
+def policy_document(status: "PolicyStatus", versions: Versions) -> PolicyDocument:
     """The whole state of the installation's policy."""
     in_force, state = status.in_force, status.state
     return {
@@ -117,7 +120,7 @@ def policy_document(status: PolicyStatus, versions: Versions) -> PolicyDocument:
     }
 
 
-def policy_proposal_document(proposal: PolicyProposal, status: PolicyStatus) -> PolicyProposalDocument:
+def policy_proposal_document(proposal: PolicyProposal, status: "PolicyStatus") -> PolicyProposalDocument:
     """A proposed policy, compared with the one in force."""
     proposed = read_content(proposal.content)
     return {

@@ -38,8 +38,9 @@ from signoff.domain.policy import Role
 from signoff.ledger.envelope import deployer_signed_at, deployer_statement, read_statement
 from signoff.ledger.floor import content_of
 from signoff.verbs.catalogue import Row, Verbs
-from signoff.verbs.documents import Document
-from signoff.verbs.local import PAGE, SignAs, SignPolicyAs, checked_vouching, only_open, policy_role
+from signoff.verbs.local import SignAs, SignPolicyAs, checked_vouching, only_open, policy_role
+from signoff.verbs.looks import PAGE
+from signoff.verbs.release_documents import Document
 
 SECONDS: Final = 30.0
 LONG: Final = 900.0

@@ -21,12 +21,13 @@ from signoff.app.notices import IN_ORDER, tell_before
 from signoff.app.overdue import WATCHED, check_deadline
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, release_of
-from signoff.app.registered import Discrepancy, alarms, changed, discrepancies, keep_changed, standing, tell, turn
-from signoff.app.rollback import HALTING, is_memo_owed
+from signoff.app.registered import Discrepancy, alarms, changed, discrepancies, keep_changed, tell, turn
+from signoff.app.registry_findings import standing
+from signoff.app.rollback import HALTING
 from signoff.app.trouble import call_for
 from signoff.config.logs import about
 from signoff.domain.decisions.guards import OTHER_BYTES
-from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State, age
+from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State, age, is_memo_owed
 from signoff.domain.errors import GuardError, SignoffError, UnavailableError, described, is_fault
 from signoff.installation import Installation
 from signoff.ports.notices import Severity

@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 from typing import Final, NoReturn
 
 from signoff.domain import events as e
+from signoff.domain.commitments import Commitments
 from signoff.domain.deployment import LIVE, Deployment, foreseen
-from signoff.domain.dossier import Commitments
 from signoff.domain.errors import GuardError, NotFoundError, RefusedError
 from signoff.domain.events import AnyEvent, PauseReason
 from signoff.domain.silence import concerns_of, cut_by

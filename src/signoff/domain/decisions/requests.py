@@ -29,3 +29,13 @@ def refuse_unknown_release(identity: str, ids: Iterable[str]) -> NoReturn:
         f"Expected the id of a deployment, found {identity!r}; known are: {near(identity, ids)}. "
         "`signoff status` lists them."
     )
+
+
+def refuse_unknown_name(name: str, known: Iterable[str]) -> None:
+    """Refuse a name that is neither a model's nor a release's, where others are known."""
+    names = frozenset(known)
+    if names and name not in names:
+        raise NotFoundError(
+            f"Expected a model or the id of a deployment, found {name!r}, which nothing is on record of; known are: "
+            f"{near(name, names)}. `signoff status` lists them."
+        )

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from signoff.domain.artifacts import Pin, PreviousCheck, refusal
+from signoff.domain.commitments import DeploymentType
 from signoff.domain.conflict_of_interest import Independence
 from signoff.domain.deployment import ENDED, Deployment, State
-from signoff.domain.dossier import DeploymentType, Dossier, Header
+from signoff.domain.dossier import Dossier, Header
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.evidence import PitEvidence
 from signoff.domain.floor import Floor

@@ -17,6 +17,7 @@ from signoff.domain.gates.hansen_spa import HANSEN_SPA, hansen_spa
 from signoff.domain.gates.high_sharpe import too_high, unused
 from signoff.domain.gates.inference import benchmark_summary, inference_latencies
 from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_comparison
+from signoff.domain.gates.once import one_assessment
 from signoff.domain.gates.paper import paper_summary
 from signoff.domain.gates.pbo import PBO, backtest_overfitting
 from signoff.domain.gates.point_in_time import POINT_IN_TIME, point_in_time, point_in_time_integrity
@@ -80,7 +81,7 @@ def assess(
         raise BadInputError(
             f"{evidence.backtest.source.name}: expected daily returns, found no rows; add the backtest to the dossier"
         )
-    with returns_up_to(evidence.largest_return or LARGEST):
+    with returns_up_to(evidence.largest_return or LARGEST), one_assessment():
         return _assessed(evidence, dossier, policy, progress, gates)
 
 

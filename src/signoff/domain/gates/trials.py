@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from signoff.domain.evidence import Evidence, Floats, Trials
 from signoff.domain.gates.among_trials import Nearest, nearest_trial
+from signoff.domain.gates.once import once
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
 from signoff.domain.quantity import Quantity, count, percent
@@ -120,6 +121,10 @@ def family(evidence: Evidence, *, at_any_leverage: bool) -> Family | Lack:
             "The file `trials` is missing; add the daily returns of every configuration that was tried, one column "
             "each, the rejected ones too."
         )
+    return once("family", trials, at_any_leverage, lambda: _family(trials, at_any_leverage=at_any_leverage))
+
+
+def _family(trials: Trials, *, at_any_leverage: bool) -> Family | Lack:
     plausible_returns(trials.returns, "trials", dimensions=2)
     positions = _distinct(trials.returns, at_any_leverage=at_any_leverage)
     still = _still(trials)
@@ -144,6 +149,10 @@ def bets_of(trials: Family, limit: float) -> Bets | Lack:
 
     Raises `InputError` on NaN and infinities, with row and column.
     """
+    return once("bets", trials.returns, limit, lambda: _bets_of(trials, limit))
+
+
+def _bets_of(trials: Family, limit: float) -> Bets | Lack:
     alike = resemblance(trials.returns, lowest=min(limit, LOWEST_LIMIT))
     bets = alike.bets(limit)
     if len(bets) < MIN_FAMILY:

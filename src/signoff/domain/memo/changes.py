@@ -9,7 +9,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from signoff.domain.dossier import DeploymentType, Dossier, Justifications
+from signoff.domain.commitments import DeploymentType
+from signoff.domain.dossier import Dossier, Justifications
 from signoff.domain.evidence import Evidence, RegisteredVersion
 from signoff.domain.memo.document import Block, Cell, Column, Mark, Paragraph, Table
 from signoff.domain.memo.markup import ABSENT, NO_PREVIOUS, declared, lead_in, strong, words

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from signoff.domain.assessment import Assessment
+from signoff.domain.commitments import DeploymentType
 from signoff.domain.deployment import block_words, phase_blocked
-from signoff.domain.dossier import DeploymentType, Dossier
+from signoff.domain.dossier import Dossier
 from signoff.domain.events import NoticeSent, Phase, Signature, Vote
 from signoff.domain.evidence import Evidence
 from signoff.domain.memo.document import Mark

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.assessment import Assessment
-from signoff.domain.dossier import DeploymentType, Dossier
+from signoff.domain.commitments import DeploymentType
+from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import CodedSymbols, Evidence, Predictions, RegisteredVersion
 from signoff.domain.gates.value_at_risk import MIN_FORECASTS, forecast_window
 from signoff.domain.memo.changes import training_days
