@@ -23,7 +23,7 @@ from signoff.http import (
 from signoff.http.description import describe
 from signoff.http.middleware import Edges
 from signoff.http.problems import answer_problems
-from signoff.http.routes import router_of
+from signoff.http.routes import catalogued, router_of
 from signoff.installation import Installation
 from signoff.verbs.catalogue import CATALOGUE, Row
 
@@ -60,7 +60,7 @@ def create_app(house: Installation, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
     # Routes match in this order: kills and flags come first.
     for part in (kill, flags, streaming, releases):
         app.include_router(part.router)
-    app.include_router(router_of(rows))
+    app.include_router(catalogued() if rows is CATALOGUE else router_of(rows))
     for part in (health, route_permissions, sign_in, webauthn, home):
         app.include_router(part.router)
     app.include_router(webauthn.pages)

@@ -1,7 +1,7 @@
 """Routes generated from the catalogue's rows: arguments in, one function of `Local`, a document out."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, Final
 
@@ -17,7 +17,7 @@ from signoff.http.idempotency import Command, Expecting, Naming
 from signoff.installation import Installation
 from signoff.ledger.text import encoded
 from signoff.verbs.bodies import Name
-from signoff.verbs.catalogue import Basis, Row
+from signoff.verbs.catalogue import CATALOGUE, Basis, Row
 from signoff.verbs.documents import StatementDocument
 from signoff.verbs.local import Local
 
@@ -25,6 +25,12 @@ INSTALLATIONS: Final[dict[Basis, Any]] = {Basis.NOTHING: InstallationDep, Basis.
 TAGGED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"headers": {"ETag": {"description": "The revision.", "schema": {"type": "string"}}}}
 }
+
+
+@cache
+def catalogued() -> APIRouter:
+    """The router of the whole catalogue, made once: analysing its signatures takes a fifth of a second."""
+    return router_of(CATALOGUE)
 
 
 def router_of(rows: Iterable[Row]) -> APIRouter:
