@@ -64,6 +64,6 @@ class Straight:
 
         try:
             await self.app(scope, receive, send)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a server answers whatever is raised
             found[:] = found or [500]
         return found[0]
