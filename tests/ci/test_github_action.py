@@ -98,8 +98,10 @@ def test_it_ends_as_the_check_writes_junit_the_summary_and_one_comment(release, 
     assert (tmp_path / "output").read_text() == "passed=false\n"
     assert list(api.kept.values()) == [text]
     api.kept[5] = "a person's own comment"
-    assert ran(tmp_path, release, api).returncode == 1
+    assert ran(tmp_path, tmp_path / "nowhere", api).returncode == 2
     assert set(api.kept) == {1, 5}
+    assert api.kept[1] != text
+    assert api.kept[5] == "a person's own comment"
     assert api.tokens == {"Bearer t0ken"}
     assert "t0ken" not in done.stdout + done.stderr
 

@@ -42,9 +42,8 @@ def hook(place, *changed):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("changed", ["models/momentum/dossier.yaml", "models/momentum/inputs"])
-def test_a_change_to_anything_of_a_dossier_checks_that_dossier(repository, changed):
-    code, said = hook(repository, changed)
+def test_a_change_to_anything_of_a_dossier_checks_that_dossier(repository):
+    code, said = hook(repository, "models/momentum/inputs")
     assert code == 1
     assert "momentum v2.0.0" in said
     assert "The dossier is not finished" in said
@@ -55,7 +54,7 @@ def test_a_change_beside_every_dossier_checks_nothing(repository):
 
 
 def test_a_dossier_that_cannot_be_read_stops_the_commit_with_its_cause(repository):
-    code, said = hook(repository, "broken", "README.md")
+    code, said = hook(repository, "broken/dossier.yaml", "README.md")
     assert code == 2
     assert "broken/dossier.yaml" in said
     assert "Traceback" not in said

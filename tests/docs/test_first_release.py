@@ -1,4 +1,7 @@
-"""A newcomer's first release: the files and commands of the page, in order, each command in a process of its own."""
+"""A newcomer's first release: the files and commands of the page, in order, each command in a process of its own.
+
+The first script of the page is started as the newcomer starts it; the others are forks with the libraries imported.
+"""
 
 import os
 import re
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import forked
 import pytest
+import scripts
 
 PAGE = (Path(__file__).parents[2] / "docs" / "first-release.md").read_text()
 FILES = re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
@@ -31,7 +35,8 @@ EXITS = {
 class Reader:
     """Types what the page shows, in an empty folder, with the id of their own release."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, host):
+        self.host, self.has_begun = host, False
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
         self.folder, self.environment, self.identity, self.told = folder, kept | {"COLUMNS": "200"}, SHOWN, {}
 
@@ -52,6 +57,10 @@ class Reader:
         return forked.ran(*words, cwd=self.folder, within=600, **self.environment)
 
     def _script(self, *words):
+        if self.has_begun:
+            log = self.folder.parent / "said.txt"
+            return self.host.ran(*words, cwd=self.folder, environment=self.environment, log=log)
+        self.has_begun = True
         done = subprocess.run(
             [sys.executable, *words],
             cwd=self.folder,
@@ -72,11 +81,14 @@ class Reader:
 def reader(tmp_path_factory):
     pytest.importorskip("mlflow")
     pytest.importorskip("lightgbm")
-    reader = Reader(tmp_path_factory.mktemp("newcomer"))
-    for name, content in FILES:
-        (reader.folder / name).write_text(content)
-    for line in LINES:
-        reader.type(line)
+    folder = tmp_path_factory.mktemp("page") / "newcomer"
+    folder.mkdir()
+    with scripts.Host("lightgbm", "mlflow", "polars", "signoff.registry") as host:
+        reader = Reader(folder, host)
+        for name, content in FILES:
+            (folder / name).write_text(content)
+        for line in LINES:
+            reader.type(line)
     return reader
 
 

@@ -2,6 +2,13 @@ import shutil
 
 import pytest
 import release_folder
+import replays
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remembered_replays():
+    with replays.remembered():
+        yield
 
 
 @pytest.fixture(scope="session")

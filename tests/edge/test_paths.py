@@ -18,14 +18,10 @@ NAMES = ["a%20b", "x?y=1", "a#b", "%2e", "a b", "mö→n", "new\nline", ":memory
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_home_is_the_folder_of_exactly_this_name(tmp_path, name):
-    ran = subprocess.run(
-        [sys.executable, "-m", "signoff", "kill", "m", "--reason", "x", "--json", "--home", name],
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+def test_a_home_is_the_folder_of_exactly_this_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    env = environment() if name == "\udcff" else None  # an interpreter of its own decodes what is no text
+    ran = command("kill", "m", "--reason", "x", "--json", home=name, env=env)
     assert ran.returncode == code_of_a_kill(), ran.stderr
     assert json.loads(ran.stdout)["recorded"] is True
     assert [found.name for found in tmp_path.iterdir()] == [name]
@@ -77,10 +73,16 @@ def test_a_ledger_that_an_earlier_version_put_elsewhere_is_not_begun_again(tmp_p
 @pytest.mark.parametrize("home", [None, "/nonexistent", "/proc/1/nothing"])
 def test_an_account_without_a_home_folder_works(tmp_path, home):
     env = environment(HOME=home, USER=None, LOGNAME=None, NUMBA_CACHE_DIR="/proc/nothing")
-    said = command("kill", "m", "--reason", "x", home=tmp_path / "h", env=env)
-    assert said.returncode == code_of_a_kill(), said.stderr
-    said = command("status", home=tmp_path / "h", env=env)
-    assert (said.returncode, said.stderr) == (0, b"")
+    code = (
+        "import sys\n"
+        "from signoff.cli.main import main\n"
+        "home = ['--home', sys.argv[1]]\n"
+        "for line in (['kill', 'm', '--reason', 'x'], ['status']):\n"
+        "    print(line[0], main([*line, *home]), file=sys.stderr)\n"
+    )
+    line = [sys.executable, "-c", code, str(tmp_path / "h")]
+    ran = subprocess.run(line, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.stderr.splitlines()[-2:] == [f"kill {code_of_a_kill()}", "status 0"], ran.stderr
 
 
 def test_compiled_code_that_no_folder_takes_is_compiled_again(tmp_path):

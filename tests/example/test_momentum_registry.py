@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import empty_registry
 import numpy as np
 import polars as pl
 import pytest
@@ -26,7 +27,7 @@ def client(study, place):
 
 
 def uri(place):
-    return f"sqlite:///{place / 'mlflow.db'}"
+    return empty_registry.uri_in(place)
 
 
 def opened(place):

@@ -6,6 +6,7 @@ from itertools import count
 import firm_policy
 import pytest
 import release_folder
+import replays
 from cast_of_six import PEOPLE
 from working_registry import WorkingRegistry
 
@@ -138,6 +139,12 @@ class Stages:
     def _dossier(self):
         files = sorted(path for path in (self.place / "dossier").rglob("*") if path.is_file())
         return tuple((path.name, path.read_bytes()) for path in files)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remembered_replays():
+    with replays.remembered():
+        yield
 
 
 @pytest.fixture(scope="session")

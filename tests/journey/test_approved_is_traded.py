@@ -1,5 +1,6 @@
 """The registered bytes that people signed are the ones that every start, advance, revert and load insists upon."""
 
+import gc
 import io
 import json
 import os
@@ -85,13 +86,32 @@ def pristine(tmp_path_factory, printing):
     return world
 
 
-@pytest.fixture
-def world(pristine, tmp_path):
-    """A copy of the home; the registry is shared, and put back by whoever attacks it."""
+def copied(pristine, tmp_path):
     found = SimpleNamespace(**vars(pristine))
     found.home = shutil.copytree(pristine.home, tmp_path / "home", symlinks=True)
     found.house = Installation(settings(home=str(found.home), venue="simulated", registry=found.uri))
     return found
+
+
+@pytest.fixture
+def world(pristine, tmp_path):
+    """A copy of the home; the registry is shared, and put back by whoever attacks it."""
+    return copied(pristine, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def begun(pristine, tmp_path_factory):
+    """The home in which the second version trades and a worker has looked."""
+    home = copied(pristine, tmp_path_factory.mktemp("begun"))
+    started(home)
+    Worker(home.house).work()
+    gc.collect()  # a database that is closed in the middle of a copy is written into
+    return home
+
+
+@pytest.fixture
+def traded(begun, tmp_path):
+    return copied(begun, tmp_path)
 
 
 def events(world, kind):
@@ -300,8 +320,9 @@ def changed(world):
 @pytest.mark.parametrize(
     ("attack", "version"), list(zip(small_models.ATTACKS, cycle(["2.0.0", "1.1.0"]), strict=False))
 )
-def test_a_worker_tells_once_that_files_changed_while_a_release_trades(world, version, attack):
-    started(world)
+def test_a_worker_tells_once_that_files_changed_while_a_release_trades(traded, version, attack, monkeypatch):
+    monkeypatch.setattr(Worker, "_governance", lambda *_: None)  # half of a pass, and no part of what is asked here
+    world = traded
     worker, name = Worker(world.house), "times_model.py"
     worker.work()
     with small_models.attacked(world.folders[version], attack, name):

@@ -90,6 +90,17 @@ def images(monkeypatch, home, folder):
     return kept
 
 
+def differing(kept):
+    """The images that differ in more than the index of the log, which SQLite writes anew when it recovers a file."""
+    before = None
+    for home in kept:
+        files = {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+        files.pop("signoff.db-shm", None)
+        if files != before:
+            yield home
+        before = files
+
+
 def outcome(house, state):
     kinds = [r.event.kind for r in house.record.history(deployment_stream(state.id))]
     return state.state, kinds
@@ -105,7 +116,7 @@ def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pris
         expected = outcome(house, story(house, pristine, release))
     assert expected[0] is State.ROLLED_BACK
     assert len(kept) > 2 * 25
-    for home in kept:
+    for home in differing(kept):
         house = opened(home)
         state = story(house, pristine, release)
         assert outcome(house, state) == expected, home.name

@@ -11,7 +11,7 @@ from walks import MODELS, Walk
 
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_sql import SqlStore
-from signoff.app import approvals, rollout
+from signoff.app import approvals, rollback_drill, rollout
 from signoff.app.record import Record
 from signoff.app.rollback import RollbackProcedure
 from signoff.domain import decisions, deployment
@@ -31,6 +31,22 @@ QUICK = settings(
     report_multiple_bugs=False,
     phases=[Phase.generate],  # the walk that failed is printed as it is: making it small takes minutes
 )
+
+
+@pytest.fixture(autouse=True)
+def remembered_rehearsals(monkeypatch):
+    """Each rehearsal played once a test for the same release, champion and registry: it sees nothing else."""
+    play, found = rollback_drill._played, {}
+
+    def played(record, stage, opened, champion, actor):
+        registry = stage.registry
+        bound = None if champion is None else champion.bound
+        key = (repr(opened), repr(bound), actor, registry.works, frozenset(registry.aliases.items()))
+        if key not in found:
+            found[key] = play(record, stage, opened, champion, actor)
+        return found[key]
+
+    monkeypatch.setattr(rollback_drill, "_played", played)
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """The real command in a process of its own, with whatever a shell does to its streams."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -9,29 +11,47 @@ from tempfile import TemporaryDirectory
 
 from forked import captured
 
-# Sends this process a signal around the first commit that holds an event of this kind, then runs the command itself.
-STOPPED_AT = """
-import os, signal, sys
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a run that nohup began ignores it
-from signoff.app.record import Record
-when, kind, number, *line = sys.argv[1:]
-commit, is_over = Record.commit, []
 
-def stopped(self, *changes, **named):
-    is_meant = not is_over and any(e.kind == kind for change in changes for e in change.events)
-    if is_meant and when == "before":
-        is_over.append(1)
-        os.kill(os.getpid(), int(number))
-    commit(self, *changes, **named)
-    if is_meant and when == "after":
-        is_over.append(1)
-        os.kill(os.getpid(), int(number))
+class StoppedAt:
+    """Sends the process a signal `before` or `after` the first commit that holds an event of this kind."""
 
-Record.commit = stopped
-sys.argv = ["signoff", *line]
-from signoff.cli.main import run
-run()
-"""
+    def __init__(self, when, kind, number):
+        self.when, self.kind, self.number = when, kind, int(number)
+
+    def __call__(self):
+        from signoff.app.record import Record
+
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a run that nohup began ignores it
+        commit, is_over = Record.commit, []
+
+        def stopped(record, *changes, **named):
+            is_meant = not is_over and any(e.kind == self.kind for change in changes for e in change.events)
+            if is_meant and self.when == "before":
+                is_over.append(1)
+                os.kill(os.getpid(), self.number)
+            commit(record, *changes, **named)
+            if is_meant and self.when == "after":
+                is_over.append(1)
+                os.kill(os.getpid(), self.number)
+
+        Record.commit = stopped
+
+
+class Redirected:
+    """Does to the streams what a shell does for words such as `<&-`, `>&-` and `2>/dev/full`."""
+
+    FORM = re.compile(r"(?P<number>\d?)(?P<way>[<>])(?P<to>&-|/\S+)")
+
+    def __init__(self, words):
+        self.redirections = [self.FORM.fullmatch(word).groupdict() for word in words.split()]
+
+    def __call__(self):
+        for one in self.redirections:
+            number = int(one["number"] or ("1" if one["way"] == ">" else "0"))
+            if one["to"] == "&-":
+                os.close(number)
+            else:
+                os.dup2(os.open(one["to"], os.O_WRONLY), number)
 
 
 def environment(**changes):
@@ -61,7 +81,13 @@ def code_of_a_kill():
     return said.returncode
 
 
+def redirected(*line, home, words):
+    """What the console script says, in a fork, after what a shell does to its streams."""
+    return captured(*map(str, line), "--home", str(home), first=Redirected(words))
+
+
 def stopped_at(when, kind, number, *line, home):
-    """What a command says that gets a signal `before` or `after` it records an event of this kind."""
-    words = [sys.executable, "-c", STOPPED_AT, when, kind, str(int(number)), *map(str, line), "--home", str(home)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    """What the console script says, in a fork, that gets a signal `before` or `after` it records such an event."""
+    ended = captured(*map(str, line), "--home", str(home), first=StoppedAt(when, kind, number))
+    ended.stdout, ended.stderr = ended.stdout.decode(), ended.stderr.decode()
+    return ended

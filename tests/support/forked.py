@@ -65,11 +65,15 @@ def ran(*line, cwd="/", within=60, **environment):
         return status, log.read_text()
 
 
-def captured(*line, within=120):
-    """How a command ended, and what it said on each stream, as `subprocess.run` tells it."""
+def captured(*line, within=120, first=None):
+    """How a command ended, and what it said on each stream, as `subprocess.run` tells it.
+
+    With `first`, which the process calls before anything else, it is the console script to its very end.
+    """
     with tempfile.TemporaryDirectory() as folder:
         streams = Path(folder, "stdout"), Path(folder, "stderr")
-        process = context.Process(target=become, args=(line, streams, dict(os.environ), str(Path.cwd()), umask()))
+        target, known = (become, line) if first is None else (become_script, (first, *line))
+        process = context.Process(target=target, args=(known, streams, dict(os.environ), str(Path.cwd()), umask()))
         process.start()
         process.join(within)
         try:
@@ -90,6 +94,34 @@ def umask():
 
 def become(line, logs, environment, cwd, mask):
     """The command itself, in the fork."""
+    stand_in(logs, environment, cwd, mask)
+    from signoff.cli.main import main
+
+    sys.exit(main(list(line)))
+
+
+def become_script(line, logs, environment, cwd, mask):
+    """The console script, in the fork; at its end its streams are flushed as an interpreter flushes them."""
+    first, *words = line
+    stand_in(logs, environment, cwd, mask)
+    first()
+    sys.argv = ["signoff", *words]
+    from signoff.cli.main import run
+
+    try:
+        run()
+    except SystemExit as ended:
+        code = ended.code or 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            code = 120
+    os._exit(code)
+
+
+def stand_in(logs, environment, cwd, mask):
+    """Streams, folder, mask and environment of whoever asked for the process."""
     for stream, log in enumerate(logs, start=1):
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), stream)
     os.umask(mask)
@@ -97,6 +129,3 @@ def become(line, logs, environment, cwd, mask):
         os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    from signoff.cli.main import main
-
-    sys.exit(main(list(line)))

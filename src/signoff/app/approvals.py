@@ -4,7 +4,7 @@ Each request reads the files again. A byte that differs from the manifest voids 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -407,7 +407,7 @@ class ApprovalRound:
         latch = self.record.latch(state.model)
         return None if latch is None else latch.rehearsal
 
-    def _keep(self, deployment_id: str, edition: str, files: dict[str, bytes]) -> Path:
+    def _keep(self, deployment_id: str, edition: str, files: Mapping[str, bytes]) -> Path:
         for content in files.values():
             self.record.store.put_blob(content)
         return self.releases.write(deployment_id, edition, files)

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from signoff.domain import decisions
@@ -72,9 +74,12 @@ class FeatureReplay(Protocol):
     ) -> PitEvidence: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class AssessedRelease:
-    """An assessed release: its inputs, the gates' findings, and the package that signatures cover."""
+    """An assessed release: its inputs, the gates' findings, and the package that signatures cover.
+
+    Its files are written once: a submission asks for them five times, and a signature as often.
+    """
 
     inputs: Inputs
     assessment: Assessment
@@ -83,19 +88,19 @@ class AssessedRelease:
     """The environment of the replay, as recorded at validation."""
     binds: bool = True
 
-    @property
+    @cached_property
     def package(self) -> Manifest:
         """Everything that was validated: the inputs, the registered version, and every computed figure."""
         return manifest_of(self.files, self.unkept)
 
-    @property
-    def files(self) -> dict[str, bytes]:
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
         """The submitted inputs, the registered version's files, the code and environment of the replay, every figure.
 
         `assessment.json` holds each number that a memo may print.
         """
         submitted = {f"{INPUTS}{name}": content for name, content in self.inputs.files.items()}
-        return {**submitted, **self._ran, **self._registered, ASSESSMENT: figures_json(self)}
+        return MappingProxyType({**submitted, **self._ran, **self._registered, ASSESSMENT: figures_json(self)})
 
     @property
     def unkept(self) -> tuple[Entry, ...]:
@@ -146,7 +151,7 @@ class AssessedRelease:
             named["image"] = image
         return named
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """The deployment id.
 
