@@ -29,8 +29,8 @@ from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.unavailable_store import ShutStore
-from signoff.adapters.venues.connected import ConnectedVenue
 from signoff.adapters.venues.none import NoVenue
+from signoff.adapters.venues.packaged import PackagedVenue
 from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.adapters.webhook import BySeverity, Pager, Webhook
 from signoff.app.accounts import Accounts, KnownPeople
@@ -211,7 +211,7 @@ class Installation(Home):
             case VenueKind.SIMULATED:
                 return self.simulated_venue
             case name:
-                return ConnectedVenue(
+                return PackagedVenue(
                     name, lambda: maker(EntryPointGroup.VENUES, self.settings.venue, self.settings.home)
                 )
 

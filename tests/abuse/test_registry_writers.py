@@ -171,7 +171,7 @@ LOADERS = {
     "an evaluation": "builtins:eval",
     "an import": "importlib:import_module",
     "a pickle": "pickle:loads",
-    "our own sandbox": "signoff.adapters.sandbox.inside:main",
+    "our own sandbox": "signoff.adapters.sandbox.child_main:main",
     "a module that does its work when it is imported": "hostile:load",
     "an archive": "shutil:unpack_archive",
 }

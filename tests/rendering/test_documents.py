@@ -47,7 +47,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.domain.spreadsheets import inert
-from signoff.rendering import palette, pictures
+from signoff.rendering import palette, picture_cache
 from signoff.rendering.attachments import paper_trading_logs, risk_matrix
 from signoff.rendering.charts import svg
 from signoff.rendering.html import html
@@ -270,9 +270,9 @@ def test_a_chart_whose_figures_changed_is_drawn_anew():
         returns = np.append(np.full(days.size - 1, 0.001), last)
         return EquityChart("equity", "c", (ChartLine("v1", days, returns, is_new=True),))
 
-    before = pictures.svg(chart(0.1))
-    assert pictures.svg(chart(0.1)) is before
-    assert pictures.svg(chart(0.2)) == svg(chart(0.2)) != before
+    before = picture_cache.svg(chart(0.1))
+    assert picture_cache.svg(chart(0.1)) is before
+    assert picture_cache.svg(chart(0.2)) == svg(chart(0.2)) != before
 
 
 def test_settings_in_the_current_folder_change_no_picture(tmp_path):

@@ -20,8 +20,8 @@ from signoff.app.assess import (
     unbound,
 )
 from signoff.app.assess import EarlierValidation as Fixed
+from signoff.app.authorship import independence
 from signoff.app.bound import checked, refuse_other_bytes
-from signoff.app.conflict_of_interest import independence
 from signoff.app.held import profile_of
 from signoff.app.notices import before_deployment
 from signoff.app.objections import unrehearsed, unsigned

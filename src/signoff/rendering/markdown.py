@@ -18,7 +18,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.rendering.pictures import svg
+from signoff.rendering.picture_cache import svg
 from signoff.rendering.words import escaped, says_its_mark, words_beside
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")

@@ -25,7 +25,7 @@ from signoff.domain.memo.document import (
 from signoff.domain.memo.markup import upper_first
 from signoff.rendering import palette
 from signoff.rendering.once import once
-from signoff.rendering.pictures import svg
+from signoff.rendering.picture_cache import svg
 from signoff.rendering.words import escaped, says_its_mark, words_beside
 
 Json = dict[str, object]

@@ -231,7 +231,7 @@ class Verdict:
 
     def plot(self, name: str = "equity") -> Picture:
         """One picture by its name; `[one.name for one in verdict.pictures]` are all of them."""
-        from signoff.rendering.pictures import svg  # noqa: PLC0415 - pictures load slowly
+        from signoff.rendering.picture_cache import svg  # noqa: PLC0415 - pictures load slowly
 
         chart = next((one for one in self.pictures if one.name == name), None)
         if chart is None:

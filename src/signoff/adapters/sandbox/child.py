@@ -29,7 +29,7 @@ import polars as pl
 
 import signoff
 from signoff.adapters import child_processes
-from signoff.adapters.sandbox import columns, inside
+from signoff.adapters.sandbox import child_main, columns
 from signoff.domain.environment import Distribution, PythonEnvironment
 from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.isolation import Hazard, Isolation, Protection
@@ -223,11 +223,11 @@ class Child:
         """Start a process and read its report; an earlier process is ended."""
         self.close()
         self._deadline = time.monotonic() + min(STARTING_S, self._sandbox.seconds)
-        line = [*around, sys.executable, "-I", "-S", "-B", inside.__file__]
+        line = [*around, sys.executable, "-I", "-S", "-B", child_main.__file__]
         self._process = child_processes.start(line, _environment())
         specified = json.dumps({**specification, "parent": None if around else specification["parent"]}).encode()
         try:
-            _, content = self._asked(inside.SPECIFICATION, specified, inside.READY)
+            _, content = self._asked(child_main.SPECIFICATION, specified, child_main.READY)
         except BaseException:
             self.close()
             raise
@@ -246,7 +246,7 @@ class Child:
         packed = [(name, columns.pack(table)) for name, table in inputs.items()]
         names = json.dumps([(name, len(content)) for name, content in packed]).encode()
         request = b"".join((struct.pack(">I", len(names)), names, *(content for _, content in packed)))
-        _, content = self._asked(inside.COMPUTE, request, inside.TABLE)
+        _, content = self._asked(child_main.COMPUTE, request, child_main.TABLE)
         try:
             return columns.unpack(content)
         except columns.ColumnsError as error:
@@ -254,25 +254,25 @@ class Child:
 
     def environment(self) -> PythonEnvironment:
         """The interpreter and the distributions that the child can import; to be asked before it loads foreign code."""
-        _, content = self._asked(inside.ENVIRONMENT, b"", inside.LISTED)
+        _, content = self._asked(child_main.ENVIRONMENT, b"", child_main.LISTED)
         return environment_of(json.loads(content))
 
     def model(self, declared: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The recorded output for a model's known input, and its present output, as the bytes of doubles."""
-        _, expected = self._asked(inside.MODEL, json.dumps(dict(declared)).encode(), inside.NUMBERS)
-        _, predictions = self._answered(b"", inside.NUMBERS)
+        _, expected = self._asked(child_main.MODEL, json.dumps(dict(declared)).encode(), child_main.NUMBERS)
+        _, predictions = self._answered(b"", child_main.NUMBERS)
         return expected, predictions
 
     def benchmark(self, declared: Mapping[str, str], *, calls: int, batch_rows: int, seconds: float) -> "Timings":
         """The times of a registered model in this process, and the most memory that the process used."""
         asked = {**declared, "calls": calls, "batch_rows": batch_rows, "seconds": seconds}
-        _, expected = self._asked(inside.BENCHMARK, json.dumps(asked).encode(), inside.NUMBERS)
-        self._answered(b"", inside.NUMBERS)  # the model is ready
+        _, expected = self._asked(child_main.BENCHMARK, json.dumps(asked).encode(), child_main.NUMBERS)
+        self._answered(b"", child_main.NUMBERS)  # the model is ready
         began = time.monotonic()
-        _, singles = self._answered(b"", inside.NUMBERS)
-        _, batches = self._answered(b"", inside.NUMBERS)
+        _, singles = self._answered(b"", child_main.NUMBERS)
+        _, batches = self._answered(b"", child_main.NUMBERS)
         took = time.monotonic() - began
-        _, predictions = self._answered(b"", inside.NUMBERS)
+        _, predictions = self._answered(b"", child_main.NUMBERS)
         return Timings(
             expected=expected,
             predicted=predictions,
@@ -294,7 +294,7 @@ class Child:
             self._process = None
 
     def _asked(self, kind: bytes, content: bytes, wanted: bytes) -> tuple[bytes, bytes]:
-        return self._answered(inside.MESSAGE.pack(kind, len(content)) + content, wanted)
+        return self._answered(child_main.MESSAGE.pack(kind, len(content)) + content, wanted)
 
     def _answered(self, request: bytes, wanted: bytes) -> tuple[bytes, bytes]:
         if self.failure is not None:
@@ -304,7 +304,7 @@ class Child:
             kind, content = exchange.result()
         except _EndedError as error:
             raise self._broken(str(error)) from error
-        if kind == inside.PROBLEM:
+        if kind == child_main.PROBLEM:
             raise _raised(content)
         if kind != wanted:
             raise self._broken("it answered something else than it was asked")
@@ -343,18 +343,18 @@ class _Exchange:
         """The kind and content of the answer."""
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
-        size = inside.MESSAGE.size
+        size = child_main.MESSAGE.size
         with selectors.DefaultSelector() as ready:
             ready.register(self._from, selectors.EVENT_READ)
             if self._request:
                 ready.register(self._to, selectors.EVENT_WRITE)
             while len(self._answer) < size or len(self._answer) < size + self._length():
                 self._wait(ready)
-        kind, _ = inside.MESSAGE.unpack_from(self._answer)
+        kind, _ = child_main.MESSAGE.unpack_from(self._answer)
         return kind, bytes(memoryview(self._answer)[size : size + self._length()])
 
     def _length(self) -> int:
-        _, length = inside.MESSAGE.unpack_from(self._answer)
+        _, length = child_main.MESSAGE.unpack_from(self._answer)
         if length > MOST_ANSWER:
             raise _EndedError(f"its answer is {length:,} bytes long, and {MOST_ANSWER:,} are the most")
         return int(length)
@@ -387,7 +387,7 @@ class _Exchange:
             ready.unregister(self._to)
 
     def _read(self) -> None:
-        wanted = inside.MESSAGE.size - len(self._answer)
+        wanted = child_main.MESSAGE.size - len(self._answer)
         if wanted <= 0:
             wanted += self._length()
         try:

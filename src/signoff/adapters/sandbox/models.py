@@ -121,7 +121,7 @@ def _onnx(case: KnownInput) -> Predict:
 
 
 def _python(case: KnownInput) -> Predict:
-    from signoff.adapters.sandbox.inside import function  # noqa: PLC0415 - `inside` imports this module
+    from signoff.adapters.sandbox.child_main import function  # noqa: PLC0415 - `child_main` imports this module
 
     loaded: Predict = function(case.declared["loader"], str(case.folder))(case.folder)
     return loaded

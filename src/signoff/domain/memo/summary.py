@@ -19,7 +19,7 @@ from signoff.domain.gates.value_at_risk import MIN_FORECASTS, forecast_window
 from signoff.domain.memo.changes import training_days
 from signoff.domain.memo.claims import held
 from signoff.domain.memo.computed_lines import beside_words, figures_line, gates_line
-from signoff.domain.memo.cost_words import cost_contradictions
+from signoff.domain.memo.cost_contradictions import cost_contradictions
 from signoff.domain.memo.gate_names import WORDS, is_outcome, outcomes
 from signoff.domain.memo.held import Held, held_in_words
 from signoff.domain.memo.markup import MEMO_GATES, declared, gates_in_words, short_title, versioned

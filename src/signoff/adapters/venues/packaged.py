@@ -23,7 +23,7 @@ BUDGET: Final = Budget(total_s=5.0)
 NEVER_OPEN: Final = Breaker(most_failures=1 << 30)
 
 
-class ConnectedVenue:
+class PackagedVenue:
     """The venue of this name, opened by its first call.
 
     `find` loads the function that creates it, and says whether the package calls it simulated.

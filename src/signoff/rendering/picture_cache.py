@@ -1,4 +1,4 @@
-"""Any chart as SVG, for renderers that only sometimes meet one; a memo's three forms draw each picture once."""
+"""Charts as SVG, each drawn once for the three forms of a memo; the drawing library loads where one is first needed."""
 
 import hashlib
 import pickle
