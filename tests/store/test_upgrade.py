@@ -9,7 +9,7 @@ from released import FIRST, SCHEMAS, restore_file, with_blobs
 from small_ledger import LEDGER_KEY, NOW, append, commit, exported, verified
 
 from signoff.adapters.database import schema_of
-from signoff.adapters.schema_sql import SCHEMA
+from signoff.adapters.schema_number import SCHEMA
 from signoff.adapters.store_sql import SqlStore
 
 
