@@ -51,7 +51,7 @@ def built(folder: Path, releases: int, events: int) -> None:
     for n in range(releases):
         adopt(house.record, n)
     fill(house.record, events - releases)
-    house.anchor()
+    house.ledger.anchor()
     size = house.store.size()
     print(f"{size:,} events of {releases:,} releases made in {time.perf_counter() - began:,.0f} s", flush=True)
 
@@ -63,7 +63,7 @@ def step(name: str, folder: Path) -> None:
     if name == "verify 1,000 new":
         for n in range(10_000_000, 10_001_000):
             adopt(house.record, n)
-        house.anchor()
+        house.ledger.anchor()
     began, used = time.perf_counter(), time.process_time()
     match name:
         case "hash":
@@ -73,11 +73,11 @@ def step(name: str, folder: Path) -> None:
         case "export":
             from signoff.adapters.folders import write_pieces
 
-            write_pieces(out, house.export_pieces())
+            write_pieces(out, house.ledger.export_pieces())
         case "verify export":
             assert verify_export([str(out)]) == 0
         case _:
-            assert house.verify(is_full=name == "verify in full").exit_code == 0
+            assert house.ledger.verify(is_full=name == "verify in full").exit_code == 0
     took = time.perf_counter() - began
     spent, peak = time.process_time() - used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{name}: {took:,.2f} s, of which {spent:,.2f} s of a processor; peak memory {peak:,.0f} MB", flush=True)
@@ -90,9 +90,9 @@ def repeated(name: str, folder: Path) -> None:
         house = opened(folder)
         for n in range(OFTEN[name]):
             adopt(house.record, 30_000_000 + lap * OFTEN[name] + n)
-        house.anchor()
+        house.ledger.anchor()
         began, used = time.perf_counter(), time.process_time()
-        assert house.verify(is_full=False).exit_code == 0
+        assert house.ledger.verify(is_full=False).exit_code == 0
         taken.append(time.perf_counter() - began)
         spent.append(time.process_time() - used)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

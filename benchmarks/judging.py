@@ -114,7 +114,7 @@ def _undone(house: Installation) -> list[str]:
 
 def _illegal(house: Installation, history: tuple[Recorded, ...]) -> list[str]:
     try:
-        found = [f"verify: {where}: {what}" for where, what in verify(house.export()).findings]
+        found = [f"verify: {where}: {what}" for where, what in verify(house.ledger.export()).findings]
         if replay(history) != {s.stream: s.state for s in house.store.streams("")}:
             found.append("replay differs from the tables")
     except SignoffError as error:

@@ -1,7 +1,5 @@
 """Builds the adapters and passes them to use cases; no other module does."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -11,10 +9,10 @@ from random import random
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final, cast
 
-from signoff.adapters.anchors import FileAnchor, anchor_at
+from signoff.adapters.anchors import HomeAnchors
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.documents import parse_policy
-from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
+from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, write_file
 from signoff.adapters.foreign_files import (
     own_users,
     read_regular,
@@ -36,16 +34,13 @@ from signoff.adapters.webhook import BySeverity, Pager, Webhook
 from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound
 from signoff.app.assess import Assessor
-from signoff.app.audit import export, snapshot
-from signoff.app.bound import STAYS_TAKEN, held_against
-from signoff.app.champion import ALIAS
 from signoff.app.credentials import Authenticators
 from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.held import approved
-from signoff.app.incremental_verification import NOTHING, parse_verified, verify_ledger
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import IN_ORDER, Terms, deliver, reminder
 from signoff.app.observe import Watch
+from signoff.app.own_ledger import OwnLedger, VerifiedFile
 from signoff.app.pacing import Pacing
 from signoff.app.package import Publisher
 from signoff.app.policy import Policies
@@ -65,11 +60,8 @@ from signoff.domain.policy import Policy, Role
 from signoff.domain.venue import VenueKind
 from signoff.home import OBSERVING, Home, shared
 from signoff.ledger.canonical import digest
-from signoff.ledger.checkpoint import claimed
 from signoff.ledger.floor import built_in
 from signoff.ledger.keychain import KeyChain
-from signoff.ledger.verification import KeptCheckpoint, StampCheck, Verification, deployments_in
-from signoff.ports.anchor import Anchor
 from signoff.ports.notices import Notifier, Receiver, Severity
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
@@ -412,89 +404,27 @@ class Installation(Home):
         sent, problems = deliver(self.record, self.notifier, severities=severities, terms=terms)
         return sent, (*problems, *reminder(self.record, self.shelf, attempts))
 
-    def export(self) -> dict[str, bytes]:
-        """Every file of an export of this installation's ledger."""
-        return {name: b"".join(pieces) for name, pieces in self.export_pieces()}
-
-    def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """Every file of an export in chunks, for ledgers that do not fit into memory."""
-        return export(self.record, chain=self.ledger_keys.chain, anchors=self.anchored, sign=self.ledger_keys.sign_text)
-
-    def verify(
-        self,
-        *,
-        is_full: bool = False,
-        expected_fingerprint: str | None = None,
-        kept: Sequence[KeptCheckpoint] = (),
-        check_stamp: StampCheck | None = None,
-    ) -> Verification:
-        """Verify the ledger in its home; only what is new since the last verification, unless `is_full`."""
-        place = self.settings.verified
-        is_kept = place.exists() or place.is_symlink()
-        since = NOTHING if is_full or kept or not is_kept else parse_verified(self._verified())
-        result, verified = verify_ledger(
-            snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored),
-            since,
-            expected_fingerprint=expected_fingerprint,
-            kept=kept,
-            check_stamp=check_stamp,
-        )
-        if verified is not None:
-            with suppress(OSError):  # without this file, the next verification reads everything
-                write_file(place, verified.to_bytes(), mode=PRIVATE_FILE)
-        if is_full:
-            result = replace(result, findings=(*result.findings, *self.altered_editions()))
-        return self._held_against_registry(result)
-
-    def altered_editions(self) -> Iterator[tuple[str, str]]:
-        """Files of kept editions that differ from the issued ones; folders that are missing are skipped."""
-        for state in self.record.deployments():
-            here = [edition for edition, _ in state.editions if self.releases.folder(state.id, edition).is_dir()]
-            for path in self.approvals.altered(state, here):
-                yield f"releases/{state.id}/{path}", "it was altered since its edition was issued"
-
-    def _held_against_registry(self, result: Verification) -> Verification:
-        """The result, with the differences between the registry and the bound releases."""
-        stored = {each.stream: each.state for each in self.record.stored_in(*STAYS_TAKEN)}
-        differences = tuple(held_against(deployments_in(stored), self.registry, ALIAS))
-        return replace(
-            result,
-            findings=(*result.findings, *((where, what) for where, what, is_known in differences if is_known)),
-            inconclusive=(
-                *result.inconclusive,
-                *((where, what) for where, what, is_known in differences if not is_known),
+    @cached_property
+    def ledger(self) -> OwnLedger:
+        """The ledger's export, verification, anchors and keys."""
+        return OwnLedger(
+            record=self.record,
+            keys=self.ledger_keys,
+            anchors=HomeAnchors(folder=self.settings.anchors, root_certificates=self.settings.tsa_root),
+            verified=VerifiedFile(
+                read=self._last_verified,
+                write=lambda content: write_file(self.settings.verified, content, mode=PRIVATE_FILE),
             ),
+            registry=self.registry,
+            approvals=self.approvals,
+            has_edition=lambda release, edition: self.releases.folder(release, edition).is_dir(),
         )
 
-    def _verified(self) -> bytes:
-        return read_regular(self.settings.verified, limit=MAX_VERIFIED, owners=own_users(self.settings.home))
-
-    @property
-    def anchored(self) -> dict[str, bytes]:
-        """The checkpoints that are kept beside the database."""
-        return read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
-
-    def rotate_ledger_keys(self) -> KeyChain:
-        """Rotate the ledger's keys from its next event on; returns the new key chain."""
-        return self.store.with_tree(self.ledger_keys.hand_over)
-
-    def anchor(self) -> None:
-        """Copy the present checkpoint to the anchors, out of the database's reach."""
-        self._anchored(FileAnchor(self.settings.anchors))
-
-    def anchor_to(self, target: str, *, tsa_root: Path | None = None) -> str:
-        """Anchor the present checkpoint at a place that the operator names; returns where."""
-        where = self._anchored(anchor_at(target, beside=self.settings.anchors, tsa_root=tsa_root))
-        if where is None:
-            raise NotFoundError("Expected a ledger with events, found an empty one; there is nothing to anchor yet.")
-        if tsa_root is not None:
-            write_file(self.settings.tsa_root, tsa_root.read_bytes())
-        return where
-
-    def _anchored(self, anchor: Anchor) -> str | None:
-        if (checkpoint := self.store.checkpoint()) is None:
+    def _last_verified(self) -> bytes | None:
+        place = self.settings.verified
+        if not (place.exists() or place.is_symlink()):
             return None
-        return anchor.add(checkpoint, claimed(checkpoint).size)
+        return read_regular(place, limit=MAX_VERIFIED, owners=own_users(self.settings.home))
 
     def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> SigningPerson:
         """The person who signs in a role: the named one, or the only one enrolled in it."""

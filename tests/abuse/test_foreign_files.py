@@ -166,7 +166,7 @@ def test_a_private_key_that_is_no_regular_file_is_refused_with_its_path(tmp_path
 @pytest.mark.parametrize("name", ["ledger.key", "ledger.pub", "verified.json"])
 def test_files_of_another_account_in_the_home_are_refused_with_their_path(tmp_path, name):
     house = opened(tmp_path / "home")
-    house.verify()
+    house.ledger.verify()
     path = house.settings.home / name
     if not path.exists():
         path.write_bytes(b"signoff-keys\n")

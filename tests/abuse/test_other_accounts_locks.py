@@ -121,7 +121,7 @@ def ran(*command, cwd="/", **environment):
 
 def test_a_new_home_is_its_owners_alone(folder):
     house = opened(folder / "home")
-    house.verify()
+    house.ledger.verify()
     home = house.settings.home
     assert mode(home) == 0o700
     assert {name: mode(home / name) for name in ("blobs", "releases", "anchors", "keys")} == dict.fromkeys(

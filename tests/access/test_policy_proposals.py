@@ -79,7 +79,7 @@ def test_two_people_put_a_policy_in_force_and_its_versions_are_numbered(firm):
     found = firm.policies.confirm(proposed(firm, THEIRS, by=HADDAD), hand(firm, BRANDT))
     assert (found.policy, found.floor.number, found.floor.confirmed_by) == (THEIRS, 2, (HADDAD, BRANDT))
     assert [(p.proposed_by, r.actor) for r, p in firm.policies.versions()] == [(MOREAU, YAMADA), (HADDAD, BRANDT)]
-    assert firm.verify().findings == ()
+    assert firm.ledger.verify().findings == ()
 
 
 def test_a_proposal_alone_changes_nothing(firm):
@@ -166,7 +166,7 @@ def test_a_proposal_that_was_altered_in_the_database_is_not_confirmed(firm):
     with pytest.raises(TamperedError, match="not the one that"):
         firm.policies.confirm(identity, hand(firm, YAMADA))
     assert firm.record.policy().number == 0
-    assert any("policy" in what for _, what in firm.verify().findings)
+    assert any("policy" in what for _, what in firm.ledger.verify().findings)
 
 
 def test_of_two_people_who_confirm_at_once_one_does(firm):
@@ -187,7 +187,7 @@ def test_of_two_people_who_confirm_at_once_one_does(firm):
     (winner,) = (name for name in outcomes if isinstance(name, str))
     assert firm.policies.in_force().floor.confirmed_by == (MOREAU, winner)
     assert firm.policies.in_force().floor.number == 1
-    assert firm.verify().findings == ()
+    assert firm.ledger.verify().findings == ()
 
 
 def test_a_history_that_one_person_made_alone_cannot_be_replayed(firm):

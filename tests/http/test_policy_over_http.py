@@ -157,7 +157,7 @@ def test_a_check_takes_a_policy_as_a_trial_and_a_submission_is_held_to_the_insta
     assert len(state.policy.approvals.required) == 6
     kept = server.house.releases.read(state.id, "assessed")["inputs/policy.yaml"]
     assert yaml.safe_load(kept)["approvals"]["roles"] == yaml.safe_load(FIRM)["approvals"]["roles"]
-    assert server.house.verify(is_full=True).findings == ()
+    assert server.house.ledger.verify(is_full=True).findings == ()
 
 
 class TestTwoPeople:
@@ -179,7 +179,7 @@ class TestTwoPeople:
         assert "another person" in desks["risk_manager"].refused("policy", "confirm", made["proposal"])
         done = desks["cto"].ok("policy", "confirm", made["proposal"])
         assert (done["number"], done["confirmed_by"]) == (1, ["R. Moreau", "C. Yamada"])
-        assert server.house.verify(is_full=True).findings == ()
+        assert server.house.ledger.verify(is_full=True).findings == ()
         assert "in force already" in desks["compliance"].refused("policy", "propose", firm_policy.FILE)
 
     def test_nor_do_those_who_are_held_to_it(self, firm):

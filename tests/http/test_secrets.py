@@ -118,7 +118,7 @@ def test_no_document_of_the_server_holds_a_secret(firm, release, place):
 
 @pytest.mark.slow
 def test_the_export_with_every_file_of_the_release_holds_no_secret(firm, release):
-    files = firm.house.export()
+    files = firm.house.ledger.export()
     assert any(name.startswith("blobs/") for name in files)
     text = "".join(map(readable, files.values()))
     assert release[0] in text

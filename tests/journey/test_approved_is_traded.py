@@ -175,16 +175,16 @@ def test_a_start_refuses_other_bytes_and_names_the_file(world, attack, name):
 @pytest.mark.parametrize("attack", small_models.ATTACKS)
 def test_verify_finds_other_bytes_and_names_the_file(world, attack):
     with small_models.attacked(world.folders["2.0.0"], attack, "times_model.py"):
-        result = world.house.verify(is_full=True)
+        result = world.house.ledger.verify(is_full=True)
     named = [what for where, what in (*result.findings, *result.inconclusive) if "momentum v2.0.0" in where]
     assert any("times_model.py" in what for what in named), result
     assert result.exit_code == 1
-    assert world.house.verify(is_full=True).findings == ()
+    assert world.house.ledger.verify(is_full=True).findings == ()
 
 
 def test_a_registry_that_is_gone_is_no_tick(world):
     away = Installation(settings(home=str(world.home), venue="simulated", registry=f"sqlite:///{world.home}/none.db"))
-    result = away.verify()
+    result = away.ledger.verify()
     assert [what for _, what in result.inconclusive if "not compared" in what]
     with pytest.raises(GuardError, match="no model registry is connected"):
         away.rollout.start(world.identity, actor="t")
@@ -232,7 +232,7 @@ def test_a_second_registration_is_an_alarm_and_the_first_one_trades(world, prist
 
     number = small_models.registered_again(world.uri, world.versions["2.0.0"])
     try:
-        found = world.house.verify().findings
+        found = world.house.ledger.verify().findings
         assert any(f"was registered again, as number {number}" in what for _, what in found), found
         done = Worker(world.house).work()
         assert any(f"as number {number}" in text for text in done.differs["momentum"]), done.differs
@@ -295,7 +295,7 @@ def test_a_revert_says_which_digest_it_restored(world):
 def test_an_export_carries_the_bytes_and_says_to_what_releases_are_bound(world):
     from signoff.app.audit import verify
 
-    files = world.house.export()
+    files = world.house.ledger.export()
     for file in world.versions["2.0.0"].pin.files:
         assert len(files[f"blobs/{file.sha256}"]) == file.size
     result = verify(files)
@@ -385,7 +385,7 @@ def test_a_second_registration_of_a_release_that_was_rolled_back_is_an_alarm(wor
             done = Worker(house).work()
             assert any(f"v2.0.0 was registered again, as number {number}" in text for text in done.differs["momentum"])
         assert [event.number for event in events(world, RegisteredAgain)] == [number]
-        assert any(f"was registered again, as number {number}" in what for _, what in house.verify().findings)
+        assert any(f"was registered again, as number {number}" in what for _, what in house.ledger.verify().findings)
         told = [json.loads(line) for line in (world.home / "notices.jsonl").read_text().splitlines()]
         assert len([one for one in told if one["subject"] == "ALARM: momentum v2.0.0 was registered again"]) == 1
     finally:

@@ -223,13 +223,13 @@ def test_verify_finds_a_signature_that_a_server_without_the_guard_took(firm, bec
     accounts.issue_token("ci-1", scopes=frozenset({Permission.SUBMIT}), actor=MOREAU, is_machine=True)
     state = firm.submit(actor=value) if key == "actor" else firm.having(**{key: value}).submit()
     assert why(state) == {reason}
-    assert verify_export(firm.house.export(), replay).findings == ()
+    assert verify_export(firm.house.ledger.export(), replay).findings == ()
     with monkeypatch.context() as forged:
         forged.setattr(ApprovalRound, "reassessed", lambda *_: firm.release)
         forged.setattr(deployment, "objection", lambda *_, **__: None)
         forged.setattr("signoff.domain.decisions.approvals.objection", lambda *_, **__: None)
         firm.house.approvals.override(state.id, firm.house.signatory(RISK), reason="because")
-        export = firm.house.export()
+        export = firm.house.ledger.export()
     found = verify_export(export, replay)
     assert found.exit_code == 1
     assert any(f"{MOREAU} signed, and may not" in what for _, what in found.findings)
@@ -238,7 +238,7 @@ def test_verify_finds_a_signature_that_a_server_without_the_guard_took(firm, bec
 
 def test_grounds_that_are_taken_out_of_the_ledger_are_missed(firm):
     firm.having(authors=(MOREAU,)).submit()
-    export = firm.house.export()
+    export = firm.house.ledger.export()
     ours = b'"because":"wrote"'
     assert ours in export["events.jsonl"]
     altered = {**export, "events.jsonl": export["events.jsonl"].replace(ours, b'"because":"deploys"')}

@@ -213,4 +213,4 @@ def test_the_demonstration_has_its_policy_confirmed_by_two_people_before_it_subm
     story.rehearse(release)
     state = story.submit(release, cast)
     assert (state.floor.number, state.floor.name) == (1, "example firm")
-    assert house.verify().findings == ()
+    assert house.ledger.verify().findings == ()

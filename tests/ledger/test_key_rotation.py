@@ -194,10 +194,10 @@ def test_an_installation_verifies_after_its_keys_were_rotated(tmp_path, capsys):
 
     one = key("Rae")
     enrol(house.record, name="Rae", roles=(Role.CTO,), key_id=one.key_id, public_key=one.public_key, actor="t")
-    house.anchor()
+    house.ledger.anchor()
     assert main(["ledger", "rotate-key", "--home", str(tmp_path / "home")]) == 0
     assert main(["people", "add", "Zoe", "--make-key", "--role", "cto", "--home", str(tmp_path / "home")]) == 0
-    house.anchor()
+    house.ledger.anchor()
     assert main(["verify", "--home", str(tmp_path / "home")]) == 0
     assert "took over" in capsys.readouterr().out.replace("\n", " ")
 

@@ -135,7 +135,7 @@ def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(page, 
     assert len(signed) == len(PEOPLE) - 1
     assert "Signed with an authenticator (webauthn)" in memo
     assert all("key " in line and "webauthn" not in line for line in signed.values())
-    result = verify_export(house.export(), replay)
+    result = verify_export(house.ledger.export(), replay)
     assert result.findings == ()
 
 
@@ -172,4 +172,4 @@ def test_a_killed_model_is_armed_again_with_authenticators_alone(page, firm):
     assert not latch.is_latched
     rearmed = [r.event.signature for r in house.record.history("model/carry") if r.event.kind == "rearm_signed"]
     assert [(s.person, s.tier) for s in rearmed] == [(PEOPLE[r], Tier.WEBAUTHN) for r in ("head_of_trading", "cto")]
-    assert verify_export(house.export(), replay).findings == ()
+    assert verify_export(house.ledger.export(), replay).findings == ()

@@ -234,7 +234,7 @@ def test_what_the_authenticator_did_not_sign_is_refused_and_what_it_signed_count
     assert (approval["person"], approval["tier"], approval["key_id"]) == (MOREAU, "webauthn", risk.made.key_id)
     again = risk.approve(release, risk.made.envelope(risk.statement(release)))
     assert again.json()["approvals"] == [approval]  # the first signature stands; nothing is recorded twice
-    assert verify_export(firm.house.export(), replay).findings == ()
+    assert verify_export(firm.house.ledger.export(), replay).findings == ()
 
 
 def test_a_machine_never_signs_with_an_authenticator(firm, release, risk):

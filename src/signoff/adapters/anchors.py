@@ -5,13 +5,14 @@ Each place refuses a checkpoint that contradicts a stored one: two trees of one 
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 from urllib.parse import urlsplit
 
-from signoff.adapters.folders import write_file
+from signoff.adapters.folders import read_folder, write_file
 from signoff.domain.errors import BadInputError, TamperedError, UnavailableError
 from signoff.ledger.timestamps import MEDIA_TYPE, Roots, request_for
 from signoff.ledger.verification import STAMP
@@ -41,6 +42,30 @@ def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
             return StampAnchor(beside, _web(rest), tsa_root)
         case _:
             raise BadInputError(f"Expected --to {KINDS}, found {target!r}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAnchors:
+    """The anchors of an installation, whose own ones lie in a folder of its home."""
+
+    folder: Path
+    root_certificates: Path
+
+    def kept(self) -> Mapping[str, bytes]:
+        """The files of the folder."""
+        return read_folder(self.folder) if self.folder.is_dir() else {}
+
+    def beside(self) -> Anchor:
+        """The folder of the home."""
+        return FileAnchor(self.folder)
+
+    def at(self, target: str, tsa_root: Path | None) -> Anchor:
+        """file:DIR, git:REPOSITORY[#BRANCH] or rfc3161:URL."""
+        return anchor_at(target, beside=self.folder, tsa_root=tsa_root)
+
+    def trust(self, tsa_root: Path) -> None:
+        """Copy root certificates into the home."""
+        write_file(self.root_certificates, tsa_root.read_bytes())
 
 
 @dataclass(frozen=True, slots=True)

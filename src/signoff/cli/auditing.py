@@ -55,7 +55,7 @@ def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The
     """Write the ledger and its blobs for an auditor. Example: `signoff export audit-2019`"""
     session: Session = context.obj
     files = write_pieces(out, session.verbs.export_pieces())
-    altered = [] if session.house.settings.server is not None else sorted(session.house.altered_editions())
+    altered = [] if session.house.settings.server is not None else sorted(session.house.ledger.altered_editions())
     session.answer(
         {"folder": str(out), "files": files, "altered_editions": [where for where, _ in altered]},
         f"{files} files in {out}. Check them anywhere, offline: signoff verify {out}",
@@ -102,7 +102,7 @@ def verify(
             )
     elif exported is None:
         own = session.installation.settings.tsa_root
-        result = session.installation.verify(
+        result = session.installation.ledger.verify(
             is_full=is_full,
             expected_fingerprint=fingerprint,
             kept=checkpoints,
@@ -131,7 +131,7 @@ def anchor(
     """
     session: Session = context.obj
     house = session.installation
-    where = house.anchor_to(to or f"file:{house.settings.anchors}", tsa_root=tsa_root)
+    where = house.ledger.anchor_to(to or f"file:{house.settings.anchors}", tsa_root=tsa_root)
     session.answer({"kept": where}, f"kept in {where}")
 
 
@@ -143,7 +143,7 @@ def rotate_key(context: typer.Context) -> None:
     Example: `signoff ledger rotate-key`
     """
     session: Session = context.obj
-    chain = session.installation.rotate_ledger_keys()
+    chain = session.installation.ledger.rotate_keys()
     last, fingerprint = chain.handovers[-1], chain.fingerprints[-1]
     session.answer(
         {"fingerprint": fingerprint, "after_events": last.size, "signatures": len(last.keys)},

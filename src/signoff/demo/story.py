@@ -76,7 +76,7 @@ class DemoStory:
             return state
         state = self.roll_out(state, cast)
         self.house.deliver_notices()
-        self.house.anchor()
+        self.house.ledger.anchor()
         return state
 
     def install_policy(self, cast: Cast) -> None:

@@ -155,7 +155,7 @@ async def rehearse(
 @router.get("/export", tags=["audit"], response_class=Response, responses=AN_ARCHIVE)
 def export(house: InstallationDep, _principal: Annotated[Principal, Depends(allowed(Permission.EXPORT))]) -> Response:
     """The ledger and its files as a zip archive, to be verified offline."""
-    return Response(zipped(house.export()), media_type="application/zip")
+    return Response(zipped(house.ledger.export()), media_type="application/zip")
 
 
 def _carried_out(

@@ -1,5 +1,7 @@
 """Places for checkpoints that a writer of the ledger cannot write."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 
@@ -12,3 +14,19 @@ class Anchor(Protocol):
         TamperedError if the place keeps another tree of that size: one of the two was rewritten. UnavailableError if
         the checkpoint could not be kept.
         """
+
+
+class Anchors(Protocol):
+    """The anchors of one installation."""
+
+    def kept(self) -> Mapping[str, bytes]:
+        """The checkpoints and time stamps that are kept beside the database, by file name."""
+
+    def beside(self) -> Anchor:
+        """The anchor beside the database."""
+
+    def at(self, target: str, tsa_root: Path | None) -> Anchor:
+        """The anchor that an operator names; BadInputError where it names none."""
+
+    def trust(self, tsa_root: Path) -> None:
+        """Keep the root certificates that time stamps of this installation need."""

@@ -260,7 +260,7 @@ class Local(Looks):
         release = self.house.assessor.assess(folder, policy, progress, is_submission=True)
         progress("composing the memo and recording the submission", 0, 1)
         state = self.house.approvals.submit(folder, release, actor=self.actor)
-        self.house.anchor()
+        self.house.ledger.anchor()
         return self._released(state)
 
     def override(self, deployment_id: str, signing: SignAs | SigningPerson, *, reason: str) -> ReleaseDocument:
@@ -431,7 +431,7 @@ class Local(Looks):
         self._carefully(self.house.deliver_notices)
 
     def _tell_and_anchor(self) -> None:
-        self._carefully(self.house.deliver_notices, self.house.anchor)
+        self._carefully(self.house.deliver_notices, self.house.ledger.anchor)
 
     def _carefully(self, *acts: Callable[[], object]) -> None:
         for act in acts:
@@ -500,10 +500,10 @@ class Local(Looks):
         return self._released(procedure.hold_post_mortem(deployment_id, notes, actor=self.actor, root_cause=root_cause))
 
     def export(self) -> dict[str, bytes]:
-        return self.house.export()
+        return self.house.ledger.export()
 
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
-        return self.house.export_pieces()
+        return self.house.ledger.export_pieces()
 
     def _signatory(self, signing: SignAs | SigningPerson) -> SigningPerson:
         if isinstance(signing, SigningPerson):

@@ -123,7 +123,7 @@ class Worker:
             self._beside("watch", done, lambda _: self.house.say_observing(is_observing=is_observing))
             self._beside("kill folders", done, self._kill_folders)
             self._beside("governance", done, self._governance)
-        self._beside("anchor", done, lambda _: self.house.anchor())
+        self._beside("anchor", done, lambda _: self.house.ledger.anchor())
         self._beside("sweep", done, lambda _: self.house.shelf.sweep(self.house.clock.now()))
         self._say_late(done)
         return done
