@@ -6,9 +6,14 @@
 from importlib import import_module
 
 __version__ = "0.1.0"
-__all__ = ["Verdict", "evaluate"]
+__all__ = ["BadInputError", "SignoffError", "Verdict", "evaluate"]
 # What is public, by the module that has it. It loads once it is asked for: the desk and a verifier import this package.
-_PUBLIC = {"Verdict": "signoff.verdict.result", "evaluate": "signoff.verdict.evaluation"}
+_PUBLIC = {
+    "BadInputError": "signoff.domain.errors",
+    "SignoffError": "signoff.domain.errors",
+    "Verdict": "signoff.verdict.result",
+    "evaluate": "signoff.verdict.evaluation",
+}
 
 
 def __getattr__(name: str) -> object:

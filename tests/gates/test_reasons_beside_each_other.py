@@ -89,7 +89,7 @@ QUARTERS = Sampling(frequency=Frequency.QUARTERLY, rows_a_year=4.0)
         (349, WEEKS, 500, ("353 weeks in all", "daily returns of the same book", "6.8 years")),
         (60, QUARTERS, 500, ("350 quarters in all", "daily returns of the same book", "87.5 years")),
         (600, Sampling(), 500, ("750 sessions in all", "3.0 years", "gates.var.window_sessions: 500, at least 100")),
-        (300, Sampling(), 100, ("350 sessions in all", "Hand in a record of 1.4 years")),
+        (300, Sampling(), 100, ("350 sessions in all", "Hand in 50 sessions more (a record of 1.4 years)")),
     ],
 )
 def test_a_record_too_short_for_var_names_every_way_out(dossier, with_gate, rows, sampling, window, words):

@@ -255,7 +255,7 @@ def test_only_the_gates_that_are_asked_for_count():
 
 
 def test_the_package_shows_its_public_names_and_loads_nothing_for_them():
-    assert dir(signoff) == ["Verdict", "__version__", "evaluate"]
+    assert dir(signoff) == ["BadInputError", "SignoffError", "Verdict", "__version__", "evaluate"]
     program = "import sys, signoff; dir(signoff); print(len([n for n in sys.modules if n.split('.')[0] in "
     program += "{'numpy', 'polars', 'pandas', 'signoff'}]))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)

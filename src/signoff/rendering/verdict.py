@@ -82,7 +82,7 @@ def lines(document: Document) -> tuple[object, ...]:
     understood = document["understood"]
     return (
         *understood["lines"],
-        *(f"Note: {note}." for note in understood["notes"]),
+        *_noted(understood),
         f"Held to the policy {document['policy']}.",
         metric_table(document["metrics"]),
         *document["notes"],
@@ -91,6 +91,11 @@ def lines(document: Document) -> tuple[object, ...]:
         *_missing(document),
         _verdict(document),
     )
+
+
+def _noted(understood: Document) -> Iterator[str]:
+    """What was assumed or left out in reading the files."""
+    return (f"Note: {note}." for note in understood["notes"])
 
 
 def screen(document: Document, *, width: int) -> str:
@@ -207,7 +212,7 @@ def _body(document: Document, charts: Sequence[Chart]) -> str:
         f'<div class="label">{TITLE}</div><h1>{escape(understood["start"])} to {escape(understood["end"])} '
         f"{mark_of(word)}</h1>"
         f'<div class="tldr"><p>{escape(headline(document))}</p></div>'
-        f"{''.join(f'<p class=muted>{escape(line)}</p>' for line in understood['lines'])}"
+        f"{''.join(f'<p class=muted>{escape(line)}</p>' for line in (*understood['lines'], *_noted(understood)))}"
     )
     foot = f"<footer>Held to the policy {escape(document['policy'])} · {escape(document['time'])}</footer>"
     return head + sections_as_html(_sections(document, charts)) + foot

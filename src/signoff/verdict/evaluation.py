@@ -343,7 +343,13 @@ def _outcome(findings: Any, missing: tuple[Missing, ...]) -> str:  # noqa: ANN40
 
 
 def _finding(one: Judged, face: Face, *, is_asked: bool) -> VerdictFinding:
-    """A gate's finding; a gate requested by name counts even if the policy makes it advisory."""
+    """A gate's finding. An advisory gate counts if it was requested by name, or if trials fail it.
+
+    A policy may leave overfitting to several gates of which one blocks; a verdict is asked whether the record is
+    overfit, and noise passes the estimate of one gate half the time.
+    """
+    gate = DEFINITIONS.get(one.key)
+    is_overfit = gate is not None and gate.is_of_trials and one.outcome is Outcome.FAIL
     return VerdictFinding(
         key=one.key,
         title=one.title,
@@ -356,7 +362,7 @@ def _finding(one: Judged, face: Face, *, is_asked: bool) -> VerdictFinding:
         why=spoken(one.reason, face),
         turning_point=one.turning_point,
         method=one.method,
-        blocks=one.is_blocking or is_asked,
+        blocks=one.is_blocking or is_asked or is_overfit,
         figures=frozen({q.name: q.value for q in (one.statistic, one.threshold, *one.figures)}),
         judged=one,
     )

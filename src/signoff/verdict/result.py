@@ -31,7 +31,8 @@ class VerdictFinding:
     """One gate: outcome, value, reason, and what would change it.
 
     `outcome` is pass, fail, inconclusive or error; `status` is NEAR MISS for a narrow pass. `value` is None if nothing
-    could be measured. `blocks` says whether it counts, by the policy or because it was requested by name.
+    could be measured. `blocks` says whether it counts: by the policy, because it was requested by name, or because
+    the trials fail it.
     """
 
     key: str
@@ -153,8 +154,8 @@ class Picture:
 class Verdict:
     """The verdict on returns, trials and a benchmark.
 
-    `outcome` is `fail` if a blocking gate fails, `inconclusive` if one could not be judged or is missing, and `pass`
-    only if every blocking gate passes. Gates that need a dossier are always missing and do not count.
+    `outcome` is `fail` if a blocking gate or any gate of the trials fails, `inconclusive` if a blocking one could not
+    be judged or is missing, and `pass` otherwise. Gates that need a dossier are always missing and do not count.
     """
 
     outcome: str
@@ -172,7 +173,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether every gate that blocks passes."""
+        """Whether every gate that counts passes."""
         return self.outcome == "pass"
 
     @property

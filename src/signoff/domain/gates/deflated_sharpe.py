@@ -280,7 +280,7 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
     years, is_enough = length / sample.time.rows_a_year, "would be" if verb == "pass" else "is"
     return (
         f"{text} At this ratio a record of {number(length, Unit.COUNT)} {sample.time.unit}s ({years:.1f} years) "
-        f"{is_enough} enough; it has {sample.n:,}."
+        f"{is_enough} enough if the trials stay as far apart as they are; it has {sample.n:,}."
     )
 
 

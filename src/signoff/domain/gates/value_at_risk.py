@@ -101,7 +101,7 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
             return Lack(
                 f"The backtest has {time.counted(returns.size)}{_and_idle(quiet)}; {length} before the first forecast "
                 f"and {MIN_FORECASTS} forecasts are needed to test coverage, {time.counted(needed)} in all. "
-                f"{_ways_out(needed, gate, time)}",
+                f"{_ways_out(needed, returns.size, gate, time)}",
                 has_and_needs("var", "forecasts", max(0, returns.size - needed + MIN_FORECASTS), MIN_FORECASTS),
             )
         estimate = value_at_risk(returns, level=gate.level, method=gate.method)
@@ -159,9 +159,9 @@ def _exceeded(returns: Floats, gate: VarGate, backtest: Returns) -> str:
     return f"would have been exceeded {rolling.exceptions:,} times of {rolling.n:,}, and {ends}"
 
 
-def _ways_out(needed: int, gate: VarGate, time: Sampling) -> str:
+def _ways_out(needed: int, has: int, gate: VarGate, time: Sampling) -> str:
     """Remedies for a record that is too short: more years, shorter rows, or a change of the policy."""
-    longer = f"a record of {needed / time.rows_a_year:.1f} years"
+    longer = f"{time.counted(needed - has)} more (a record of {needed / time.rows_a_year:.1f} years)"
     hand_in = f"Hand in {longer}"
     shorter = ""
     if time.frequency is not Frequency.DAILY:

@@ -137,9 +137,16 @@ def _judged(rule: Rule, measured: GateMeasurement) -> Finding:
         method=f"{rule.method}; {measured.convention}",
         reason=" ".join(filter(None, (_outcome_first(rule, value, measured), measured.explanation))),
         figures=tuple(_defined(quantity) for quantity in measured.figures),
-        turning_point=measured.turning_point,
+        turning_point=_turning_point(measured, holds=holds, passes=passes),
         charts=measured.charts,
     )
+
+
+def _turning_point(measured: GateMeasurement, *, holds: bool, passes: bool) -> str:
+    """What would change the verdict; no figure at which a statistic fails, where the gate does not pass already."""
+    if holds and not passes and measured.turning_point.startswith("It would fail"):
+        return "The statistic would pass already; only what the reason says first would change the verdict."
+    return measured.turning_point
 
 
 def _outcome_first(rule: Rule, value: float, measured: GateMeasurement) -> str:
