@@ -47,8 +47,9 @@ class Restrictions(Strict):
 class Order:
     """A wish to trade: `weight_change_pct` is signed, of the model's capital at full allocation.
 
-    `flags_revision` is the revision of the flags it was made on, `version` the model version that made it. `assumed` is
-    written by the gate: the substitutes that its admission rests on.
+    `flags_revision` is the revision of the flags it was made on, `version` the model version that made it, `prediction`
+    the number of the prediction's record in the desk's journal. `assumed` is written by the gate: the substitutes that
+    its admission rests on.
     """
 
     client_order_id: str
@@ -57,6 +58,7 @@ class Order:
     flags_revision: FlagsRevision
     version: str = ""
     assumed: tuple[str, ...] = field(default=(), compare=False)
+    prediction: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
