@@ -17,7 +17,7 @@ from signoff.desk.candidate import Candidate
 from signoff.desk.fallbacks import Fallback, Output
 from signoff.desk.hosting import Host, Hosted, ShadowVersion
 from signoff.desk.journal import Journal, JournalFullError, Kind, WhenFull, check, read
-from signoff.desk.models import load
+from signoff.desk.models import load, registered_features
 from signoff.desk.orders import Fill
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.flags import Flags, FlagState
@@ -47,7 +47,8 @@ def hosted(folder, pin, name="1.0.0"):
 
 
 def shadowed(folder, pin, name="1.1.0"):
-    return ShadowVersion(folder=folder, model=load(folder, pin), version=name, deployment=f"momentum-{name}")
+    features = registered_features(folder, pin)
+    return ShadowVersion(folder=folder, pin=pin, features=features, version=name, deployment=f"momentum-{name}")
 
 
 def behaved(place, body, **more):
@@ -260,17 +261,16 @@ ODD = {
     "spins": ("while True: pass", {}, "hung"),
     "stops itself": ("os.kill(os.getpid(), 19)", {}, "hung"),
     "is slow": ("time.sleep(0.06); return [1.0]", {}, "slow"),
-    "hangs as it loads": ("return [1.0]", {"first": "time.sleep(0 if os.getppid() == PARENT else 1000)"}, "hung"),
-    "exits as it loads": ("return [1.0]", {"first": "if os.getpid() != PARENT: os._exit(1)"}, "crashed"),
-    "fails to load": ("return [1.0]", {"first": "if os.getpid() != PARENT: raise OSError('no')"}, "not_loaded"),
+    "hangs as it loads": ("return [1.0]", {"first": "time.sleep(1000)"}, "hung"),
+    "exits as it loads": ("return [1.0]", {"first": "os._exit(1)"}, "crashed"),
+    "fails to load": ("return [1.0]", {"first": "raise OSError('no')"}, "not_loaded"),
 }
 
 
 @pytest.mark.parametrize("kind", ODD)
 def test_whatever_the_candidate_does_the_champion_answers_at_once_and_it_is_counted(folders, tmp_path, journal, kind):
     body, more, count = ODD[kind]
-    first = more.get("first", "").replace("os.getppid() == PARENT", f"os.getpid() == {os.getpid()}")
-    folder, pin = behaved(tmp_path, body, first=first.replace("PARENT", str(os.getpid())))
+    folder, pin = behaved(tmp_path, body, **more)
     alone = hosted(*folders["1.0.0"])
     host = Host(alone, journal, candidate=shadowed(folder, pin), time_box_s=0.3, start_s=3)
     longest, answers = 0.0, []

@@ -8,6 +8,7 @@ import numpy as np
 import registered_models
 
 from signoff.domain.artifacts import Artifact, Pin
+from signoff.domain.flags import Flags, FlagState, Share
 
 FEATURES, ROWS = registered_models.FEATURES, registered_models.ROWS
 
@@ -74,3 +75,25 @@ def behaving(body, *, first=""):
         return {"format": "pickle", "model": "model.pkl"}, []
 
     return make
+
+
+def share(name, state):
+    is_shadow = state is FlagState.SHADOW
+    return Share(version=name, state=state, enabled=True, allocation_pct=0 if is_shadow else 50, shadow_mode=is_shadow)
+
+
+def flags(champion="1.0.0", candidate=None, *, state=FlagState.FULL, revision=1, candidate_state=FlagState.SHADOW):
+    shares = [share(champion, FlagState.FULL)] if champion else []
+    shares += [share(candidate, candidate_state)] if candidate else []
+    return Flags(
+        model="momentum",
+        revision=revision,
+        state=state,
+        version=champion,
+        candidate=candidate,
+        enabled=state is FlagState.FULL,
+        allocation_pct=100,
+        shadow_mode=False,
+        kill_count=0,
+        versions=tuple(shares),
+    )

@@ -23,7 +23,7 @@ from signoff.domain.artifacts import Pin
 POLL_S: Final = 0.0003
 IDLE_POLL_S: Final = 0.005
 BUSY_FOR_S: Final = 0.5
-AT_ONCE: Final = 16
+AT_ONCE: Final = 32
 """Answers that the thread takes before it gives the interpreter's lock away: more would delay the champion."""
 TIME_BOX_S: Final = 1.0
 START_S: Final = 60.0

@@ -22,6 +22,7 @@ from signoff.desk.journal.records import LONGEST, PREDICTION, Kind, Mark
 from signoff.desk.journal.writing import Journal
 from signoff.desk.models import Features, Model, not_finite
 from signoff.desk.orders import Orders
+from signoff.domain.artifacts import Pin
 from signoff.domain.errors import BadInputError
 from signoff.domain.flags import Flags
 
@@ -45,10 +46,11 @@ class Hosted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowVersion:
-    """A version that another process loads: its folder holds exactly the files that `model` was loaded from."""
+    """A version that a process of its own loads from this folder; the desk itself runs none of its code."""
 
     folder: Path
-    model: Model
+    pin: Pin
+    features: tuple[str, ...]
     version: str
     deployment: str
 
@@ -83,47 +85,52 @@ class Host:
         self.submitted, self.acknowledged = self.orders.submitted, self.orders.acknowledged
         self.filled, self.cancelled = self.orders.filled, self.orders.cancelled
         self._time_box_s, self._start_s = time_box_s, start_s
-        self._candidate: Candidate | None = None
+        self._pair: tuple[Hosted, Candidate | None] = champion, None
         self._earlier: dict[str, int] = {}
         self.is_shadow, self.unavailable = False, ""
         self.predictions = self.fallbacks = 0
-        self._champion = champion
         self.replace(champion, candidate)
 
     def replace(self, champion: Hosted, candidate: ShadowVersion | None) -> None:
         """Host these versions from now on; a candidate that stays keeps its process."""
-        self._champion, self.shadowed, self.orders.deployment = champion, candidate, champion.deployment
-        self._valid.clear()
+        if champion is not self._pair[0]:
+            self._valid.clear()
         self._low, self._high = max(self.output.lowest, -LARGEST), min(self.output.highest, LARGEST)
         self._is_long = len(champion.model.features) > MOST_FEATURES
-        before, self._candidate = self._candidate, None
+        before = self._pair[1]
+        self._pair = champion, None
+        self.shadowed, self.orders.deployment = candidate, champion.deployment
         if before is not None:
             before.close()
             self._earlier = {key: self._earlier.get(key, 0) + count for key, count in before.counted().items()}
-        if candidate is not None:
-            if candidate.model.features != champion.model.features:
-                self.orders.refuse(
-                    "candidate",
-                    f"v{candidate.version} takes other features than v{champion.version}, so it does not run in shadow",
-                )
-                return
-            self._candidate = Candidate(
+        if candidate is None:
+            return
+        if candidate.features != champion.model.features:
+            self.orders.refuse(
+                "candidate",
+                f"v{candidate.version} takes other features than v{champion.version}, so it does not run in shadow",
+            )
+            return
+        self._pair = (
+            champion,
+            Candidate(
                 candidate.folder,
-                candidate.model.pin,
-                len(candidate.model.features),
+                candidate.pin,
+                len(candidate.features),
                 self._shadowed(candidate),
                 time_box_s=self._time_box_s,
                 start_s=self._start_s,
-            )
+            ),
+        )
 
     @property
     def champion(self) -> Hosted:
-        return self._champion
+        return self._pair[0]
 
     @property
     def candidate(self) -> Candidate | None:
         """The candidate's process, None where no candidate runs."""
-        return self._candidate
+        return self._pair[1]
 
     def predict(self, symbol: str, features: Features, at: datetime | None = None) -> Signal:
         """The champion's answer, or the declared fallback's.
@@ -132,7 +139,7 @@ class Host:
         JournalFullError where the journal refuses records, so that no new risk is taken.
         """
         began = time.perf_counter_ns()
-        hosted = self._champion
+        hosted, candidate = self._pair
         if symbol not in self._known:
             self._meet(symbol)
         try:
@@ -153,13 +160,13 @@ class Host:
             signal = Signal(value, hosted.version, seq, False, "", symbol, hosted.deployment, self.is_shadow)
         self.orders.predicted(signal)
         self.predictions += 1
-        if is_fit and (candidate := self._candidate) is not None:
+        if is_fit and candidate is not None:
             candidate.offer(symbol, row.cast("B"))
         return signal
 
     def counted(self) -> dict[str, Any]:
         """What happened so far, for the heartbeat."""
-        candidate = self._candidate
+        hosted, candidate = self._pair
         shadow = dict(self._earlier)
         if candidate is not None:
             shadow = {key: shadow.get(key, 0) + count for key, count in candidate.counted().items()}
@@ -168,7 +175,7 @@ class Host:
             "fallbacks": self.fallbacks,
             "refused": self.orders.refused,
             "unrecorded": self.orders.unrecorded,
-            "champion": self._champion.version,
+            "champion": hosted.version,
             "candidate": None if self.shadowed is None else self.shadowed.version,
             "shadow": shadow,
             **({"shadow_reason": candidate.reason} if candidate is not None and candidate.reason else {}),
@@ -176,8 +183,8 @@ class Host:
 
     def close(self) -> None:
         """End the candidate's process."""
-        if self._candidate is not None:
-            self._candidate.close()
+        if self._pair[1] is not None:
+            self._pair[1].close()
 
     def _meet(self, symbol: object) -> None:
         """A symbol that was not seen before is a short text, of the universe where there is one."""

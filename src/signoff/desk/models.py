@@ -90,6 +90,11 @@ def load(folder: Path, pin: Pin) -> Model:
     return Model(pin, declared["format"], features, opened(declared, files, features))
 
 
+def registered_features(folder: Path, pin: Pin) -> tuple[str, ...]:
+    """The features of a pinned version, of which nothing is loaded; its bytes are compared as `load` compares them."""
+    return _features(approved_bytes(folder, pin))
+
+
 def not_finite(view: memoryview, features: Sequence[str]) -> str | None:
     """Which features of a row are NaN or infinite, in words; None where none is."""
     if math.isfinite(sum(view)):
