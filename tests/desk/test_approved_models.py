@@ -35,6 +35,13 @@ def copied(trees, tmp_path):
     return tmp_path, pin
 
 
+def test_what_can_be_registered_can_be_opened():
+    from signoff.adapters.sandbox.models import FORMATS
+    from signoff.desk import models
+
+    assert set(FORMATS) == set(models.FORMATS) == set(formats.FORMATS) == set(approved_models.FORMATS)
+
+
 @pytest.mark.parametrize("kind", approved_models.FORMATS)
 def test_every_format_gives_what_its_library_gave(tmp_path, kind):
     pin, expected = version(tmp_path / "1", approved_models.FORMATS[kind])
@@ -53,6 +60,17 @@ def test_the_fast_path_of_lightgbm_is_taken_and_equals_predict_bit_for_bit(trees
     assert "_single_row" in model.answer.__qualname__
     rows = np.random.default_rng(0).normal(size=(200, 3))
     assert [model.predict(row) for row in rows] == list(booster.predict(rows, num_threads=1))
+
+
+def test_threads_that_share_a_model_get_their_own_answers(trees):
+    from concurrent.futures import ThreadPoolExecutor
+
+    folder, pin, expected = trees
+    model = load(folder, pin)
+    rows = list(enumerate(VALUES)) * 200
+    with ThreadPoolExecutor(8) as pool:
+        wrong = [n for n, value in pool.map(lambda one: (one[0], model.predict(one[1])), rows) if value != expected[n]]
+    assert wrong == []
 
 
 def test_without_the_fast_path_predict_answers(trees, monkeypatch):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from array import array
+from dataclasses import replace
 from types import SimpleNamespace
 
 import approved_models
@@ -223,13 +224,13 @@ def test_a_candidate_that_is_not_the_approved_one_does_not_touch_the_champion(wo
         world.flags = flags(candidate="1.1.0", revision=2)
         until(lambda: entries(world, Kind.REFUSED))
         for _ in range(20):
-            assert desk.predict("AAPL", ROW) == replace_seq(desk, value=1.0)
+            assert desk.predict("AAPL", ROW) == answered(desk, value=1.0)
             time.sleep(0.01)
         assert desk.host.candidate is None
     assert "odd.py" in entries(world, Kind.REFUSED)[0]["reason"]
 
 
-def replace_seq(desk, value):
+def answered(desk, value):
     """The champion's own answer, under the number that was given last."""
     from signoff.desk import Signal
 
@@ -243,6 +244,34 @@ def test_a_version_that_control_no_longer_names_gives_the_fallback(world):
         world.flags = flags(revision=2)
         until(lambda: desk.predict("AAPL", ROW).is_fallback)
         assert desk.predict("AAPL", ROW).reason == "control no longer names v1.1.0"
+
+
+@pytest.mark.parametrize("state", ["killed", "closed", "off", "unknown", "rolling_back"])
+def test_flags_that_are_not_open_hold_back_new_risk_and_no_exit(world, state):
+    with world.open() as desk:
+        signal = desk.predict("AAPL", ROW)
+        order = Order(
+            client_order_id="new",
+            symbol="AAPL",
+            weight_change_pct=1.0,
+            flags_revision=1,
+            version="1.0.0",
+            prediction=signal.seq,
+        )
+        world.flags = off("momentum", state)
+        with pytest.raises(RefusedError, match=rf"v1\.0\.0 takes no new risk: its flags are {state}"):
+            desk.submitted(order)
+        desk.submitted(replace(order, client_order_id="exit", weight_change_pct=-1.0), is_exit=True)
+        desk.cancelled("exit")
+        desk.submitted(replace(order, client_order_id="unattributed", prediction=0, version=""), is_exit=True)
+    exits = entries(world, Kind.ORDER)
+    assert [one["order"] for one in exits] == ["exit", "unattributed"]
+    assert all(one["is_exit"] and one["objection"] for one in exits)
+    assert entries(world, Kind.CANCELLED)[0]["prediction"] == signal.seq
+
+
+def off(model, state):
+    return replace(flags(), model=model, state=FlagState(state), enabled=False, versions=(), revision=2)
 
 
 def test_a_kill_leaves_the_model_answering_and_the_flags_say_what_may_trade(world):

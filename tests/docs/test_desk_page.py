@@ -42,7 +42,7 @@ def place(tmp_path_factory):
         said = {}
         exec(REGISTERING, said)
         assert said["made"].known_output.startswith("not checked: not run by Signoff")
-        registry = MlflowRegistry.open("sqlite:///mlflow.db", artifacts=(str(place),))
+        registry = MlflowRegistry.open("sqlite:///ridge.db", artifacts=(str(place),))
         adoption = Adoption(model="ridge", version="1.0.0", policy=Policy(name="p", version="1"), reason="r")
         signatories = tuple(server.house.signatory(role) for role in (Role.RISK_MANAGER, Role.CTO))
         release = adopt(server.house.record, adoption, signatories, registry)

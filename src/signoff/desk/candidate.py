@@ -25,8 +25,6 @@ IDLE_POLL_S: Final = 0.005
 BUSY_FOR_S: Final = 0.5
 AT_ONCE: Final = 32
 """Answers that the thread takes before it gives the interpreter's lock away: more would delay the champion."""
-TIME_BOX_S: Final = 1.0
-START_S: Final = 60.0
 SLOW_S: Final = 0.05
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 30.0
@@ -68,8 +66,8 @@ class Candidate:
         features: int,
         taken: Taken,
         *,
-        time_box_s: float = TIME_BOX_S,
-        start_s: float = START_S,
+        time_box_s: float = 1.0,
+        start_s: float = 60.0,
         slow_s: float = SLOW_S,
         depth: int = DEPTH,
     ) -> None:

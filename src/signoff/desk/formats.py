@@ -10,8 +10,6 @@ import importlib.util
 import io
 import pickle
 import sys
-import sysconfig
-import tempfile
 import threading
 import warnings
 import weakref
@@ -23,10 +21,10 @@ from types import ModuleType
 from typing import Any, Final
 
 from signoff.desk.carried_modules import carried
+from signoff.desk.models import Answer
 from signoff.desk.onnx_files import locations
 from signoff.domain.errors import BadInputError, SignoffError, UnavailableError
 
-Answer = Callable[[memoryview], float]
 Files = Mapping[str, bytes]
 _ROW_MAJOR: Final = ctypes.c_int(1)
 _FLOAT64: Final = ctypes.c_int(1)
@@ -151,6 +149,8 @@ def _onnx(declared: Mapping[str, str], files: Files, features: Sequence[str]) ->
 
 def _python(declared: Mapping[str, str], files: Files, features: Sequence[str]) -> Answer:
     """The loader runs from the approved bytes; the folder that it is given is a copy of them, gone afterwards."""
+    import tempfile  # noqa: PLC0415 - of this format alone
+
     polars = _library("polars", "polars")
     module, _, attribute = declared["loader"].partition(":")
     with tempfile.TemporaryDirectory(prefix="signoff-desk-") as name:
@@ -210,6 +210,8 @@ class _Unpickler(pickle.Unpickler):
 
 def _is_installed(top: str) -> bool:
     """Whether a module comes from the standard library or an installed package, or from nowhere."""
+    import sysconfig  # noqa: PLC0415 - of this format alone
+
     if top in sys.stdlib_module_names or top in sys.builtin_module_names:
         return True
     try:

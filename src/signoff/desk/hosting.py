@@ -14,9 +14,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from signoff.desk.candidate import START_S, TIME_BOX_S, Candidate
 from signoff.desk.fallbacks import Output, Signal
 from signoff.desk.journal.records import LONGEST, PREDICTION, Kind, Mark
 from signoff.desk.journal.writing import Journal
@@ -25,6 +24,9 @@ from signoff.desk.orders import Orders
 from signoff.domain.artifacts import Pin
 from signoff.domain.errors import BadInputError
 from signoff.domain.flags import Flags
+
+if TYPE_CHECKING:
+    from signoff.desk.candidate import Candidate
 
 MOST_FEATURES: Final = (LONGEST - PREDICTION.size) // 8
 MOST_SYMBOL: Final = 64
@@ -58,7 +60,7 @@ class ShadowVersion:
 class Host:
     """The models of one trading process.
 
-    `flags` tells the flags of a version: an order of a version in shadow mode is refused by them. `symbols`, where they
+    `flags` tells the flags of a version, which the orders are held to. `symbols`, where they
     are given, are the only ones that are taken. `wall` is the clock that features are aged by.
     """
 
@@ -72,8 +74,8 @@ class Host:
         flags: Callable[[str], Flags] | None = None,
         symbols: Collection[str] | None = None,
         wall: Callable[[], float] = time.time,  # noqa: TID251 - the one place where a desk looks at the wall clock
-        time_box_s: float = TIME_BOX_S,
-        start_s: float = START_S,
+        time_box_s: float = 1.0,
+        start_s: float = 60.0,
     ) -> None:
         self.output = Output() if output is None else output
         self._journal, self._wall = journal, wall
@@ -111,6 +113,8 @@ class Host:
                 f"v{candidate.version} takes other features than v{champion.version}, so it does not run in shadow",
             )
             return
+        from signoff.desk.candidate import Candidate  # noqa: PLC0415 - only where there is one
+
         self._pair = (
             champion,
             Candidate(
@@ -128,7 +132,7 @@ class Host:
         return self._pair[0]
 
     @property
-    def candidate(self) -> Candidate | None:
+    def candidate(self) -> "Candidate | None":
         """The candidate's process, None where no candidate runs."""
         return self._pair[1]
 

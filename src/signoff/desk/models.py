@@ -8,18 +8,19 @@ with what was expected; no value is converted.
 import json
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from signoff.desk.approved_bytes import approved_bytes
-from signoff.desk.formats import FORMATS, Answer, opened
 from signoff.domain.artifacts import Pin
 from signoff.domain.errors import BadInputError
 
 INFERENCE: Final = "inference.json"
 SCHEMA: Final = "feature_schema.json"
 MOST_EXACT: Final = 1 << 53
+FORMATS: Final = ("lightgbm-text", "xgboost-json", "onnx", "python", "pickle")
+Answer = Callable[[memoryview], float]
 Features = object
 """A buffer of float64 values (array.array('d', …), a NumPy row), or a mapping of names to numbers."""
 
@@ -85,6 +86,8 @@ def load(folder: Path, pin: Pin) -> Model:
     OddArtifactError for a link or a device; UnavailableError where the model's library is not installed; BadInputError
     where the approved files are no model.
     """
+    from signoff.desk.formats import opened  # noqa: PLC0415 - a desk starts fast
+
     files = approved_bytes(folder, pin)
     declared, features = _declared(files), _features(files)
     return Model(pin, declared["format"], features, opened(declared, files, features))

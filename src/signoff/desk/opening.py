@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from signoff.desk.client import FlagClient
 from signoff.desk.fallbacks import Output
 from signoff.desk.hosting import Host, Hosted, ShadowVersion
 from signoff.desk.journal.records import Kind
@@ -70,6 +69,8 @@ def open(  # noqa: A001 - as in `signoff.desk.open`
     urls = () if control is None else ((control,) if isinstance(control, str) else tuple(control))
     with ExitStack() as undone:
         if flags is None:
+            from signoff.desk.client import FlagClient  # noqa: PLC0415 - not where the flags are given
+
             client = FlagClient(urls, token=token, keys=keys or {}, models=[model]).start()
             undone.callback(client.stop)
             client.wait_for(model, timeout_s=timeout_s)

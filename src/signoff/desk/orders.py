@@ -8,14 +8,16 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from signoff.desk.fallbacks import Signal
 from signoff.desk.journal.records import Kind
 from signoff.desk.journal.writing import Journal
 from signoff.domain.errors import RefusedError, SignoffError, UnavailableError
 from signoff.domain.flags import Flags
-from signoff.domain.limits import Order
+
+if TYPE_CHECKING:  # the limits bring the whole policy, and a desk starts fast
+    from signoff.domain.limits import Order
 
 REMEMBERED: Final = 1 << 16
 """Predictions and orders that the desk can still attribute; a power of two."""
@@ -43,7 +45,7 @@ class _Attribution:
 class Orders:
     """The orders of one process. `deployment` is the release that an order of no known prediction is recorded under.
 
-    `flags` tells the flags of a version: an order of a version in shadow mode is refused by them.
+    `flags` tells the flags of a version: an order that is no exit is refused where they are off, closed or in shadow.
     """
 
     def __init__(self, journal: Journal, deployment: str, flags: Callable[[str], Flags] | None) -> None:
@@ -56,7 +58,7 @@ class Orders:
         """Remember a prediction, whose number an order may name."""
         self._recent[signal.seq & (REMEMBERED - 1)] = signal
 
-    def submitted(self, order: Order, *, is_exit: bool = False) -> int:
+    def submitted(self, order: "Order", *, is_exit: bool = False) -> int:
         """Record an order and wait until it and its prediction are on the disk: only then may it leave.
 
         Raises RefusedError for an order whose prediction is unknown, of another symbol or version, or of a version in
@@ -90,7 +92,7 @@ class Orders:
         self._remember(order.client_order_id, of)
         return seq
 
-    def acknowledged(self, order: Order | str) -> int:
+    def acknowledged(self, order: "Order | str") -> int:
         """The venue has the order. Never refused: what happened is recorded."""
         return self._followed(Kind.ACKNOWLEDGED, _identity(order), {})
 
@@ -99,7 +101,7 @@ class Orders:
         says = {"symbol": fill.symbol, "quantity": _plain(fill.quantity), "price": _plain(fill.price)}
         return self._followed(Kind.FILLED, fill.client_order_id, says)
 
-    def cancelled(self, order: Order | str) -> int:
+    def cancelled(self, order: "Order | str") -> int:
         """The order was cancelled. Never refused and never held back."""
         return self._followed(Kind.CANCELLED, _identity(order), {})
 
@@ -112,7 +114,7 @@ class Orders:
             self.unrecorded += 1
             log.warning("a refusal was not recorded: %s (%s)", reason, error)
 
-    def _objection(self, order: Order) -> str:
+    def _objection(self, order: "Order") -> str:
         """Why this order must not leave; nothing where it may."""
         signal = self._signal(order.prediction)
         if signal is None:
@@ -127,11 +129,15 @@ class Orders:
                 f"expected v{signal.version} and {signal.symbol}, of which prediction {signal.seq} is, found "
                 f"v{order.version} and {order.symbol}"
             )
-        if self._flags is not None and self._flags(order.version).shadow_mode:
-            return f"v{order.version} is in shadow mode: predictions are logged, not traded"
+        if self._flags is not None:
+            found = self._flags(order.version)
+            if found.shadow_mode:
+                return f"v{order.version} is in shadow mode: predictions are logged, not traded"
+            if not found.enabled:
+                return f"v{order.version} takes no new risk: its flags are {found.state}"
         return self._odd(order)
 
-    def _odd(self, order: Order) -> str:
+    def _odd(self, order: "Order") -> str:
         if order.client_order_id in self._orders:
             return f"expected an identity of its own, found {order.client_order_id} submitted already"
         if _plain(order.weight_change_pct) is not order.weight_change_pct:
@@ -144,7 +150,7 @@ class Orders:
         signal = self._recent[prediction & (REMEMBERED - 1)]
         return signal if signal is not None and signal.seq == prediction else None
 
-    def _attribution(self, order: Order) -> _Attribution:
+    def _attribution(self, order: "Order") -> _Attribution:
         signal = self._signal(order.prediction)
         deployment = self.deployment if signal is None else signal.deployment
         return _Attribution(
@@ -179,7 +185,7 @@ def _ids(of: _Attribution) -> dict[str, Any]:
     return {"version": of.version, "prediction": of.prediction}
 
 
-def _identity(order: Order | str) -> str:
+def _identity(order: "Order | str") -> str:
     return order if isinstance(order, str) else order.client_order_id
 
 

@@ -1,6 +1,8 @@
-"""The releases of a model as a server tells them, and the pin of each version: what a desk loads."""
+"""The releases of a model as a server tells them, and the pin of each version: what a desk loads.
 
-import http.client
+The parts of an HTTP client are imported once a server is asked.
+"""
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -18,6 +20,8 @@ ENDED: Final = ("superseded", "rolled_back", "rejected")
 
 def told(urls: Sequence[str], token: str, model: str) -> list[Mapping[str, Any]]:
     """The releases of a model, from the first of these servers that answers."""
+    import http.client  # noqa: PLC0415 - see above
+
     problems = []
     for url in urls:
         try:
@@ -68,6 +72,8 @@ def _pages(url: str, token: str, model: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _page(url: str, token: str, asked: Mapping[str, str]) -> Mapping[str, Any]:
+    import http.client  # noqa: PLC0415 - see above
+
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     with closing(kind(parts.netloc, timeout=SILENCE_S)) as connection:
