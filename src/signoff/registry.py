@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -36,9 +36,9 @@ from signoff.adapters.mlflow_registry import (
 )
 from signoff.adapters.model_files import hashed
 from signoff.adapters.sandbox.child import Sandbox
-from signoff.adapters.sandbox.models import LOADERS
+from signoff.adapters.sandbox.models import FORMATS, PICKLE, UNOPENED
 from signoff.adapters.sqlite_files import sqlite_file
-from signoff.domain.artifacts import Artifact, OtherBytesError, Pin
+from signoff.domain.artifacts import Artifact, OtherBytesError, Pin, pin_of
 from signoff.domain.errors import BadInputError, RefusedError, SignoffError, UnavailableError
 from signoff.domain.names import name_objection
 
@@ -57,10 +57,12 @@ CHECK_S: Final = 120.0
 class Model:
     """A trained model, with a known input and its output.
 
-    `file` is the saved model, in one of the formats `lightgbm-text`, `xgboost-json` and `onnx`; for the format `python`
-    it is the module, and `loader` names `module:function` in it. `beside` are further files that it needs. `features`
-    are the names of its inputs in order. `known_input` is a table with one column a feature and at least one row;
-    `known_output` holds one finite prediction for each of these rows, as the model gave it.
+    `file` is the saved model, in one of the formats `lightgbm-text`, `xgboost-json`, `onnx` and `pickle` (such as one
+    of scikit-learn); for the format `python` it is the module, and `loader` names `module:function` in it. `beside` are
+    further files that it needs. Signoff unpickles nothing: the trading process alone opens a pickle, after its digest
+    was checked, and the known output of a pickle is not checked at registration. `features` are the names of its inputs
+    in order. `known_input` is a table with one column a feature and at least one row; `known_output` holds one finite
+    prediction for each of these rows, as the model gave it.
     """
 
     file: Path
@@ -188,23 +190,6 @@ def fetch(pin: Pin, into: Path, *, uri: str, artifacts: tuple[str, ...] = ()) ->
         raise
 
 
-def pin_of(document: Mapping[str, Any]) -> Pin:
-    """The pin of a release from `signoff status ID --json` (the part `artifacts` of the release), or from a file."""
-    try:
-        files = tuple(Artifact(path=f["path"], size=f["size"], sha256=f["sha256"]) for f in document["files"])
-        pin = Pin(
-            model=str(document["model"]), number=int(document["number"]), run_id=str(document["run_id"]), files=files
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInputError(
-            f"Expected model, number, run_id and files of a bound release, found {str(dict(document))[:200]} "
-            f"({error!r}). A release whose artefacts are not bound has no pin."
-        ) from error
-    if not files or pin.digest != document.get("digest", pin.digest):
-        raise BadInputError(f"Expected files with the digest {document.get('digest')}, found {pin.digest}.")
-    return pin
-
-
 def _client(uri: str) -> MlflowClient:
     """A client that may create a database file, unlike clients for reading."""
     MLFLOW_DISABLE_TELEMETRY.set(True)  # type: ignore[no-untyped-call]
@@ -224,7 +209,7 @@ def _lay_out(model: Model, folder: Path) -> None:
         if not path.is_file() or path.is_symlink():
             raise BadInputError(f"{path}: expected a file of the model, found none. Save the model there first.")
         shutil.copyfile(path, folder / path.name)
-    model.known_input.write_parquet(folder / KNOWN_INPUT)
+    model.known_input.select(list(model.features)).write_parquet(folder / KNOWN_INPUT)
     pl.DataFrame({"prediction": [float(one) for one in model.known_output]}).write_parquet(folder / KNOWN_OUTPUT)
     kinds = model.known_input.schema
     names = [{"name": feature, "type": str(kinds[feature]).lower()} for feature in model.features]
@@ -237,6 +222,8 @@ def _lay_out(model: Model, folder: Path) -> None:
 
 def _known_output(model: Model, folder: Path) -> str:
     """Whether the known output was checked; BadInputError if the model gives another one."""
+    if model.format == PICKLE:
+        return f"not checked: {UNOPENED}"
     try:
         with Sandbox(seconds=CHECK_S).start(folder) as child:
             recorded, predicted = (np.frombuffer(part) for part in child.model(declared_in(folder)))
@@ -270,8 +257,8 @@ def _refuse_odd_release(uri: str, training: tuple[date, date] | None) -> None:
 
 
 def _refuse_odd(model: Model) -> None:
-    if model.format not in LOADERS:
-        raise BadInputError(f"Expected a format among {', '.join(LOADERS)}, found {model.format!r}.")
+    if model.format not in FORMATS:
+        raise BadInputError(f"Expected a format among {', '.join(FORMATS)}, found {model.format!r}.")
     if (model.format == "python") != (model.loader is not None):
         raise BadInputError(
             f"Expected a loader for the format python alone, found {model.loader!r} for {model.format}."

@@ -191,7 +191,6 @@ def test_a_loader_reads_no_key_and_leaves_nothing_behind(writer, home, tmp_path,
 
 
 PICKLES = (
-    "pickle",
     "joblib",
     "cloudpickle",
     "torch",
@@ -215,6 +214,19 @@ def test_other_formats_and_pickles_are_refused(writer, kind):
     found = writer.verified()
     assert not found.is_working
     assert "expected a format among" in found.detail
+
+
+@pytest.mark.abuse
+def test_a_pickle_is_not_opened_and_its_verification_says_so(writer, tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return open, (str(tmp_path / "opened"), "w")
+
+    writer.registered({"format": "pickle", "model": "model.pkl"}, model__pkl=pickle.dumps(Hostile()))
+    found = writer.verified()
+    assert found.is_working is None
+    assert found.detail.startswith("not run by Signoff, which unpickles nothing")
+    assert not (tmp_path / "opened").exists()
 
 
 BROKEN = {

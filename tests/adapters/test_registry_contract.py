@@ -1,7 +1,10 @@
 """What every model registry keeps to: a database file opened here, and a tracking server over HTTP."""
 
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import empty_registry
@@ -15,7 +18,10 @@ from tracking_server import tracking_server
 
 from signoff.adapters.mlflow_registry import REQUIRED, MlflowRegistry
 from signoff.domain.artifacts import MOST_KEPT, MOST_KEPT_TOGETHER, Artifact, OddArtifactError, OtherBytesError, Pin
+from signoff.domain.decisions.submission import redeployable
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, UnavailableError
+from signoff.domain.memo.document import Mark
+from signoff.domain.memo.markup import checked_version
 from signoff.registry import Model, fetch, pin_of, register
 
 # One worker starts the server, and every test of the contract uses it.
@@ -169,7 +175,8 @@ def test_registering_the_same_again_changes_nothing_and_other_bytes_are_refused(
 BASE = {"format": "python", "loader": "times_model:load", "features": ("x",), "known_output": [2.0, 4.0, 6.0]}
 ROWS = pl.DataFrame({"x": [1.0, 2.0, 3.0]})
 ODD = {
-    "a pickle": ({"format": "pickle"}, "a format among"),
+    "a format of its own": ({"format": "joblib"}, "a format among"),
+    "a pickle with a loader": ({"format": "pickle"}, "a loader for the format python alone"),
     "no loader": ({"loader": None}, "a loader for the format python"),
     "no feature": ({"features": ()}, "names of the features"),
     "a feature twice": ({"features": ("x", "x")}, "each once"),
@@ -257,3 +264,42 @@ def test_a_registration_says_whether_its_known_output_was_checked(own, tmp_path)
     made = register(broken, uri=own, name="checked", version="2")
     assert made.known_output.startswith("not checked: ")
     assert "nothing_of_that_name" in made.known_output
+
+
+@pytest.mark.parametrize("kind", ["ridge", "opens a file", "no pickle at all"])
+def test_a_pickle_is_registered_bound_and_never_opened_and_everything_says_so(own, tmp_path, kind):
+    import pickle
+
+    class Evil:
+        def __reduce__(self):
+            return open, (str(tmp_path / "opened"), "w")
+
+    def ridge():
+        from sklearn.linear_model import Ridge
+
+        return pickle.dumps(Ridge().fit([[1.0, 20.0], [3.0, 40.0]], [21.0, 43.0]))
+
+    content = {"ridge": ridge, "opens a file": lambda: pickle.dumps(Evil()), "no pickle at all": lambda: b"no"}[kind]()
+    (tmp_path / "model.pkl").write_bytes(content)
+    known = replace(two_features(tmp_path / "m"), file=tmp_path / "model.pkl", format="pickle", loader=None)
+    name = f"pickled-{kind.replace(' ', '-')}"
+
+    made = register(known, uri=own, name=name, version="1")
+
+    assert made.known_output.startswith("not checked: not run by Signoff, which unpickles nothing")
+    registry = MlflowRegistry.open(own, artifacts=(str(tmp_path.parent),))
+    check = registry.verify(name, "1", pin=made.pin)
+    assert check.is_working is None
+    assert checked_version(check).mark is Mark.INCONCLUSIVE
+    assert "the trading process alone opens a pickle" in checked_version(check).text
+    with pytest.raises(RefusedError, match="cannot be redeployed: not run by Signoff"):
+        redeployable(name, "1", check)
+    with pytest.raises(BadInputError, match="cannot be measured: not run by Signoff"):
+        registry.benchmark(name, "1", calls=20, now=lambda: datetime.now(UTC))
+    assert not (tmp_path / "opened").exists()
+
+    file = next(Path(own.removeprefix("sqlite:///")).parent.glob(f"**/{made.run_id}/artifacts/model/model.pkl"))
+    file.write_bytes(content + b"x")
+    check = registry.verify(name, "1", pin=made.pin)
+    assert check.is_working is False
+    assert "model.pkl: expected sha256" in check.detail

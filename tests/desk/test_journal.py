@@ -411,3 +411,26 @@ def test_a_last_frame_that_was_not_acknowledged_is_written_again(tmp_path):
     assert [frame.count for frame in read_segment(after).frames] == [0, 1]
     assert before == path
     assert values(tmp_path) == [0.0, 1.0, 2.0]
+
+
+def test_a_journal_that_is_written_meanwhile_has_no_gaps(tmp_path):
+    """The watermark moves while `check` reads."""
+    import threading
+
+    with opened(tmp_path) as journal:
+        is_over = threading.Event()
+
+        def writing():
+            while not is_over.is_set():
+                predicted(journal)
+                time.sleep(0.0002)
+
+        writer = threading.Thread(target=writing)
+        writer.start()
+        try:
+            found = [check(tmp_path) for _ in range(40)]
+        finally:
+            is_over.set()
+            writer.join()
+    assert [one.gaps for one in found if one.gaps] == []
+    assert found[-1].records > found[0].records

@@ -15,7 +15,9 @@ DESK = """
 import signoff.desk
 from signoff.desk.client import FlagClient
 from signoff.desk.gate import OrderGate
+from signoff.desk import open, Output
 from signoff.desk.journal import Journal
+import signoff.desk.shadow
 from signoff.domain.limits import Book, Order, PositionLimits
 """
 VERIFIER = "from signoff.verify import run"

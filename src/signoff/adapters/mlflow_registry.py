@@ -38,7 +38,7 @@ from signoff.adapters.foreign_files import kind_of, read_regular
 from signoff.adapters.model_files import hashed, refuse_others, stamped
 from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
-from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
+from signoff.adapters.sandbox.models import FORMATS, PICKLE, UNOPENED, Floats, known, predicted
 from signoff.adapters.sqlite_files import sqlite_file
 from signoff.domain.artifacts import Pin, PreviousCheck, RegisteredArtifacts
 from signoff.domain.benchmark import Benchmark
@@ -221,6 +221,7 @@ class MlflowRegistry:
             gone = "not in the registry" if pin is None else f"number {pin.number} is not in the registry any more"
             return PreviousCheck(version=version, run_id="", is_working=False, detail=gone)
         try:
+            is_working: bool | None
             detail, is_working = self._run_known_input(registered, pin)
         except Exception as error:  # noqa: BLE001 - any failure to load or run means that it does not work
             detail, is_working = (
@@ -239,6 +240,8 @@ class MlflowRegistry:
                     "found none: it says how the model is loaded and run. Log it with the model and register again."
                 )
             declared = declared_in(folder)
+            if declared["format"] == PICKLE:
+                raise BadInputError(f"{model} v{version} cannot be measured: {UNOPENED}.")
             return measure(folder, declared, pin, version, self._sandbox, calls=calls, now=now, tolerance=TOLERANCE)
 
     def _fetched(self, model: str, version: str, into: str) -> tuple[Path, Pin]:
@@ -379,7 +382,7 @@ class MlflowRegistry:
             if not (token := page.token):
                 return
 
-    def _run_known_input(self, registered: ModelVersion, pin: Pin | None) -> tuple[str, bool]:
+    def _run_known_input(self, registered: ModelVersion, pin: Pin | None) -> tuple[str, bool | None]:
         run = self._run(registered)
         folder = self._model_folder(registered, run)
         self._places.check_links(run.info.artifact_uri, folder)
@@ -387,7 +390,10 @@ class MlflowRegistry:
             local = self._copied(_run_of(registered), folder, name)
             if pin is not None:
                 refuse_others(local, pin)
-            expected, predicted_now, ran = self._ran(local, declared_in(local))
+            declared = declared_in(local)
+            if declared["format"] == PICKLE:
+                return UNOPENED, None
+            expected, predicted_now, ran = self._ran(local, declared)
         if expected.shape != predicted_now.shape or not expected.size:
             return f"expected {expected.size} predictions for its known rows, found {predicted_now.size}", False
         worst = float(np.max(np.abs(predicted_now - expected)))
@@ -466,10 +472,10 @@ def declared_in(folder: Path) -> dict[str, str]:
     declared = {key: content_of.get(key) for key in wanted}
     if missing := [key for key, value in declared.items() if not isinstance(value, str) or not value]:
         raise BadInputError(f"{INFERENCE}: expected a text for {', '.join(missing)}, found none.")
-    if declared["format"] not in LOADERS:
+    if declared["format"] not in FORMATS:
         raise BadInputError(
-            f"{INFERENCE}: expected a format among {', '.join(LOADERS)}, found {declared['format']!r}. Save the model "
-            "in one of these; a pickle is never loaded."
+            f"{INFERENCE}: expected a format among {', '.join(FORMATS)}, found {declared['format']!r}. Save the model "
+            "in one of these."
         )
     for key in ("input", "output", "model"):
         if "/" in (name := str(declared.get(key, ""))) or name in {".", ".."} or "\0" in name:

@@ -310,7 +310,8 @@ class RollbackProcedure:
             raise StepError("no registry is configured, so the previous version cannot be verified")
         check = checked(self.registry, state.registry_name, version, self._pin(state))
         if not check.is_working:
-            raise StepError(f"v{version} does not work: {check.detail}")
+            found = "was not verified" if check.is_working is None else "does not work"
+            raise StepError(f"v{version} {found}: {check.detail}")
         halt = lift(self.record, self.orders, self.journal, state.model, scope, besides=state.id)
         follows = _follows(halt, self.orders.kind)
         return f"v{version} loaded and run: {check.detail}; {follows}"

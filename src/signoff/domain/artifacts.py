@@ -7,9 +7,9 @@ bytes. Code that loads a pinned version compares the files with the pin and refu
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from signoff.domain.errors import RefusedError, UnavailableError
+from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 
 BEFORE_BINDING: Final = "registered before Signoff bound artefacts"
 NO_REGISTRY: Final = "no registry was connected"
@@ -96,7 +96,7 @@ class Pin:
 class PreviousCheck:
     """A version loaded from the registry and run on its known input; `detail` says what was seen.
 
-    `is_working` is None where the registry could not be asked.
+    `is_working` is None where the registry could not be asked, or the model was not run.
     """
 
     version: str
@@ -121,6 +121,23 @@ def refusal(pin: Pin, differences: tuple[str, ...]) -> str:
         f"the files of {pin.model} number {pin.number} in the registry are not the ones that were approved: {named}. "
         "Restore these bytes in the registry, or release what is there now as a version of its own."
     )
+
+
+def pin_of(document: Mapping[str, Any]) -> Pin:
+    """The pin of a release from `signoff status ID --json` (the part `artifacts` of the release), or from a file."""
+    try:
+        files = tuple(Artifact(path=f["path"], size=f["size"], sha256=f["sha256"]) for f in document["files"])
+        pin = Pin(
+            model=str(document["model"]), number=int(document["number"]), run_id=str(document["run_id"]), files=files
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(
+            f"Expected model, number, run_id and files of a bound release, found {str(dict(document))[:200]} "
+            f"({error!r}). A release whose artefacts are not bound has no pin."
+        ) from error
+    if not files or pin.digest != document.get("digest", pin.digest):
+        raise BadInputError(f"Expected files with the digest {document.get('digest')}, found {pin.digest}.")
+    return pin
 
 
 def is_kept(size: int, together: int) -> bool:

@@ -47,8 +47,8 @@ class Restrictions(Strict):
 class Order:
     """An order: `weight_change_pct` is signed, of the model's capital at full allocation.
 
-    `flags_revision` is the revision of the flags it was made under, `version` the model version. The gate writes
-    `assumed`, the substitutes that its admission rests on.
+    `flags_revision` is the revision of the flags it was made under, `version` the model version, `prediction` the number
+    of the prediction in the desk's journal. The gate writes `assumed`, the substitutes that its admission rests on.
     """
 
     client_order_id: str
@@ -57,6 +57,7 @@ class Order:
     flags_revision: FlagsRevision
     version: str = ""
     assumed: tuple[str, ...] = field(default=(), compare=False)
+    prediction: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,14 @@
 """Loading a registered model, running it on its known input and timing it, in the child only.
 
-`inference.json` beside the model names `format`, `model`, `input` and `output`; the list of formats is closed. The
-recorded output is read before the model is loaded, so the model's code cannot change the values it is compared with.
+`inference.json` beside the model names `format`, `model`, `input` and `output`; the list of formats is closed. A pickle
+is registered and bound, and never loaded here: only the trading process opens it. The recorded output is read before
+the model is loaded, so the model's code cannot change the values it is compared with.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -127,13 +128,19 @@ def _python(case: KnownInput) -> Predict:
     return loaded
 
 
-# The closed list of formats. None of them unpickles; "python" runs code that comes with the model.
+# The formats that the child runs. None of them unpickles; "python" runs code that comes with the model.
 LOADERS: dict[str, Callable[[KnownInput], Predict]] = {
     "lightgbm-text": _lightgbm,
     "xgboost-json": _xgboost,
     "onnx": _onnx,
     "python": _python,
 }
+PICKLE: Final = "pickle"
+FORMATS: Final = (*LOADERS, PICKLE)
+UNOPENED: Final = (
+    "not run by Signoff, which unpickles nothing; the trading process alone opens a pickle, after its digest was "
+    "checked"
+)
 
 
 def _values(frame: pl.DataFrame, names: list[str]) -> Floats:

@@ -31,7 +31,10 @@ class Check:
 
 def read(folder: Path, *, after: int = 0) -> Iterator[Prediction | Entry]:
     """The records behind the sequence number `after`, up to what is acknowledged, in order."""
-    most = acknowledged(folder)
+    return _read(folder, after, acknowledged(folder))
+
+
+def _read(folder: Path, after: int, most: int | None) -> Iterator[Prediction | Entry]:
     for segment in _segments(folder):
         names: dict[int, str] = {}
         for frame in segment.frames:
@@ -47,7 +50,8 @@ def check(folder: Path) -> Check:
     kinds: Counter[str] = Counter()
     gaps: list[tuple[int, int]] = []
     last_seq = dropped = clock_went_back = 0
-    for record in read(folder):
+    most = acknowledged(folder)  # once: a process that writes meanwhile moves it
+    for record in _read(folder, 0, most):
         if record.seq != last_seq + 1:
             gaps.append((last_seq + 1, record.seq - 1))
         last_seq = record.seq
@@ -58,7 +62,6 @@ def check(folder: Path) -> Check:
         kinds[record.kind.name.lower()] += 1
         if record.kind is Kind.DROPPED:
             dropped += int(record.says["records"])
-    most = acknowledged(folder)
     if most is not None and most > last_seq:
         gaps.append((last_seq + 1, most))
     paths = segment_paths(folder)

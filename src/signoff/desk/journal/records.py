@@ -33,6 +33,8 @@ class Kind(IntEnum):
     FLAGS = 8
     HEARTBEAT = 9
     DROPPED = 10
+    FALLBACK = 11
+    REFUSED = 12
 
 
 class Mark(IntFlag):

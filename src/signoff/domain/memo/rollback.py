@@ -122,7 +122,9 @@ def _verified(release: Release) -> str:
     if release.dossier.header.previous_version is None:
         return f": {NO_PREVIOUS}"
     check = release.standing.previous_check
-    return ": not evidenced, no registry holds it" if check is None else ": run on its known input"
+    if check is None:
+        return ": not evidenced, no registry holds it"
+    return ": run on its known input" if check.is_working is not None else f": {check.detail}"
 
 
 def _rehearsal(release: Release) -> tuple[Block, ...]:
