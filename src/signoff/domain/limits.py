@@ -47,8 +47,8 @@ class Restrictions(Strict):
 class Order:
     """An order: `weight_change_pct` is signed, of the model's capital at full allocation.
 
-    `flags_revision` is the revision of the flags it was made under, `version` the model version, `prediction` the number
-    of the prediction in the desk's journal. The gate writes `assumed`, the substitutes that its admission rests on.
+    `flags_revision` is the revision of the flags it was made under, `version` the model version, `prediction` the
+    number of the prediction in the desk's journal. The gate writes `assumed`, the substitutes of its admission.
     """
 
     client_order_id: str
