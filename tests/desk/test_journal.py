@@ -1,13 +1,17 @@
 """The journal of a trading process: nothing acknowledged is lost, and nothing changed is taken for whole."""
 
+import array
 import os
 import signal
 import struct
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from contextlib import suppress
 
+import numpy as np
 import pytest
 
 from signoff.desk.journal import (
@@ -21,7 +25,7 @@ from signoff.desk.journal import (
     read,
 )
 from signoff.desk.journal.records import LONGEST, Mark
-from signoff.desk.journal.segments import read_segment, segment_paths
+from signoff.desk.journal.segments import SEGMENT_BYTES, read_segment, segment_paths
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, UnavailableError
 
 SMALL = {"segment_bytes": 1 << 20, "buffer_bytes": 1 << 18}
@@ -52,6 +56,11 @@ def killed(journal):
     journal._thread.join()
     journal._lock_file.close()
     journal._is_closed = True
+
+
+def acknowledged_up_to(folder, seq):
+    """Set the watermark back, as where the process ended before it could move it."""
+    (folder / "watermark").write_bytes(struct.pack("<8sQ", b"SGNWMRK\n", seq).ljust(4096, b"\0"))
 
 
 def values(folder):
@@ -114,7 +123,7 @@ def test_a_torn_last_frame_that_nobody_acknowledged_is_void(tmp_path):
     last = read_segment(path).frames[-1]
     content = path.read_bytes()
     path.write_bytes(content[: last.offset + last.size // 2])
-    (tmp_path / "watermark").unlink()
+    acknowledged_up_to(tmp_path, 2)
 
     with opened(tmp_path) as journal:
         predicted(journal, 9.0)
@@ -213,7 +222,7 @@ def test_a_number_that_was_never_given_is_not_durable(tmp_path):
         assert not journal.is_durable(1)
 
 
-@pytest.mark.parametrize("length", [LONGEST, 70_000])
+@pytest.mark.parametrize("length", [LONGEST + 1, 72_000])
 def test_features_that_fit_no_record_are_refused(tmp_path, length):
     with opened(tmp_path) as journal:
         with pytest.raises(BadInputError, match="Record their digest"):
@@ -402,14 +411,14 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path):
 
 def test_a_last_frame_that_was_not_acknowledged_is_written_again(tmp_path):
     path = frames_of(tmp_path)
-    (tmp_path / "watermark").unlink()
+    last = read_segment(path).frames[-1].offset
+    acknowledged_up_to(tmp_path, 2)
 
     opened(tmp_path).close()
 
     before, after = segment_paths(tmp_path)
-    assert read_segment(after).header.predecessor_bytes == read_segment(path).frames[-1].offset
+    assert read_segment(after).header.predecessor_bytes == before.stat().st_size == last
     assert [frame.count for frame in read_segment(after).frames] == [0, 1]
-    assert before == path
     assert values(tmp_path) == [0.0, 1.0, 2.0]
 
 
@@ -434,3 +443,181 @@ def test_a_journal_that_is_written_meanwhile_has_no_gaps(tmp_path):
             writer.join()
     assert [one.gaps for one in found if one.gaps] == []
     assert found[-1].records > found[0].records
+
+
+def test_features_of_any_buffer_are_kept_whole(tmp_path):
+    row = array.array("d", [0.1, -2.0, 3.5])
+    with opened(tmp_path) as journal:
+        for features in (row.tobytes(), bytearray(row.tobytes()), memoryview(row), np.array(row).data):
+            journal.predict("m-1", "1", "A", 0.0, features=features)
+    assert [record.features for record in read(tmp_path)] == [row.tobytes()] * 4
+
+
+@pytest.mark.parametrize(
+    "features",
+    [b"abc", array.array("f", [1.0, 2.0]), np.arange(4, dtype=np.int64).data, np.arange(6.0)[::2].data],
+    ids=["three bytes", "float32", "whole numbers", "every other"],
+)
+def test_features_that_are_no_float64_values_are_refused(tmp_path, features):
+    with opened(tmp_path) as journal:
+        with pytest.raises(BadInputError, match="Expected features"):
+            journal.predict("m-1", "1", "A", 0.0, features=memoryview(features))
+        assert predicted(journal) == 1
+
+
+def test_a_digest_of_another_length_is_refused(tmp_path):
+    with opened(tmp_path) as journal, pytest.raises(BadInputError, match="a SHA-256 of 32 bytes"):
+        journal.predict("m-1", "1", "A", 0.0, features=bytes(40), marks=Mark.DIGEST_OF_FEATURES)
+
+
+def nested(depth):
+    inner = {}
+    for _ in range(depth):
+        inner = {"a": inner}
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (99, {}),
+        (Kind.PREDICTION, {}),
+        (Kind.NAME, {}),
+        (Kind.DROPPED, {"records": 1}),
+        (Kind.ORDER, [1, 2]),
+        (Kind.ORDER, {"price": float("nan")}),
+        (Kind.ORDER, {"raw": b"x"}),
+        (Kind.ORDER, {"text": "\0"}),
+        (Kind.ORDER, {"text": "\ud800"}),
+        (Kind.ORDER, nested(60)),
+        (Kind.ORDER, nested(990)),
+        (Kind.ORDER, {"text": "x" * 70_000}),
+    ],
+    ids=[
+        *("unknown", "prediction", "name", "dropped", "list", "NaN", "bytes", "NUL", "surrogate"),
+        *("deep", "deeper", "long"),
+    ],
+)
+def test_an_event_that_no_reader_could_take_is_refused(tmp_path, kind, says):
+    with opened(tmp_path) as journal:
+        with pytest.raises(BadInputError, match="Expected"):
+            journal.event(kind, "m-1", says)
+        journal.event(Kind.ORDER, "m-1", {"text": "ünï"})
+    assert [record.says for record in read(tmp_path)] == [{"text": "ünï"}]
+
+
+@pytest.mark.parametrize("name", ["x" * 1001, "a\0b", "\ud800"], ids=["long", "NUL", "surrogate"])
+def test_a_name_that_no_reader_could_take_is_refused(tmp_path, name):
+    with opened(tmp_path) as journal:
+        with pytest.raises(BadInputError, match="Expected a name"):
+            journal.predict("m-1", "1", name, 0.0)
+        assert predicted(journal) == 1
+
+
+def test_names_that_differ_every_time_are_refused_before_they_fill_segments(tmp_path):
+    with opened(tmp_path) as journal:
+        for number in range(120):
+            journal.predict("m-1", "1", f"{number:0900d}", 0.0)
+        with pytest.raises(BadInputError, match="nothing that differs every time"):
+            [journal.predict("m-1", "1", f"{number:0900d}", 0.0) for number in range(120, 160)]
+        assert journal.wait_durable(predicted(journal), 5)
+
+
+def test_a_close_that_times_out_keeps_the_folder_to_itself(tmp_path, monkeypatch):
+    hanging, real = threading.Event(), os.pwritev
+    journal = opened(tmp_path)
+    assert journal.wait_durable(predicted(journal, 1.0), 5)
+
+    def pwritev(*arguments):
+        if not hanging.wait(20):
+            raise AssertionError
+        return real(*arguments)
+
+    monkeypatch.setattr(os, "pwritev", pwritev)
+    predicted(journal, 2.0)
+    with pytest.raises(UnavailableError, match="found 1 that are not"):
+        journal.close(timeout_s=0.2)
+    with pytest.raises(RefusedError):
+        opened(tmp_path)
+    hanging.set()
+    journal._thread.join()
+
+    with opened(tmp_path) as again:
+        predicted(again, 3.0)
+    assert values(tmp_path) == [1.0, 2.0, 3.0]
+
+
+def test_a_writer_whose_lock_was_replaced_stops_and_touches_nothing_of_the_other(tmp_path):
+    first = opened(tmp_path)
+    assert first.wait_durable(predicted(first, 1.0), 5)
+    (tmp_path / "lock").unlink()
+    second = opened(tmp_path)
+    for _ in range(30):
+        if first.state is not State.OPEN:
+            break
+        with suppress(JournalFullError, UnavailableError):
+            for _ in range(20):
+                first.predict("m-1", "1", "A", 0.0, features=bytes(8000))
+        time.sleep(0.05)
+    assert first.state is State.DEAD
+    assert second.wait_durable(predicted(second, 5.0), 5)
+    second.close()
+    with pytest.raises(UnavailableError, match="found it dead"):
+        predicted(first)
+
+
+def test_a_name_of_a_segment_that_was_changed_is_said(tmp_path):
+    for _ in range(2):
+        with opened(tmp_path) as journal:
+            predicted(journal)
+    first = segment_paths(tmp_path)[0]
+    first.rename(first.with_name("00000099.segment"))
+    for look in (check, lambda folder: list(read(folder)), opened):
+        with pytest.raises(JournalDamagedError, match="expected the name of segment 1"):
+            look(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"", bytes(4096), b"another!" + bytes(4088)])
+def test_segments_without_their_watermark_are_not_taken_for_whole(tmp_path, content):
+    with opened(tmp_path) as journal:
+        predicted(journal)
+    place = tmp_path / "watermark"
+    place.unlink()
+    if content is not None:
+        place.write_bytes(content)
+    for look in (check, lambda folder: list(read(folder)), opened):
+        with pytest.raises(JournalDamagedError, match="expected the watermark"):
+            look(tmp_path)
+
+
+def test_a_reader_is_told_where_acknowledged_records_are_missing(tmp_path):
+    path = frames_of(tmp_path)
+    path.write_bytes(path.read_bytes()[: read_segment(path).frames[-1].offset])
+    with pytest.raises(JournalDamagedError, match="found none of numbers 3 to 3"):
+        list(read(tmp_path))
+
+
+def test_sealed_segments_give_back_what_was_allocated_for_them(tmp_path):
+    for _ in range(5):
+        opened(tmp_path).close()
+    sizes = [path.stat().st_size for path in segment_paths(tmp_path)]
+    assert sizes == [SEGMENT_BYTES] * 4 + [SMALL["segment_bytes"]]
+
+
+def test_many_threads_record_each_number_once(tmp_path):
+    with opened(tmp_path, segment_bytes=1 << 22, buffer_bytes=1 << 20) as journal:
+        numbers = [[] for _ in range(6)]
+
+        def write(own):
+            for _ in range(300):
+                own.append(predicted(journal))
+                if len(own) % 50 == 0:
+                    assert journal.wait_durable(own[-1], 20)
+
+        threads = [threading.Thread(target=write, args=(own,)) for own in numbers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(seq for own in numbers for seq in own) == list(range(1, 1801))
+    assert (check(tmp_path).records, check(tmp_path).gaps) == (1800, ())

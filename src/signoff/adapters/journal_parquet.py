@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from signoff.desk.journal.reading import sealed_segments
-from signoff.desk.journal.records import Entry, Prediction, records_in
+from signoff.desk.journal.content import content
+from signoff.desk.journal.reading import identity, sealed_segments
+from signoff.desk.journal.records import Entry, Prediction
 from signoff.desk.journal.segments import Segment
 
 PREDICTIONS: Final = pl.Schema(
@@ -48,9 +49,9 @@ EVENTS: Final = pl.Schema(
 def compact(journal: Path, out: Path) -> tuple[Path, ...]:
     """Write the Parquet files of every sealed segment that has none yet; returns them."""
     out.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
+    written, name = list[Path](), identity(journal)[:12]
     for number, read in sealed_segments(journal):
-        places = (out / f"predictions-{number:08d}.parquet", out / f"events-{number:08d}.parquet")
+        places = (out / f"predictions-{name}-{number:08d}.parquet", out / f"events-{name}-{number:08d}.parquet")
         if all(place.exists() for place in places):
             continue
         for place, frame in zip(places, _frames(read()), strict=True):
@@ -60,8 +61,7 @@ def compact(journal: Path, out: Path) -> tuple[Path, ...]:
 
 
 def _frames(segment: Segment) -> tuple[pl.DataFrame, pl.DataFrame]:
-    names: dict[int, str] = {}
-    records = [record for frame in segment.frames for record in records_in(frame.payload, names)]
+    records = list(content(segment, {}))
     predictions = [_prediction(record) for record in records if isinstance(record, Prediction)]
     events = [_event(record) for record in records if isinstance(record, Entry)]
     return (
@@ -95,7 +95,7 @@ def _event(record: Entry) -> tuple[object, ...]:
 
 
 def _write(frame: pl.DataFrame, place: Path) -> None:
-    making = place.with_suffix(".tmp")
+    making = place.with_suffix(f".{os.getpid()}.tmp")
     frame.write_parquet(making)
     with making.open("rb") as file:
         os.fsync(file.fileno())

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from functools import cache
 from math import expm1, isfinite, log1p
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -575,15 +576,21 @@ def _walk(node: object, prefix: str) -> Iterator[Threshold]:
 
 def out_of_bounds(node: Strict, prefix: str = "") -> str | None:
     """The first number of a policy outside what its annotation allows, in words; None where all are within."""
-    hints = get_type_hints(type(node), include_extras=True)
-    for item in fields(node):  # type: ignore[arg-type]  # every Strict is a dataclass
-        value, path = getattr(node, item.name), f"{prefix}{item.name}"
-        if isinstance(value, Strict):
-            if (wrong := out_of_bounds(value, f"{path}.")) is not None:
-                return wrong
-        elif value is not None and not all(_is_within(value, bound) for bound in _bounds(hints[item.name])):
+    for name, bounds in _bounds_of(type(node)):  # type: ignore[arg-type]  # a class is hashable
+        value, path = getattr(node, name), f"{prefix}{name}"
+        if value is not None and not all(_is_within(value, bound) for bound in bounds):
             return f"{path} is {value!r}, outside what a policy may say"
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Strict) and (wrong := out_of_bounds(part, f"{path}.")) is not None:
+                return wrong
     return None
+
+
+@cache
+def _bounds_of(kind: type) -> tuple[tuple[str, tuple[object, ...]], ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    names = (item.name for item in fields(kind))
+    return tuple((name, tuple(_bounds(hints[name]))) for name in names)
 
 
 def _bounds(annotation: object) -> Iterator[object]:

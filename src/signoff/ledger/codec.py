@@ -32,7 +32,7 @@ def decode(body: bytes) -> Recorded:
         document = json.loads(body, parse_int=_number)
         recorded = _recorded(document)
         is_canonical = canonical(document) == body
-    except (ValueError, KeyError, TypeError, RecursionError, BadInputError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, ArithmeticError, BadInputError) as error:
         raise TamperedError(f"These bytes are no event of the ledger: {str(error)[:200]}") from error
     if not is_canonical or not holds(_written(recorded), document):
         raise TamperedError("These bytes are not the canonical form of the event they hold.")
@@ -49,8 +49,8 @@ def decode_state(kind: type[T], content: bytes) -> T:
     try:
         state = msgspec.json.decode(content, type=kind, dec_hook=_enrolment)
         if isinstance(state, Strict):
-            _check_strict(state, json.loads(content))
-    except (ValueError, RecursionError) as error:
+            _check_strict(state, json.loads(content, parse_int=_number))
+    except (ValueError, KeyError, TypeError, RecursionError, ArithmeticError) as error:
         raise TamperedError(f"Stored state is no {kind.__name__}: {str(error)[:200]}") from error
     return state
 
@@ -61,6 +61,14 @@ def _check_strict(state: Strict, document: object) -> None:
         raise ValueError("it has a key that this Signoff does not know, or a value in another form")
     if (wrong := out_of_bounds(state)) is not None:
         raise ValueError(wrong)
+
+
+def _check_bounds(event: AnyEvent) -> None:
+    """Raise ValueError where a policy or commitment within an event has a number that none may have."""
+    for name in event.__dataclass_fields__:
+        part = getattr(event, name)
+        if isinstance(part, Strict) and (wrong := out_of_bounds(part, f"{name}.")) is not None:
+            raise ValueError(wrong)
 
 
 def _written(recorded: Recorded) -> object:
@@ -83,6 +91,7 @@ def _recorded(document: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
             if isinstance(revision, bool):
                 raise TypeError("expected revision as a number, found true or false")
             event: AnyEvent = _read(_kinds()[document["event"]["kind"]], document["event"])
+            _check_bounds(event)
         case _:
             wrong = (name for name, kind in _FIELDS.items() if not isinstance(document.get(name), kind))
             raise ValueError(f"missing, or of another type: {', '.join(wrong)}")
@@ -121,6 +130,12 @@ def _of_another_library(value: object) -> object:
         return float(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
     raise NotImplementedError(f"{type(value).__name__} is no value of an event")
 
 

@@ -12,7 +12,7 @@ def content_of(policy: Policy) -> str:
 
 def read_content(content: str) -> Policy:
     """The policy in these bytes; keys that a later Signoff added get their defaults."""
-    return decode_state(Policy, content.encode())
+    return decode_state(Policy, content.encode(errors="surrogatepass"))
 
 
 def unconfirmed(policy: Policy, origin: Origin, source: str = "") -> InForce:

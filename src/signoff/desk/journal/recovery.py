@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from signoff.desk.journal.records import records_in
+from signoff.desk.journal.content import content
 from signoff.desk.journal.segments import (
     Frame,
     JournalDamagedError,
     Segment,
     SegmentHeader,
+    extents,
     read_segment,
     segment_paths,
 )
@@ -42,11 +43,12 @@ def recover(folder: Path) -> Recovered:
         _refuse_missing(folder, 0)
         header = SegmentHeader(journal=secrets.token_bytes(16), number=1, first_seq=1, predecessor_bytes=0)
         return Recovered(header=header, last_seq=0, last_ns=0, names={}, carried=None)
-    _sync(paths[-1])
-    last = read_segment(paths[-1])
+    *_, (newest, _) = extents(folder)
+    _sync(newest)
+    last = read_segment(newest)
     names, last_seq, last_ns = _content(last)
     _refuse_missing(folder, last_seq)
-    is_acknowledged = last_seq <= (acknowledged(folder) or 0)
+    is_acknowledged = last_seq <= acknowledged(folder)
     carried = last.frames[-1] if last.frames and last.frames[-1].count and not is_acknowledged else None
     header = SegmentHeader(
         journal=last.header.journal,
@@ -60,14 +62,13 @@ def recover(folder: Path) -> Recovered:
 def _content(segment: Segment) -> tuple[dict[str, int], int, int]:
     names: dict[int, str] = {}
     last_seq, last_ns = segment.header.first_seq - 1, 0
-    for frame in segment.frames:
-        for record in records_in(frame.payload, names):
-            last_seq, last_ns = record.seq, max(last_ns, record.at_ns)
+    for record in content(segment, names):
+        last_seq, last_ns = record.seq, max(last_ns, record.at_ns)
     return {name: number for number, name in names.items()}, last_seq, last_ns
 
 
 def _refuse_missing(folder: Path, last_seq: int) -> None:
-    before = acknowledged(folder) or 0
+    before = acknowledged(folder)
     if last_seq < before:
         raise JournalDamagedError(
             f"{folder}: expected records up to number {before}, which were acknowledged, found them up to number "

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from signoff.domain.errors import TamperedError
+from signoff.domain.errors import NotFoundError, TamperedError
 
 FORMAT: Final = 1
 SUFFIX: Final = ".segment"
@@ -26,6 +26,7 @@ _FRAME: Final = struct.Struct("<IIIIQQI")
 FRAME_BYTES: Final = _FRAME.size
 _CRC: Final = struct.Struct("<I")
 ZLIB_CRC32: Final = 1
+NO_SEGMENT: Final = "{}: expected a journal, found no segment. Name the folder that the desk writes."
 
 
 class JournalDamagedError(TamperedError):
@@ -94,6 +95,28 @@ def frame_header(
     """The header of a frame; its CRC covers the rest of the header and the payload."""
     rest = _FRAME.pack(0, _FRAME_MAGIC, len(payload), count, first_seq, durable_before, segment)[_CRC.size :]
     return _CRC.pack(zlib.crc32(payload, zlib.crc32(rest))) + rest
+
+
+def extents(folder: Path) -> Iterator[tuple[Path, int | None]]:
+    """Every segment's file, with how many of its bytes count where its successor says so."""
+    paths = segment_paths(folder)
+    if not paths:
+        raise NotFoundError(NO_SEGMENT.format(folder))
+    headers = [read_header(path) for path in paths]
+    for path, header in zip(paths, headers, strict=True):
+        if path != path_of(folder, header.number):
+            raise JournalDamagedError(
+                f"{path}: expected the name of segment {header.number}, {path_of(folder, header.number).name}. Give "
+                "the file its name again."
+            )
+    for path, before, header in zip(paths[1:], headers, headers[1:], strict=False):
+        if (header.journal, header.number) != (before.journal, before.number + 1):
+            raise JournalDamagedError(
+                f"{path}: expected segment {before.number + 1} of the same journal, found segment {header.number}"
+                f"{'' if header.journal == before.journal else ' of another'}. Restore the files that are missing."
+            )
+    counted = (*(header.predecessor_bytes for header in headers[1:]), None)
+    yield from zip(paths, counted, strict=True)
 
 
 def read_segment(path: Path, *, up_to: int | None = None) -> Segment:

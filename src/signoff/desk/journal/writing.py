@@ -22,10 +22,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
-from signoff.desk.journal.records import HEAD, LONGEST, PREDICTION, Kind, Mark, name_record
+from signoff.desk.journal.records import DIGEST_BYTES, HEAD, LONGEST, PREDICTION, Kind, Mark, name_record
 from signoff.desk.journal.recovery import Recovered, recover
 from signoff.desk.journal.segments import FRAME_BYTES, Frame, SegmentHeader, frame_header, path_of, write_durably
-from signoff.desk.journal.watermark import acknowledge, mapped
+from signoff.desk.journal.watermark import Watermark
 from signoff.domain.errors import BadInputError, RefusedError, SignoffError, UnavailableError
 
 BUFFER: Final = 4 << 20
@@ -37,6 +37,9 @@ FIRST_WAIT_S: Final = 0.02
 LONGEST_WAIT_S: Final = 1.0
 CLOCK_SLACK_NS: Final = 1_000_000
 NAN: Final = float("nan")
+LONGEST_NAME: Final = 1000
+DEEPEST: Final = 50
+EVENTS: Final = frozenset(Kind) - {Kind.NAME, Kind.PREDICTION, Kind.DROPPED}
 
 
 class JournalFullError(UnavailableError):
@@ -97,6 +100,7 @@ class Journal:
         self._dropped_unsaid = 0
         self._lock_file, self._segment_bytes, self._capacity = lock, segment_bytes, buffer_bytes
         self._names = dict(recovered.names)
+        self._bytes_of_names = sum(HEAD.size + len(name.encode()) for name in self._names)
         self._seq = self._durable = recovered.last_seq
         self._last_ns = recovered.last_ns
         self._active, self._spare = bytearray(buffer_bytes), bytearray(buffer_bytes)
@@ -104,7 +108,7 @@ class Journal:
         self._lock, self._woken, self._moved = threading.Lock(), threading.Event(), threading.Condition()
         self._closing = self._is_closed = False
         self._fd, self._at, self._header = -1, 0, recovered.header
-        self._watermark = mapped(folder)
+        self._watermark = Watermark(folder)
         self._begin_segment(recovered.header, recovered.carried)
         self._advance(recovered.last_seq)
         self._thread = threading.Thread(target=self._run, name="signoff-journal", daemon=True)
@@ -166,12 +170,11 @@ class Journal:
 
         `features` are the bytes of float64 values, or with Mark.DIGEST_OF_FEATURES their SHA-256.
         """
+        if type(features) is not bytes:
+            features = _bytes_of(features)
         size = PREDICTION.size + len(features)
-        if size > LONGEST:
-            raise BadInputError(
-                f"Expected features of at most {LONGEST - PREDICTION.size} bytes, found {len(features)}. Record their "
-                "digest."
-            )
+        if size > LONGEST or len(features) & 7 or (marks & Mark.DIGEST_OF_FEATURES and len(features) != DIGEST_BYTES):
+            raise _odd_features(features, marks)
         now = time.time_ns()
         with self._lock:
             offset = self._offset
@@ -179,7 +182,10 @@ class Journal:
             try:
                 deployment_id, version_id, symbol_id = names[deployment], names[version], names[symbol]
             except KeyError:
-                deployment_id, version_id, symbol_id = self._named(deployment, version, symbol)
+                ids = self._named(deployment, version, symbol)
+                if not ids:
+                    return self._not_taken()
+                deployment_id, version_id, symbol_id = ids
                 offset = self._offset
             end = offset + size
             if end > self._capacity or self._is_closed:
@@ -211,18 +217,18 @@ class Journal:
 
     def event(self, kind: Kind, deployment: str, says: Mapping[str, Any] | None = None) -> int:
         """Record anything else as JSON; its sequence number, or 0 where it was dropped. It is not durable yet."""
-        text = json.dumps(says, separators=(",", ":"), allow_nan=False).encode() if says else b""
-        size = HEAD.size + len(text)
-        if size > LONGEST:
-            raise BadInputError(f"Expected an event of at most {LONGEST - HEAD.size} bytes, found {len(text)}.")
+        if kind not in EVENTS:
+            raise BadInputError(f"Expected the kind of an event, such as Kind.ORDER, found {kind!r}.")
+        text = _as_json(says or {})
         with self._lock:
-            return self._pack(kind, deployment, text, size)
+            return self._pack(kind, deployment, text)
 
-    def _pack(self, kind: Kind, deployment: str, text: bytes, size: int) -> int:
-        (number,) = self._named(deployment)
+    def _pack(self, kind: Kind, deployment: str, text: bytes) -> int:
+        ids, size = self._named(deployment), HEAD.size + len(text)
         end = self._offset + size
-        if end > self._capacity or self._is_closed:
+        if not ids or end > self._capacity or self._is_closed:
             return self._not_taken()
+        (number,) = ids
         now, marks = time.time_ns(), 0
         if now < self._last_ns:
             marks = self._clock_mark(now)
@@ -256,14 +262,16 @@ class Journal:
         return self._durable
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Write what was accepted and close. UnavailableError, with the count, where some of it is not durable."""
+        """Write what was accepted and close. UnavailableError, with the count, where some of it is not durable.
+
+        A disk that hangs keeps the folder locked until its last answer, so that no other process writes beside it.
+        """
         if self._is_closed:
             return
         self._closing = True
         self._woken.set()
         self._thread.join(timeout_s)
-        lost = self._seq - self._durable
-        self._finish(State.CLOSED, "it was closed")
+        lost = self._end(State.CLOSED, "it was closed")
         if lost:
             raise UnavailableError(
                 f"{self.folder}: expected every accepted record on the disk, found {lost} that are not: {self.reason}. "
@@ -279,16 +287,20 @@ class Journal:
         self.close()
 
     def _named(self, *names: str) -> tuple[int, ...]:
-        """The numbers of these names; a new name's record goes before the record that uses it."""
+        """The numbers of these names, none where there is no room; a new name's record goes before what uses it."""
         for name in names:
             if name not in self._names:
-                record = name_record(len(self._names) + 1, name)
-                if len(record) > LONGEST:
-                    raise BadInputError(f"Expected a name of a few words, found one of {len(name)} characters.")
-                if self._offset + len(record) > self._capacity:
-                    raise JournalFullError(self._full_words())
+                record = name_record(len(self._names) + 1, _name(name))
+                if self._bytes_of_names + len(record) > self._segment_bytes // 8:
+                    raise BadInputError(
+                        f"Expected names of up to {self._segment_bytes // 8:,} bytes together, found more with "
+                        f"{name[:40]!r}. Name deployments, versions and symbols, and nothing that differs every time."
+                    )
+                if self._offset + len(record) > self._capacity or self._is_closed:
+                    return ()
                 self._active[self._offset : self._offset + len(record)] = record
                 self._offset += len(record)
+                self._bytes_of_names += len(record)
                 self._names[name] = len(self._names) + 1
         return tuple(self._names[name] for name in names)
 
@@ -314,8 +326,17 @@ class Journal:
         return f"{self.folder}: expected room for a record, found the journal's buffer full: {why}. Take no new risk."
 
     def _run(self) -> None:
+        try:
+            self._commit_until_closed()
+        except BaseException as error:  # noqa: BLE001 - whatever ends the writer, its callers have to hear of it
+            self._end(State.DEAD, f"the writer ended with {error!r}")
+        finally:
+            if self._closing or self._is_closed:
+                self._release()
+
+    def _commit_until_closed(self) -> None:
         busy_until = 0.0
-        while True:
+        while not self._is_closed:
             batch = self._swapped()
             if batch is None:
                 if self._closing:
@@ -334,7 +355,7 @@ class Journal:
                 text = json.dumps({"records": self._dropped_unsaid}).encode()
                 if self._offset + HEAD.size + len(text) + 64 <= self._capacity:
                     self._dropped_unsaid = 0
-                    self._pack(Kind.DROPPED, "", text, HEAD.size + len(text))
+                    self._pack(Kind.DROPPED, "", text)
             if not self._offset:
                 return None
             batch = _Batch(self._active, self._offset, self._seq - self._count + 1, self._count)
@@ -351,7 +372,7 @@ class Journal:
                 self._write(payload, batch.first_seq, batch.count)
             except OSError as error:
                 self._stall(f"{error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'no code')})")
-                if self._closing and wait_s > FIRST_WAIT_S:
+                if self._is_closed or (self._closing and wait_s > FIRST_WAIT_S):
                     return False
                 time.sleep(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
@@ -372,14 +393,18 @@ class Journal:
 
     def _roll(self, first_seq: int) -> None:
         """Begin the next segment; its header says how many bytes of this one were acknowledged."""
+        before, self._fd = self._fd, -1
         header = SegmentHeader(
             journal=self._header.journal,
             number=self._header.number + 1,
             first_seq=first_seq,
             predecessor_bytes=self._at,
         )
-        self._shut_descriptor()
-        self._begin_segment(header, None)
+        try:
+            self._begin_segment(header, None)
+        finally:
+            if before != -1:
+                os.close(before)
 
     def _begin_segment(self, header: SegmentHeader, carried: Frame | None) -> None:
         """Write header, names and a carried frame with one sync; only then does the segment have its name."""
@@ -398,24 +423,43 @@ class Journal:
                 )
                 parts.append(payload)
         making = path.with_suffix(".tmp")
-        fd = os.open(making, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = os.open(making, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             os.posix_fallocate(fd, 0, self._segment_bytes)
             write_durably(fd, parts, 0)
             os.fsync(fd)
-            making.rename(path)
+            self._refuse_other_writer()
+            os.link(making, path)  # refused where another writer made this segment; a rename would replace it
+            self._at, self._header = sum(map(len, parts)), header
             _sync_folder(self.folder)
-        except OSError:
+        except BaseException:
             os.close(fd)
+            raise
+        finally:
             with suppress(OSError):
                 making.unlink()
-            raise
-        self._fd, self._at, self._header = fd, sum(map(len, parts)), header
+        self._fd = fd
+        self._give_back(path_of(self.folder, header.number - 1), header.predecessor_bytes)
+
+    def _refuse_other_writer(self) -> None:
+        """Stop for good where the lock's file was replaced: another process may hold the new one."""
+        try:
+            is_ours = os.path.samestat(os.fstat(self._lock_file.fileno()), (self.folder / "lock").stat())
+        except FileNotFoundError:
+            is_ours = False
+        if not is_ours:
+            raise RefusedError(f"{self.folder}: expected the journal's own lock, found it replaced or removed.")
+
+    def _give_back(self, path: Path, size: int) -> None:
+        """Cut a sealed segment to the bytes that count; what was allocated behind them is given back."""
+        with suppress(OSError):
+            if path.stat().st_size > size:
+                os.truncate(path, size)
 
     def _advance(self, seq: int) -> None:
         with self._moved:
             self._durable = seq
-            acknowledge(self._watermark, seq)
+            self._watermark.move(seq)
             if self.state is State.STALLED:
                 self.state, self.reason = State.OPEN, ""
             self._moved.notify_all()
@@ -432,14 +476,23 @@ class Journal:
             with suppress(OSError):
                 os.close(fd)
 
-    def _finish(self, state: State, reason: str) -> None:
+    def _end(self, state: State, reason: str) -> int:
+        """Take no more records, and say how many accepted ones are not durable."""
         with self._lock:
-            self.reason = self.reason or reason
-            self.state, self._is_closed = state, True
-        self._shut_descriptor()
-        self._lock_file.close()
+            if not self._is_closed:
+                self.reason = self.reason or reason
+                self.state, self._is_closed = state, True
+            lost = self._seq - self._durable
+        if not self._thread.is_alive():
+            self._release()
         with self._moved:
             self._moved.notify_all()
+        return lost
+
+    def _release(self) -> None:
+        """Give up the descriptor and the lock; only when nothing can be written any more."""
+        self._shut_descriptor()
+        self._lock_file.close()
 
 
 _OPEN: Final[weakref.WeakSet[Journal]] = weakref.WeakSet()
@@ -455,12 +508,72 @@ def _refuse_in_child() -> None:
     """A child of fork has no writer: its copy refuses, and gives up the parent's lock and descriptor."""
     for journal in tuple(_OPEN):
         journal._lock, journal._moved = threading.Lock(), threading.Condition()  # noqa: SLF001 - of this module
-        journal._finish(State.FORKED, "this process is a fork of the one that opened it")  # noqa: SLF001 - as above
+        journal._end(State.FORKED, "this process is a fork of the one that opened it")  # noqa: SLF001 - as above
+        journal._release()  # noqa: SLF001 - as above
         _OPEN.discard(journal)
 
 
 atexit.register(_close_all)
 os.register_at_fork(after_in_child=_refuse_in_child)
+
+
+def _bytes_of(features: bytes | bytearray | memoryview) -> memoryview:
+    """The bytes of float64 values, whatever their buffer counts in; another type of number would be misread."""
+    view = memoryview(features)
+    if view.format.lstrip("<@=") not in {"B", "b", "c", "d"} or not view.c_contiguous:
+        raise BadInputError(
+            f"Expected features as float64 values in one piece, found the format {view.format!r}. Convert them first."
+        )
+    return view.cast("B")
+
+
+def _odd_features(features: bytes | memoryview, marks: int) -> BadInputError:
+    if marks & Mark.DIGEST_OF_FEATURES:
+        return BadInputError(f"Expected a SHA-256 of {DIGEST_BYTES} bytes, found {len(features)} bytes.")
+    if len(features) & 7:
+        return BadInputError(f"Expected features as float64 values of 8 bytes each, found {len(features)} bytes.")
+    return BadInputError(
+        f"Expected features of at most {LONGEST - PREDICTION.size} bytes, found {len(features)}. Record their digest."
+    )
+
+
+def _name(name: str) -> str:
+    """A name that every reader can take."""
+    if len(name) > LONGEST_NAME or "\0" in name or not _is_unicode(name):
+        raise BadInputError(
+            f"Expected a name of at most {LONGEST_NAME} characters without NUL or lone surrogates, found "
+            f"{ascii(name)[:60]}."
+        )
+    return name
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _as_json(says: Mapping[str, Any]) -> bytes:
+    """An event's content as JSON that every reader takes: no NaN, no NUL, no lone surrogate, not deep."""
+    if not isinstance(says, Mapping):
+        raise BadInputError(f"Expected what an event says as a mapping, found {type(says).__name__}.")
+    try:
+        text = json.dumps(dict(says), separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+        is_deep = _depth(says) > DEEPEST
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadInputError(f"Expected what an event says as JSON, found what is none: {error}.") from error
+    if b"\\u0000" in text or is_deep:
+        raise BadInputError(f"Expected what an event says without NUL and at most {DEEPEST} deep, found otherwise.")
+    if len(text) > LONGEST - HEAD.size:
+        raise BadInputError(f"Expected an event of at most {LONGEST - HEAD.size} bytes, found {len(text)}.")
+    return text if says else b""
+
+
+def _depth(value: object) -> int:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _carried_in(frame: Frame | None) -> tuple[tuple[bytes, int, int], ...]:
@@ -479,7 +592,8 @@ def _locked(folder: Path) -> BinaryIO:
     """The folder's lock, which names the process that holds it."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (folder / "lock").open("a+b")
+        fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND, 0o600)
+        lock: BinaryIO = os.fdopen(fd, "a+b")
     except OSError as error:
         raise UnavailableError(
             f"{folder}: expected a folder that the journal can write, found: {error.strerror}. Choose another folder."
