@@ -144,6 +144,64 @@ class TestDensest:
         assert _densest(ordered, 1.0, lambda _: 0.96) is None
 
 
+def derived(ordered, error, correlation):
+    """The windows one by one, in Python's own numbers, as the docstrings of the module say them."""
+    n = len(ordered)
+    needed, together = log(n * 9 / 0.01), correlation(range(n))
+    alone = error * sqrt(max(1 - together, 1e-6))
+    mean = sum(ordered) / n
+    deviation = max(sqrt(sum((x - mean) ** 2 for x in ordered) / (n - 1)), alone)
+
+    def says(count, chance):
+        share, chance = count / n, min(max(chance, 1e-12), 1 - 1e-12)
+        if share <= chance:
+            return 0.0
+        beyond = 0.0 if share == 1 else (1 - share) * log((1 - share) / (1 - chance))
+        return n * (share * log(share / chance) + beyond)
+
+    best, found = needed, None
+    for width in (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0):
+        windows = []
+        for first, low in enumerate(ordered):
+            places = [place for place in range(first, n) if ordered[place] <= low + width * alone]
+            chance = normal((low + width * alone - mean) / deviation) - normal((low - mean) / deviation)
+            windows.append((says(len(places), chance) if len(places) >= 5 else 0.0, -first, places, chance))
+        weight, _, places, chance = max(windows)
+        if weight <= best:
+            continue
+        own = correlation(places)
+        if own > together + 0.1:
+            half = width * alone / 2 / (error * sqrt(max(1 - own, 1e-6)))
+            if says(len(places), max(normal(half) - normal(-half), chance)) <= needed:
+                continue
+        best, found = weight, places
+    return found
+
+
+@pytest.mark.parametrize("seed", range(48))
+def test_the_densest_window_by_another_derivation(seed):
+    """Families of ten to forty with a crowd of some width and correlation, so that some are told and some are not."""
+    rng = np.random.default_rng(seed)
+    error, size = float(rng.uniform(0.02, 3.0)), int(rng.integers(4, 16))
+    inner, together = float(rng.uniform(0.2, 1.0)), float(rng.choice([0.0, 0.3]))
+    crowded = rng.uniform(-1, 1) + rng.uniform(0.0, 0.8) * error * rng.random(size)
+    ordered = np.sort(np.concatenate([crowded, rng.normal(0, rng.uniform(0.5, 6) * error, int(rng.integers(6, 25)))]))
+
+    def correlation(places):
+        return together if len(places) > ordered.size / 2 else inner if seed % 2 else together + 0.1
+
+    ours, theirs = _densest(ordered, error, correlation), derived(ordered.tolist(), error, correlation)
+
+    assert (None if ours is None else ours.tolist()) == theirs
+
+
+@pytest.mark.parametrize(("count", "is_crowd"), [(4, False), (5, True)])
+def test_a_crowd_has_five_members(count, is_crowd):
+    """Equal ones among eight that lie ten thousand times as wide."""
+    ordered = np.sort(np.concatenate([np.full(count, 0.5), np.arange(-4, 4) * 1e4]))
+    assert (_densest(ordered, 1e-3, unrelated) is not None) is is_crowd
+
+
 class TestPoor:
     @pytest.mark.parametrize(
         ("sharpes", "found"),
@@ -156,10 +214,13 @@ class TestPoor:
             ([3.0, 2.0, 0.49], [2]),
             ([0.0, -5.0], []),  # a best one that is not above zero has no better half
             ([-1.0, -9.0], []),
+            ([0.9, 0.9, -2.0], [2]),
         ],
         ids=str,
     )
     def test_the_bounds(self, sharpes, found):
         error = 1.0 if sharpes[1] == 2.0 else 0.5
 
-        assert np.flatnonzero(poor(np.array(sharpes), error)).tolist() == found
+        flags = poor(np.array(sharpes), error)
+        assert np.flatnonzero(flags).tolist() == found
+        assert flags.dtype == np.bool_
