@@ -799,7 +799,8 @@ REFUSALS = {
     "a key in use": (
         lambda: people.is_meant_to_replace(RAE, replace(LEE, name="Rae"), lambda _: None), RefusedError,
         f"Expected the key {'r' * 16}… of Rae, which is in use, found the key {'l' * 16}…. `signoff people add` "
-        "without a key keeps it. With --replace-key it replaces it, and every signature made with the new key is then marked.",
+        "without a key keeps it. With --replace-key it replaces it, and every signature made with the new key is then "
+        "marked.",
     ),
     "a key that is none": (
         lambda: people.is_a_key(replace(LEE, public_key="00"), "l" * 64), BadInputError,
