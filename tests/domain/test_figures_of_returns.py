@@ -158,6 +158,12 @@ class TestTrack:
         assert list(made.odd_market) == [595, 596]
         assert np.isnan(made.benchmark[595:597]).all()
 
+    @pytest.mark.parametrize(("value", "kept"), [(0.9, np.nan), (-0.9, -0.9), (-1.5, -1.0), (1.5, np.nan)])
+    def test_an_implausible_gain_is_no_number_however_small(self, value, kept):
+        made = track(returns=altered(OWN, b1=value))
+        assert list(made.odd) == [599]
+        assert made.returns[-1] == pytest.approx(kept, nan_ok=True)
+
     def test_a_series_without_a_benchmark_or_without_rows(self):
         base = measured()
         bare = Track.of(replace(base, live=replace(base.live, benchmark=None)))
@@ -450,6 +456,11 @@ class TestImplausible:
         found = implausible(np.array([0.01, value]))
         shown = f"{100 * value:.4g}%".replace("-", "−")
         assert found == ({1: f"{shown} in a session is more than everything"} if is_odd else {})
+
+    def test_a_size_beyond_any_number_is_more_than_everything(self):
+        assert implausible(altered(1e-12 * OWN, b1=1e300), 580) == {599: "1e+302% in a session is more than everything"}
+        assert implausible(np.zeros(600), 580) == {}
+        assert implausible(altered(np.zeros(600), b1=0.5), 580) == {}
 
     def test_the_bound_with_a_past(self):
         """The size of each return over the median size of the sixty, or in a storm the five, before it."""

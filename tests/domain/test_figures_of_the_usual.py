@@ -113,6 +113,11 @@ class TestFigures:
 
         assert_allclose(figures(table(before, now), 1.0)[of.AGREEMENT], [nan, atanh(rho)])
         assert_allclose(figures(1e300 * table(before, now), 1.0)[of.AGREEMENT], [nan, atanh(rho)])
+        third = rng.normal(size=6)
+        third[0] = before[0] = nan
+        rhos = [np.corrcoef(*each)[0, 1] for each in ((before[1:], now[1:]), (now[1:], third[1:]))]
+        assert_allclose(figures(table(before, now, third), 1.0)[of.AGREEMENT], [nan, *map(atanh, rhos)])
+        before[0] = 0.3
         gap = np.where(np.arange(6) == 2, nan, now)
         five = np.corrcoef(np.delete(before, 2), np.delete(now, 2))[0, 1]
         assert_allclose(figures(table(before, gap), 1.0)[of.AGREEMENT], [nan, atanh(five)])
@@ -367,6 +372,8 @@ class TestFeatureValues:
 
         assert first.unusual(self.KEYS) == self.PLAIN
         assert first.unusual(self.KEYS, has_past=True) == replace(self.PLAIN, why=why, is_young=True)
+        second = self.values(features=features(2), lived=2)
+        assert second.unusual(self.KEYS, has_past=True) == self.PLAIN
         lost = self.values(features=features(1), lived=2).unusual(self.KEYS, has_past=True)
         assert (lost.why, lost.is_young) == (
             "the features of 2019-01-31 are missing, and an earlier session is needed to tell what moved",

@@ -85,6 +85,13 @@ def rolled():
     return state
 
 
+def at_step(step):
+    state = retreating()
+    for earlier in list(Step)[: list(Step).index(step)]:
+        state = after(state, *rollback.finish_step(state, earlier, 0.1, "ok", "1", NOW), at=NOW + timedelta(seconds=9))
+    return state
+
+
 def rejected():
     return after(awaiting(), *approvals.reject(awaiting(), signature(CTO, verdict=Vote.REJECT)))
 
@@ -276,6 +283,9 @@ def quiet(state, n, **changes):
 
 
 SILENT = quiet(lived(limited(), 1), 5, counts=False, is_conclusive=False, unmet=("no data",))
+UNHEARD = SILENT
+for _day in SILENT.unjudged:
+    UNHEARD = after(UNHEARD, e.SessionNotHeld(session=_day, reason="a holiday"))
 KILLED = "m was killed (smoke); re-arm it first, with two people."
 
 ROLLOUT = {
@@ -347,6 +357,11 @@ ROLLOUT = {
     "resume a killed one from silence": (
         lambda: rollout.resume(SILENT, PauseReason.SILENCE, "", LATCH), "kill_latch", KILLED,
     ),
+    "resume one whose last session was not held": (
+        lambda: rollout.resume(UNHEARD, PauseReason.SILENCE, ""), "silence",
+        f"expected the last observed session, {UNHEARD.last_session}, to be conclusive, found it declared as not held; "
+        f"the last conclusive one is {UNHEARD.last_judged}. Resume after the next session that is heard.",
+    ),
     "resume one that is silent": (
         lambda: rollout.resume(SILENT, PauseReason.SILENCE, ""), "silence",
         f"expected a conclusive last session, found 5 sessions without conclusive data up to {SILENT.last_session}: "
@@ -367,6 +382,22 @@ ROLLBACK = {
     "a step of what is not rolled back": (
         lambda: rollback.finish_step(limited(), Step.FENCE, 0.1, "", "1", NOW), "order",
         "step fence is not next; next is none.",
+    ),
+    "attest what is live": (
+        lambda: rollback.attest_flat(limited(), "Rae", "looked", VenueKind.NONE, NOW), "state",
+        "the release is limited; only on its way back is it attested flat.",
+    ),
+    "attest without a reason": (
+        lambda: rollback.attest_flat(at_step(Step.VERIFY_FLAT), "Rae", " ", VenueKind.NONE, NOW), "reason",
+        "to attest that a model is flat takes a reason in words: what was looked at, and where.",
+    ),
+    "attest too early": (
+        lambda: rollback.attest_flat(retreating(), "Rae", "looked", VenueKind.NONE, NOW), "order",
+        f"verify_flat is not next, so that there is nothing to attest; the next step is {next(iter(Step)).value}.",
+    ),
+    "attest what is over": (
+        lambda: rollback.attest_flat(rolled(), "Rae", "looked", VenueKind.NONE, NOW), "order",
+        "verify_flat is not next, so that there is nothing to attest; the next step is none.",
     ),
     "a post-mortem of what is live": (
         lambda: rollback.hold_post_mortem(limited(), "x"), "state",
@@ -682,6 +713,16 @@ class TestEventsOfARollback:
         assert rollback.hold_post_mortem(state, "we saw", " a bad feed ") == (
             e.PostMortemHeld(notes="we saw", root_cause="a bad feed"),
         )
+
+    def test_a_person_attests_once_that_it_is_flat(self):
+        state, kind = at_step(Step.VERIFY_FLAT), tuple(VenueKind)[-1]
+        for seconds, took in ((69, 60.0), (0, 0.0)):
+            done = rollback.attest_flat(state, "Rae", "we looked", kind, NOW + timedelta(seconds=seconds))
+            assert done == (
+                e.FlatAttested(person="Rae", reason="we looked", venue=kind),
+                e.StepDone(step=Step.VERIFY_FLAT, seconds=took, detail="attested flat by Rae: we looked", venue=kind),
+            )
+        assert rollback.attest_flat(after(state, *done), "Rae", "again", kind, NOW) == ()
 
     def test_a_rehearsal_needs_the_registry(self):
         with pytest.raises(NotFoundError) as caught:

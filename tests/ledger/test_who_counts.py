@@ -468,9 +468,9 @@ def test_a_signature_of_each_algorithm(algorithm):
 
     assert algorithm_of(made.public_key) == algorithm
     assert verify_signature(made.public_key, signed, b"words") is None
-    with pytest.raises(ValueError, match="^the signature does not hold for these bytes and this key$"):
+    with pytest.raises(ValueError, match=r"^the signature does not hold for these bytes and this key$"):
         verify_signature(made.public_key, signed, b"other words")
-    with pytest.raises(ValueError, match="^the signature does not hold"):
+    with pytest.raises(ValueError, match=r"^the signature does not hold"):
         verify_signature(SoftAuthenticator(algorithm).public_key, signed, b"words")
 
 
