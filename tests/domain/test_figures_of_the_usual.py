@@ -532,5 +532,6 @@ def test_training_knows_its_symbols_cadence_and_doubled_rows():
     assert (unnamed.symbols, unnamed.duplicates, unnamed.cadence_s) == (frozenset(), 0, None)
     empty = Baseline.of(moments[:0], sessions[:0], names[:0], {})
     assert (empty.symbols, empty.duplicates, empty.cadence_s) == (frozenset(), 0, None)
+    assert Baseline.of(moments[:3], sessions[:3], names[:3], {}).symbols == {"A"}
     near = Baseline.of(moments[:2], sessions[:2], np.array(["A", "A"]), {})
     assert near.duplicates == 1

@@ -754,6 +754,11 @@ class TestEventsOfASession:
         again = observation.record_day(after(lived(shadowing(), 1), *first), day(2, **bad))
         assert not any(isinstance(one, e.Paused) and one.reason is reason for one in again)
 
+    def test_an_earlier_session_that_is_judged_late_ends_no_pause(self):
+        state = quiet(lived(shadowing(), 2), 2, counts=False, is_conclusive=False, unmet=("no data",))
+        assert [type(one) for one in observation.record_day(state, day(2))] == [e.Observed]
+        assert [type(one) for one in observation.record_day(state, day(3))] == [e.Resumed, e.Observed]
+
     def test_a_session_that_was_not_held_is_declared_once(self):
         declared = not_held()
 
