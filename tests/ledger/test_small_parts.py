@@ -8,6 +8,8 @@ from hashlib import sha256
 import pytest
 from small_ledger import LEDGER_KEY, NOW, PACKAGE, append, enrolled, key, paused, signature
 
+from signoff.domain.artifacts import Artifact
+from signoff.domain.environment import Distribution, PythonEnvironment
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, StaleRevisionError, TamperedError
 from signoff.domain.events import ActorProof, Recorded, Vote
 from signoff.domain.floor import BUILT_IN, Origin, content_digest
@@ -40,6 +42,7 @@ from signoff.ledger.envelope import (
     verify,
 )
 from signoff.ledger.envelope import opened as opened_envelope
+from signoff.ledger.environment import environment_json
 from signoff.ledger.floor import built_in, content_of, read_content, unconfirmed
 from signoff.ledger.keychain import HANDOVER, KeyChain, handover_note, parse_chain
 from signoff.ledger.manifest import Entry, differences, manifest_of, parse
@@ -327,6 +330,20 @@ class TestCodec:
         wrong = replace(policy, gates=replace(policy.gates, var=replace(policy.gates.var, level=1.5)))
         assert "level" in refused(TamperedError, decode_state, Policy, encode_state(wrong))
         assert decode_state(Policy, encode_state(policy)) == policy
+
+
+def test_the_environment_of_a_release():
+    lock = Artifact(path="lock.txt", size=3, sha256="a" * 64)
+    one = Distribution(name="numpy", version="2", sha256="b" * 64)
+    captured = PythonEnvironment(python="3.11", distributions=(one,))
+
+    assert json.loads(environment_json(captured, {"lock": lock, "image": "sha256:c"})) == {
+        "named": {"lock": {"path": "lock.txt", "size": 3, "sha256": "a" * 64}, "image": "sha256:c"},
+        "captured": {
+            "python": "3.11",
+            "distributions": [{"name": "numpy", "version": "2", "sha256": "b" * 64}],
+        },
+    }
 
 
 class TestFloor:

@@ -4,7 +4,6 @@ A few events are taken by `Signatories` and `Holders` themselves, without a stor
 """
 
 import json
-import os
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +18,7 @@ from signoff.domain.errors import TamperedError, UnavailableError
 from signoff.domain.events import Recorded, Vote
 from signoff.domain.floor import Floor, Origin, content_digest
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
+from signoff.domain.statement import Statement
 from signoff.ledger.authenticators import (
     algorithm_of,
     check_client_data,
@@ -29,7 +29,7 @@ from signoff.ledger.canonical import canonical
 from signoff.ledger.checkpoint import ORIGIN as LEDGER_NAME
 from signoff.ledger.checkpoint import key_line
 from signoff.ledger.codec import encode
-from signoff.ledger.envelope import deployer_statement
+from signoff.ledger.envelope import deployer_statement, statement
 from signoff.ledger.floor import content_of
 from signoff.ledger.holders import Holder, Holders, named_key
 from signoff.ledger.signatures import Signatories, signatures_of
@@ -665,15 +665,26 @@ class TestWhatCannotBeChecked:
         assert len(audit.open) == 1
 
 
-def test_an_event_is_written_in_utc_wherever_the_machine_stands(monkeypatch):
-    before = os.environ.get("TZ")
-    there = encode(recorded(paused()))
+def written():
+    """What says a time: an event, a decision, and the start of a rollout."""
+    decided = Statement(
+        subject="f" * 64, deployment="m-2", model="m", version="2", person="Rae", role=RISK, verdict=Vote.APPROVE,
+        conditions=(), reason="", signed_at=NOW, expires_at=NOW,
+    )  # fmt: skip
+    started = deployer_statement(
+        manifest="f" * 64, deployment="m-2", model="m", version="2", person="Rae", signed_at=NOW
+    )
+    return encode(recorded(paused())), statement(decided), started
+
+
+def test_times_are_written_in_utc_wherever_the_machine_stands(monkeypatch):
+    here = written()
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        assert encode(recorded(paused())) == there
-        assert b'"at":"2019-01-02T21:00:00.000000Z"' in there
+        assert written() == here
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert os.environ.get("TZ") == before
+    assert b'"at":"2019-01-02T21:00:00.000000Z"' in here[0]
+    assert here[1].count(b"2019-01-02T21:00:00+00:00") == 2
