@@ -661,6 +661,11 @@ class TestResults:
         assert found.raw.consistent == np.mean(found.resamples >= found.statistic - 1e-10)
         assert found.is_studentized
         assert not superior_predictive_ability(LOSSES[:, 0], LOSSES[:, 1:], **SPA, studentize=False).is_studentized
+        hopeless = np.column_stack([LOSSES[:, 1], LOSSES[:, 2] + 3])
+        apart = superior_predictive_ability(LOSSES[:, 0], hopeless, block=5, repetitions=200, seed=7)
+        resampled = superior_predictive_ability(LOSSES[:, 0], hopeless[:, :1], block=5, repetitions=200, seed=7)
+        assert apart.resamples == pytest.approx(resampled.resamples)  # consistent: a hopeless model changes nothing
+        assert apart.raw.lower <= apart.raw.consistent <= apart.raw.upper
         named = pd.DataFrame(LOSSES[:, 1:], columns=["one", "two"])
         assert reality_check(LOSSES[:, 0], named, **SPA).best_model in {"one", "two"}
 
@@ -822,6 +827,10 @@ class TestSpacing:
             (range(0, 140, 7), Spacing("weekly", 52.0)),
             ([*range(0, 70, 7), 74, *range(77, 140, 7)], Spacing("weekly", 52.0)),
             ((0, 4, 5), Spacing("daily", 252.0)),
+            ((0, 7, 14, 21, 28, 39), Spacing("weekly", 52.0)),
+            (range(0, 91 * 40, 91), Spacing("quarterly", 4.0)),
+            (range(0, 182 * 20, 182), Spacing("half-yearly", 2.0)),
+            (range(0, 364 * 9, 364), Spacing("yearly", 1.0)),
         ],
     )
     def test_days_and_weeks(self, offsets, found):
