@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
+import cbor2
 import pytest
 from small_ledger import LEDGER_KEY, NOW, PACKAGE, STREAM, enrolled, key, noticed, opened, paused, signature
 from soft_authenticator import ORIGIN, PRESENT, RP_ID, VERIFIED, SoftAuthenticator, enrolment
@@ -576,6 +577,11 @@ class TestRegistration:
     def test_what_is_refused(self, text, why):
         found = refused(self.read, text)
         assert found == why or (" bytes follow" in why and found.endswith(" bytes follow the authenticator data"))
+
+    def test_an_answer_without_a_credential(self):
+        content = {"fmt": "none", "attStmt": {}, "authData": ONE.data(PRESENT | VERIFIED)}
+        text = registration_text(cbor2.dumps(content), ONE.registered()[1])
+        assert refused(self.read, text) == "The registration holds no credential."
 
     def test_another_challenge_or_site(self):
         assert refused(self.read, challenge=b"d" * 32) == (

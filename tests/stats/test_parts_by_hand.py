@@ -195,6 +195,12 @@ class TestBets:
         assert resemblance(costly, lowest=0.5).bets(0.9) == (Bet(columns=(0, 1, 2), central=1, reversed=()),)
         assert resemblance(costly[:, [2, 1, 0]], lowest=0.5).bets(0.9)[0].central == 0
 
+    @pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
+    def test_each_trial_has_a_scale_of_its_own(self, scale):
+        base, other = self.TRIALS[:, 0], self.TRIALS[:, 1]
+        family = np.column_stack([base, scale * base, -scale * other, other])
+        assert [bet.columns for bet in resemblance(family, lowest=0.5).bets(0.9)] == [(0, 1), (2, 3)]
+
     def test_what_was_found_says_what_it_rests_on(self):
         base = self.TRIALS[:, 0]
         found = resemblance(np.column_stack([self.TRIALS[:, 1], base, base]), lowest=0.5)

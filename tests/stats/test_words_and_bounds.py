@@ -411,6 +411,14 @@ class TestBounds:
         with r.returns_up_to(1.0):
             assert total_return([1.0]) == pytest.approx(1.0)
 
+    @pytest.mark.parametrize(
+        ("options", "fewest"), [({}, 4), ({"lags": 0}, 2), ({"lags": 1}, 2), ({"method": "iid"}, 2)]
+    )
+    def test_of_an_error(self, options, fewest):
+        assert sharpe_error(NOISE[:fewest], **options).n == fewest
+        with pytest.raises(InsufficientData, match=f"^returns: .* at least {fewest} are needed"):
+            sharpe_error(NOISE[: fewest - 1], **options)
+
     @pytest.mark.parametrize(("n", "window", "found"), [(10, 3, 3), (9, 3, 3), (8, 3, 2), (2, 3, 0), (3, 1, 3)])
     def test_of_windows(self, n, window, found):
         assert windows(n, window) == tuple(slice(at, at + window) for at in range(0, found * window, window))
