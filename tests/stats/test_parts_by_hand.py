@@ -14,6 +14,7 @@ from scipy import stats as reference
 from signoff.stats import _threads
 from signoff.stats.autocorrelation import annual_scale, autocorrelation_test
 from signoff.stats.bets import Bet, resemblance
+from signoff.stats.bootstrap import reality_check
 from signoff.stats.clusters import inferred_horizon
 from signoff.stats.drift import (
     _of_ranks,
@@ -30,6 +31,7 @@ from signoff.stats.long_run import LongRunVariance, automatic_degrees, long_run_
 from signoff.stats.overfitting import _median_ratio, _sharpe, _slope, probability_of_backtest_overfitting
 from signoff.stats.sequential import mean_difference_sequence
 from signoff.stats.spacing import _is_four_weekly, _most
+from signoff.stats.symmetry import symmetric_prediction_accuracy
 
 NOISE = np.random.default_rng(1).normal(0.0005, 0.01, 400)
 
@@ -56,6 +58,7 @@ class TestThreads:
     def test_pieces_of_about_equal_work_cover_everything_once(self, threads, work):
         starts, pieces = [0, *itertools.accumulate(work)], []
         _threads.draw(lambda first, last: pieces.append((first, last)), starts)
+        assert threads > 1 or pieces == sorted(pieces)
         pieces.sort()
 
         assert [item for piece in pieces for item in range(*piece)] == list(range(len(work)))
@@ -304,6 +307,53 @@ class TestDrift:
         assert bins_of(np.array([-1.0, 0.0, 0.5, count - 1, count]), edges).tolist() == [
             0, 0, 1, count - 1, count,
         ]  # fmt: skip
+
+
+class TestEffectiveNumber:
+    """Korn and Graubard (1998): the rows whose accuracy is as uncertain, by sums over dates; the smaller of two."""
+
+    @pytest.mark.parametrize("kind", ["one a date", "five a date", "alternating", "persistent", "dated"])
+    def test_of_one_side(self, kind):
+        rng = np.random.default_rng(3)
+        rows = {"one a date": 120, "five a date": 120, "alternating": 120, "persistent": 120, "dated": 200}[kind]
+        hits = rng.random(rows) < 0.6
+        if kind == "alternating":
+            hits = np.arange(rows) % 2 == 0
+        if kind == "persistent":
+            hits = np.arange(rows) // 12 % 2 == 0
+        dates = np.arange(rows) // (5 if kind == "five a date" else 1)
+        is_dated = kind != "one a date"
+        found = symmetric_prediction_accuracy(
+            np.ones(rows), np.where(hits, 1.0, -1.0), dates=dates if is_dated else None, horizon=2
+        )
+        share, count = hits.mean(), dates[-1] + 1
+        sums = np.array([(hits[dates == day] - share).sum() for day in range(count)])
+        degrees = min(automatic_degrees(int(count), 2), 10**6 if is_dated else 8)
+
+        def worth(variance, freedom):
+            of_mean = count**2 / (count - 1) * variance / rows**2
+            return min(share * (1 - share) / of_mean, rows) * (1.6448536 / reference.t.ppf(0.95, freedom)) ** 2
+
+        by_cosines = long_run_variance(sums, degrees=degrees).variance
+        expected = min(worth(by_cosines, degrees), worth(fmean(sums**2), int(count) - 1))
+
+        assert found.long_effective_n == pytest.approx(expected, rel=1e-6)
+        assert (found.long_accuracy, found.short_effective_n) == (share, 0.0)
+
+    @pytest.mark.parametrize(("hits", "rows", "expected"), [(1.0, 40, 20.0), (-1.0, 40, 20.0), (None, 7, 3.5)])
+    def test_a_side_of_few_dates_or_always_right_counts_its_dates(self, hits, rows, expected):
+        came = np.where(np.arange(rows) % 2, 1.0, -1.0) if hits is None else np.full(rows, hits)
+        assert symmetric_prediction_accuracy(np.ones(rows), came, horizon=2).long_effective_n == expected
+
+
+def test_losses_may_be_flags_of_hits_and_misses():
+    rng = np.random.default_rng(5)
+    benchmark, models = rng.random(100) < 0.5, rng.random((100, 2)) < 0.5
+    options = {"block": 3, "repetitions": 20, "seed": 0}
+
+    assert reality_check(benchmark, models, **options).raw == reality_check(
+        benchmark.astype(float), models.astype(float), **options
+    ).raw  # fmt: skip
 
 
 class TestOverfitting:
