@@ -561,6 +561,14 @@ class TestChampion:
         found = returns.less_champion(self.compared(**changes))
         assert (found.why, found.value, found.needed) == (why, None, 20)
 
+    def test_what_was_journaled_is_left_as_it_is(self):
+        theirs = altered(self.THEIRS, b3=7.0)
+        returns.less_champion(self.compared(theirs=theirs))
+        own, market = altered(OWN, b1=3.0), altered(MARKET, b2=5.0)
+        track(returns=own, benchmark=market)
+
+        assert (theirs[-3], own[-1], market[-2]) == (7.0, 3.0, 5.0)
+
     def test_few_pairs_are_too_few(self):
         found = returns.less_champion(self.compared(dates=days(19), theirs=self.THEIRS[-19:]))
         assert (found.n, found.needed, found.value, found.why) == (19, 20, None, "")
