@@ -11,6 +11,7 @@ from signoff.domain.monitoring import Baseline, DailyReturns, Features, quality
 from signoff.domain.monitoring.cadence import bars, cadence_s
 from signoff.domain.monitoring.drift import Drift, TrainingFeature, window_sessions
 from signoff.domain.monitoring.measurement import Ahead, Earlier
+from signoff.domain.monitoring.metric_inputs import MetricInputs
 from signoff.domain.monitoring.operational import (
     Outcomes,
     error_rate,
@@ -22,6 +23,7 @@ from signoff.domain.monitoring.operational import (
 )
 from signoff.domain.monitoring.quality import Doubled
 from signoff.domain.monitoring.readings import Figure, some, too_few
+from signoff.domain.policy import Policy
 from signoff.domain.profiles import ApprovedProfile, Pinned
 
 NONE = "no prediction is journaled for 2019-02-01"
@@ -304,6 +306,44 @@ def without(rows, **names):
         symbols=rows.symbols[kept],
         columns={name: column[kept] for name, column in rows.columns.items()},
     )
+
+
+class TestInputs:
+    """What several metrics share of a session."""
+
+    def inputs(self, *, is_open=False, **changes):
+        return MetricInputs(measured=measured(**changes), policy=Policy(name="p", version="1"), is_open=is_open)
+
+    @pytest.mark.parametrize(("before", "needed"), [(20, 5), (6, 5), (4, 4), (1, 1), (0, 5)])
+    def test_a_model_of_few_symbols_needs_no_more_than_it_has(self, before, needed):
+        names = frozenset(SYMBOLS[:before])
+        assert self.inputs(previous_symbols=names).outcomes.needed == needed
+        assert self.inputs(previous_symbols=names, is_open=True).outcomes.needed == needed
+        first = replace(baseline(), symbols=names)
+        assert self.inputs(previous_symbols=None, baseline=first).outcomes.needed == needed
+
+    def test_lost_symbols_make_a_closed_session_incomplete(self):
+        few = predictions(17)
+        gone = "no prediction for S17, S18, S19, which the session before had"
+
+        assert self.inputs(predictions=few).outcomes.incomplete == gone
+        assert self.inputs(predictions=few, is_open=True).outcomes.incomplete == ""
+        assert self.inputs().outcomes.incomplete == ""
+
+    def test_a_row_that_comes_again_within_half_a_bar_is_one_after_the_close(self):
+        names = np.array([*SYMBOLS[:19], "S00"])
+        rows = replace(predictions(symbols=names), timestamps=at(*[0] * 19, 60))
+
+        assert self.inputs(predictions=rows).outcomes.doubled == 1
+        assert self.inputs(predictions=rows, is_open=True).outcomes.doubled == 0
+
+    def test_a_session_has_data_with_predictions_and_a_return(self):
+        assert self.inputs().has_data
+        assert not self.inputs(predictions=predictions(0)).has_data
+        assert not self.inputs(live=DailyReturns()).has_data
+        rate = replace(self.inputs(), risk_free_pct=5.0).track.rate
+        assert rate == pytest.approx(1.05 ** (1 / 252) - 1)
+        assert self.inputs().track.rate == 0.0
 
 
 class TestSymbols:

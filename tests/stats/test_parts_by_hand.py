@@ -32,6 +32,8 @@ from signoff.stats.overfitting import _median_ratio, _sharpe, _slope, probabilit
 from signoff.stats.sequential import mean_difference_sequence
 from signoff.stats.spacing import _is_four_weekly, _most
 from signoff.stats.symmetry import symmetric_prediction_accuracy
+from signoff.stats.value_at_risk import conditional_value_at_risk, rolling_value_at_risk, value_at_risk
+from signoff.stats.walk_forward import first_windows
 
 NOISE = np.random.default_rng(1).normal(0.0005, 0.01, 400)
 
@@ -344,6 +346,99 @@ class TestEffectiveNumber:
     def test_a_side_of_few_dates_or_always_right_counts_its_dates(self, hits, rows, expected):
         came = np.where(np.arange(rows) % 2, 1.0, -1.0) if hits is None else np.full(rows, hits)
         assert symmetric_prediction_accuracy(np.ones(rows), came, horizon=2).long_effective_n == expected
+
+
+class TestClusteredTest:
+    """Pesaran and Timmermann's excess over its standard error by sums over dates, row by row."""
+
+    @pytest.mark.parametrize(("rows", "a_date", "horizon"), [(160, 4, 1), (96, 3, 2), (60, 1, 1), (32, 4, 1)])
+    def test_by_loops(self, rows, a_date, horizon):
+        rng = np.random.default_rng(rows)
+        said, came = rng.normal(0.2, 1, rows), rng.normal(0.1, 1, rows)
+        dates = (np.arange(rows) // a_date).tolist()
+        count = dates[-1] + 1
+        x, y = (said > 0).astype(float), (came > 0).astype(float)
+        parts = [2 * (a - x.mean()) * (b - y.mean()) for a, b in zip(x, y, strict=True)]
+        excess = fmean(parts)
+
+        def error(values):
+            sums = np.zeros(count)
+            for day, value in zip(dates, values, strict=True):
+                sums[day] += value
+            known = long_run_variance(sums, degrees=automatic_degrees(count, horizon))
+            return sqrt(known.variance / count) * count / rows, known.degrees
+
+        own, degrees = error([part - excess for part in parts])
+        beside = 4 * (error(x - x.mean())[0] * error(y - y.mean())[0]) ** 2
+        statistic = excess / sqrt(own**2 + beside)
+
+        found = symmetric_prediction_accuracy(said, came, dates=dates, horizon=horizon)
+
+        assert found.pesaran_timmermann == pytest.approx(statistic)
+        assert found.pesaran_timmermann_p_value == pytest.approx(reference.t.sf(statistic, degrees))
+        assert (found.degrees, found.dates, found.horizon) == (degrees, count, horizon)
+        hits = [x[y == 1].mean(), 1 - x[y == 0].mean()]
+        assert found.balanced_accuracy == pytest.approx(fmean(hits))
+        long, short = y[x == 1].mean(), 1 - y[x == 0].mean()
+        assert (found.long_accuracy, found.short_accuracy) == (pytest.approx(long), pytest.approx(short))
+        assert found.harmonic_mean == pytest.approx(2 * long * short / (long + short))
+        assert found.gap == pytest.approx(abs(long - short))
+        assert found.plain_minimum == pytest.approx(min(long, short))
+
+    @pytest.mark.parametrize(
+        ("said", "came"),
+        [
+            (np.ones(40), np.tile([1.0, -1.0], 20)),
+            (-np.ones(40), np.tile([1.0, -1.0], 20)),
+            (np.tile([1.0, -1.0], 20), np.ones(40)),
+            (np.tile([1.0, -1.0], 20), -np.ones(40)),
+            (np.tile([1.0, -1.0], 3), np.tile([1.0, 1.0, -1.0], 2)),
+        ],
+    )
+    def test_there_is_none_of_one_direction_or_seven_dates(self, said, came):
+        found = symmetric_prediction_accuracy(said, came)
+        assert found.pesaran_timmermann is found.pesaran_timmermann_p_value is found.degrees is None
+
+
+def test_the_range_of_first_windows():
+    found = first_windows([0.1, -0.2, 0.3, 0.1, -0.05, 0.2, 0.1], 3)
+    worth = np.cumprod([1, 1.1, 0.8, 1.3, 1.1, 0.95, 1.2, 1.1])
+    shares = [np.mean([worth[at + 3] > worth[at] for at in range(first, 5, 3)]) for first in range(3)]
+
+    assert found.shares.tolist() == shares
+    assert (found.lowest, found.highest) == (min(shares), max(shares))
+    assert [found.at_least(level) for level in (0.0, 0.5, 0.51, 1.0)] == [
+        sum(share >= level for share in shares) for level in (0.0, 0.5, 0.51, 1.0)
+    ]
+    with pytest.raises(InsufficientData, match="at least 5 are needed"):
+        first_windows(NOISE[:4], 3)
+    assert first_windows(NOISE[:5], 3).shares.size == 3
+
+
+def test_a_filtered_shortfall_by_a_loop():
+    """Hull and White's quantile, and the mean at or below it, both times next period's volatility."""
+    own = (NOISE[:80] * 7).tolist()
+    variance, shocks = fmean(x * x for x in own), []
+    for x in own:
+        shocks.append(x / sqrt(variance))
+        variance = 0.94 * variance + 0.06 * x * x
+    limit = float(np.quantile(shocks, 0.1))
+    beyond = [shock for shock in shocks if shock <= limit]
+    found = conditional_value_at_risk(own, level=0.9, method="filtered_historical")
+
+    assert found.value_at_risk == pytest.approx(limit * sqrt(variance))
+    assert (found.value, found.exceedances) == (pytest.approx(fmean(beyond) * sqrt(variance)), len(beyond))
+    normal = conditional_value_at_risk(own, level=0.9, method="parametric")
+    z = reference.norm.ppf(0.1)
+    mean, deviation = fmean(own), float(np.std(own, ddof=1))
+    assert normal.value == pytest.approx(mean - reference.norm.pdf(z) / 0.1 * deviation)
+    assert normal.exceedances == sum(x <= mean + z * deviation for x in own)
+    plain = conditional_value_at_risk(own, level=0.9)
+    limit = float(np.quantile(own, 0.1))
+    assert plain.value == pytest.approx(fmean(x for x in own if x <= limit))
+    assert plain.exceedances == sum(x <= limit for x in own)
+    rolled = rolling_value_at_risk(own, window=40, level=0.9, method="filtered_historical")
+    assert rolled.forecasts[5] == pytest.approx(value_at_risk(own[5:45], level=0.9, method="filtered_historical").value)
 
 
 def test_losses_may_be_flags_of_hits_and_misses():
