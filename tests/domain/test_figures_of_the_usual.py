@@ -117,7 +117,10 @@ class TestFigures:
         third[0] = before[0] = nan
         rhos = [np.corrcoef(*each)[0, 1] for each in ((before[1:], now[1:]), (now[1:], third[1:]))]
         assert_allclose(figures(table(before, now, third), 1.0)[of.AGREEMENT], [nan, *map(atanh, rhos)])
-        before[0] = 0.3
+        before[0] = third[0] = 0.3
+        holed = np.where(np.arange(6) == 2, nan, now)
+        rhos = [np.corrcoef(np.delete(each, 2), np.delete(now, 2))[0, 1] for each in (before, third)]
+        assert_allclose(figures(table(before, holed, third), 1.0)[of.AGREEMENT], [nan, *map(atanh, rhos)])
         gap = np.where(np.arange(6) == 2, nan, now)
         five = np.corrcoef(np.delete(before, 2), np.delete(now, 2))[0, 1]
         assert_allclose(figures(table(before, gap), 1.0)[of.AGREEMENT], [nan, atanh(five)])
@@ -532,6 +535,10 @@ def test_training_knows_its_symbols_cadence_and_doubled_rows():
     assert (unnamed.symbols, unnamed.duplicates, unnamed.cadence_s) == (frozenset(), 0, None)
     empty = Baseline.of(moments[:0], sessions[:0], names[:0], {})
     assert (empty.symbols, empty.duplicates, empty.cadence_s) == (frozenset(), 0, None)
+    hours = np.append(np.arange(0, 24 * 22, 24), 24 * 20 + 9.6)
+    daily = np.datetime64("2019-01-01", "us") + np.sort(hours * 3600).astype("timedelta64[s]")
+    again = Baseline.of(daily, daily.astype("datetime64[D]"), np.full(23, "A"), {})
+    assert (again.cadence_s, again.duplicates) == (86400.0, 1)  # 0.4 of a bar after another is the same bar
     assert Baseline.of(moments[:3], sessions[:3], names[:3], {}).symbols == {"A"}
     near = Baseline.of(moments[:2], sessions[:2], np.array(["A", "A"]), {})
     assert near.duplicates == 1
