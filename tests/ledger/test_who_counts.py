@@ -35,6 +35,7 @@ from signoff.ledger.floor import content_of
 from signoff.ledger.holders import Holder, Holders, named_key
 from signoff.ledger.signatures import Signatories, signatures_of
 from signoff.ledger.source import FilesInMemory
+from signoff.ledger.text import decoded
 from signoff.ledger.verification import Audit, _check_note, read_chain
 from signoff.ledger.webauthn import (
     check_registered,
@@ -123,6 +124,20 @@ class TestSignatures:
     )  # fmt: skip
     def test_a_signature_that_does_not_count(self, before, event, said):
         assert problems(*before, OPENED, VALIDATED, ASKED, event) == (said,)
+
+    def test_a_signature_by_an_authenticator_that_counts(self):
+        made = SoftAuthenticator("EdDSA")
+        record = signature()
+        envelope = made.sign_statement(decoded(json.loads(record.envelope)["payload"]))
+        signed = replace(record, tier=Tier.WEBAUTHN, key_id=made.key_id, envelope=envelope)
+        event, held = e.ApprovalSigned(signature=signed), enrolment(made, "Rae", key("Rae"))
+
+        assert problems(RAE, held, OPENED, VALIDATED, ASKED, event) == ()
+        gone = e.CredentialWithdrawn(name="Rae", credential=made.credential().id, reason="lost")
+        assert problems(RAE, held, gone, OPENED, VALIDATED, ASKED, event) == (
+            "the signature of Rae does not hold: It was made with an authenticator that did not count for them by "
+            "then.",
+        )
 
     def test_a_release_is_meant_by_its_stream_or_its_id(self):
         for named in (STREAM, "m-2"):

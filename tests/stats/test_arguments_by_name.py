@@ -93,6 +93,28 @@ def test_disorder(kind):
     assert refused(act, pd.Series(A, index=index)).startswith(f"{name}: row 4 (")
 
 
+PAIRED = {
+    "sharpe_difference_test": (stats.sharpe_difference_test, ("a", "b")),
+    "mean_difference_sequence": (stats.mean_difference_sequence, ("a", "b")),
+    "pearson_correlation": (stats.pearson_correlation, ("a", "b")),
+    "information_ratio": (stats.information_ratio, ("returns", "benchmark")),
+    "symmetric_prediction_accuracy": (stats.symmetric_prediction_accuracy, ("prediction", "realized")),
+}
+
+
+@pytest.mark.parametrize("kind", PAIRED)
+def test_two_that_do_not_belong_together(kind):
+    act, (one, other) = PAIRED[kind]
+    first, second = pd.bdate_range("2018-01-01", periods=400), pd.bdate_range("2018-01-02", periods=400)
+    said = refused(act, pd.Series(A, index=first), pd.Series(B, index=second))
+
+    assert refused(act, A, B[:-1]) == f"{one} has 400 rows and {other} has 399; align them first."
+    assert said.startswith(f"{one} and {other}: row 0 is labelled 2018-01-01 00:00:00 in one and 2018-01-02 00:00:00")
+    if kind != "symmetric_prediction_accuracy":
+        for fewer in ((A[:1], B), (A, B[:1])):
+            assert " 1 observations; at least " in refused(act, *fewer)
+
+
 CONSTANT = set(EVERY) - {
     "annualized_return", "max_drawdown", "rolling_sharpe", "benchmark_losses", "model_losses", "hit_rate",
     "win_loss_ratio", "rolling_value_at_risk", "downside_sensitivity_ratio", "information_ratio, returns",

@@ -657,4 +657,9 @@ class TestTables:
         assert times(months).astype("datetime64[D]").astype(str).tolist() == ["2019-01-01", "2019-02-01"]
         plain = self.series(*(pd.Timestamp(day).date() for day in days))
         assert times(plain).astype("datetime64[D]").astype(str).tolist() == days
+        moments = self.series(*(pd.Timestamp(day).to_pydatetime().replace(hour=9) for day in days))
+        mixed = pd.Series([1, 2], index=pd.Index(list(moments.index.to_pydatetime()), dtype=object))
+        for series in (plain, mixed, months, self.series(*days)):
+            assert times(series).dtype.kind == "M"
+        assert times(mixed).astype("datetime64[h]").astype(str).tolist() == [f"{day}T09" for day in days]
         assert times(pd.Series([], dtype=float, index=pd.to_datetime([]))) is None
