@@ -5,7 +5,8 @@ argument or name at a time in a copy of the tree (mutants/), and for each change
 function run in a process. What is changed, and which folders of tests run, is said in pyproject.toml,
 [tool.mutmut]. Changes that alter nothing but the words of a message are not drawn.
 
-A run that was interrupted goes on where it was; `--again` tries once more what survived, after tests were added.
+A run that was interrupted goes on where it was; `--again` tries once more what survived, after tests were added. Tests
+that were written since the last run are run once, to learn what they call.
 Prints what was found and the changes that nothing noticed; ends with 1 where less than `--floor` percent were found.
 """
 
@@ -22,11 +23,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
+from shutil import rmtree
 from tempfile import NamedTemporaryFile
 
 COPY = Path("mutants")
 MUTMUT = Path(sys.executable).with_name("mutmut")
 OUTCOMES = COPY / "outcomes.json"
+STATS = COPY / "mutmut-stats.json"
 # Exit codes of pytest under a mutant; where nothing could be imported any more it is interrupted while it collects.
 WORDS = {0: "survived", 1: "killed", 2: "killed"}
 FOUND = {"killed", "timeout"}
@@ -104,8 +107,9 @@ def forget_half_written():
 
 
 def generate(children):
-    """Write every mutant into the copy, in a process of its own."""
+    """Write every mutant into the copy, in a process of its own, beside the tests as they are now."""
     forget_half_written()
+    rmtree(COPY / "tests", ignore_errors=True)
     program = (
         "from pathlib import Path\nfrom mutmut.__main__ import create_mutants\n"
         "from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir\n"
@@ -161,10 +165,17 @@ def learn():
     save_stats()
 
 
+def is_learned():
+    """Whether it is known which tests call which function, and no test was written since."""
+    if not STATS.exists():
+        return False
+    return all(path.stat().st_mtime <= STATS.stat().st_mtime for path in Path("tests").rglob("*.py"))
+
+
 def prepare(children):
     print("writing the mutants (a minute or two)", flush=True)
     generate(children)
-    if not (COPY / "mutmut-stats.json").exists():
+    if not is_learned():
         print("running the tests once, to learn which of them call which function (5 to 10 minutes)", flush=True)
         with Path(f"{COPY}.log").open("wb") as log:
             subprocess.run([sys.executable, __file__, "--learn"], stdout=log, stderr=log, check=True)
@@ -172,7 +183,7 @@ def prepare(children):
 
 def calls():
     """The tests that call each function, by its mangled name, and the seconds that each test takes."""
-    known = json.loads((COPY / "mutmut-stats.json").read_text())
+    known = json.loads(STATS.read_text())
     return known["tests_by_mangled_function_name"], known["duration_by_test"]
 
 
