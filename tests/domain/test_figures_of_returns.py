@@ -233,9 +233,9 @@ class TestTrack:
 
         assert stale.flaw(5) == "stale: the newest return is of 2019-01-31"
         assert stale.flaw(5, end=598) == ""
-        assert (twice.flaw(9), twice.flaw(10)) == ("", "2019-01-23 stands there more than once")
-        assert twice.flaw(11) == "2019-01-23 stands there more than once"
-        assert twice.flaw(3, end=591) == "2019-01-23 stands there more than once"
+        assert (twice.flaw(9), twice.flaw(10)) == ("", "2019-01-23 occurs more than once")
+        assert twice.flaw(11) == "2019-01-23 occurs more than once"
+        assert twice.flaw(3, end=591) == "2019-01-23 occurs more than once"
         assert twice.flaw(3, end=590) == ""
         assert (gone.flaw(9), gone.flaw(10)) == ("", "the return of 2019-01-23 is missing")
         assert gone.flaw(3, end=590) == ""
@@ -541,14 +541,14 @@ class TestChampion:
 
         assert pairs.dates.tolist() == days(30).tolist()
         assert pairs.own.tolist() == made.returns[-30:].tolist()
-        assert pairs.theirs.tolist() == self.THEIRS[-30:].tolist()
+        assert pairs.other.tolist() == self.THEIRS[-30:].tolist()
         assert pairs.why == ""
 
     @pytest.mark.parametrize(
         ("changes", "why"),
         [
             ({"dates": days(40) - 60}, "the champion has no return of a lived session"),
-            ({"dates": np.sort(np.append(days(39), days(3)[0]))}, "2019-01-30 stands there more than once"),
+            ({"dates": np.sort(np.append(days(39), days(3)[0]))}, "2019-01-30 occurs more than once"),
             ({"theirs": altered(THEIRS, b3=np.nan)}, "a return of 2019-01-30 is no number"),
             ({"theirs": altered(THEIRS, b3=7.0)}, "a return of 2019-01-30 is no number"),
             (

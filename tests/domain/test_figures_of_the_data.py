@@ -126,7 +126,7 @@ ERRORS = {
         outcomes(doubled(predictions(), [0, 1])),
         Figure(
             value=0.0, n=20, needed=5, as_of=SESSION, sure=0.0, detail="0 of 20 predictions failed",
-            why="2 rows stand there more than once",
+            why="2 rows occur more than once",
         ),
     ),
     "incomplete": (
@@ -734,7 +734,7 @@ class TestPsi:
         own = self.moved(baseline=replace(baseline(), duplicates=1))
 
         assert quality.psi(own).sure is None
-        assert quality.psi(own).why == "rows of the features stand there more than once"
+        assert quality.psi(own).why == "rows of the features occur more than once"
 
     @pytest.mark.parametrize(
         ("changes", "why", "n"),

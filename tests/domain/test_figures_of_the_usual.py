@@ -12,7 +12,7 @@ from signoff.domain.monitoring import Baseline, Features
 from signoff.domain.monitoring import usual as of
 from signoff.domain.monitoring.measurement import Earlier
 from signoff.domain.monitoring.operational import Outcomes
-from signoff.domain.monitoring.plausible import FeatureValues, PredictionValues, said
+from signoff.domain.monitoring.plausible import FeatureValues, PredictionValues, unusual_text
 from signoff.domain.monitoring.readings import NOT_YET, Figure
 from signoff.domain.monitoring.usual import Layout, beyond, figures, range_of, scale_of, unusual, usual, usual_so_far
 from signoff.domain.profiles import ApprovedProfile, Range, Usual
@@ -304,7 +304,7 @@ class TestWords:
     )  # fmt: skip
     def test_a_figure_is_said_beside_what_is_usual(self, key, value, known, text):
         least, middle, most = known
-        assert said(key, value, Range(least=least, median=middle, most=most, n=1234), "training") == text
+        assert unusual_text(key, value, Range(least=least, median=middle, most=most, n=1234), "training") == text
 
 
 def outcomes(rows=None, **options):

@@ -115,7 +115,7 @@ def conditional():
 FEW = replace(POLICY, approvals=ApprovalPolicy(roles=(CTO, RISK)))
 OVERRIDING = ", ".join(role.value for role in POLICY.approvals.override_roles)
 UNREHEARSED = (
-    "no rollback rehearsal stands for this release: no rehearsal is recorded. Run `signoff rehearse m`, then submit "
+    "no rollback rehearsal counts for this release: no rehearsal is recorded. Run `signoff rehearse m`, then submit "
     "again."
 )
 VOID = "the files changed since they were submitted ({}); every approval is void. Submit again."
@@ -300,19 +300,19 @@ ROLLOUT = {
     ),
     "start unrehearsed": (
         lambda: start(unrehearsed=("it is old", "it lost events")), "rehearsal",
-        "no rollback rehearsal stands for this release: it is old; it lost events. Run `signoff rehearse m`, then "
+        "no rollback rehearsal counts for this release: it is old; it lost events. Run `signoff rehearse m`, then "
         "start again.",
     ),
     "start untold": (
         lambda: start(approved(policy=STRICT)), "notices",
-        "nobody took these notices of T-24h: desk told. A worker sends them to the webhook; a person who told people "
-        "says so with `signoff done m-2 ITEM` (policy, sign_off.notice_hours).",
+        "these notices of T-24h have no receipt: desk told. A worker sends them to the webhook; a person who told "
+        "people says so with `signoff done m-2 ITEM` (policy, sign_off.notice_hours).",
     ),
     "start unsigned": (
         lambda: start(approved(policy=replace(POLICY, sign_off=replace(POLICY.sign_off, deployer_signs=True)))),
         "deployer",
-        "who starts a rollout signs section 12, and nobody did (policy, sign_off.deployer_signs). Start it as an "
-        "enrolled person whose key is at hand: `signoff rollout start ID --as NAME`, or with --key FILE.",
+        "whoever starts a rollout signs section 12; that signature is missing (policy, sign_off.deployer_signs). Start "
+        "it as an enrolled person with a key: `signoff rollout start ID --as NAME`, or with --key FILE.",
     ),
     "start what expired": (
         lambda: start(now=NOW + timedelta(days=30)), "expiry",
@@ -871,7 +871,7 @@ REFUSALS = {
     ),
     "nothing to unbind": (
         lambda: people.unbind(FIRM, "i", "x"), NotFoundError,
-        "Nobody is bound to x at i; `signoff accounts list` shows who is.",
+        "No person is bound to x at i; `signoff accounts list` shows who is.",
     ),
     "an invitation that nobody needs": (
         lambda: people.invite(FIRM, e.DutiesGranted(name="Lee", duties=(AccessRole.ADMINISTRATOR,))), RefusedError,

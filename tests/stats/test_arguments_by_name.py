@@ -18,7 +18,6 @@ from signoff.stats.deflated import (
 from signoff.stats.dispersion import volatility_ratio
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.sharpe import annual_sharpe, lo_standard_error
-from signoff.stats.symmetry import wilson_lower_bound
 from signoff.stats.value_at_risk import volatility_scaled
 
 A, B = np.random.default_rng(1).normal(0.0003, 0.01, (2, 400))
@@ -166,8 +165,6 @@ SCALARS = {
     "threshold": (lambda x: stats.downside_sensitivity_ratio(A, threshold=x), "threshold"),
     "neutral": (lambda x: stats.symmetric_prediction_accuracy(A, B, neutral=x), "neutral"),
     "horizon of rows": (lambda x: stats.symmetric_prediction_accuracy(A, B, horizon=x or 0), "horizon"),
-    "hits": (lambda x: wilson_lower_bound(x, 9), "hits"),
-    "n of hits": (lambda x: wilson_lower_bound(0, x), "n"),
     "rate": (lambda x: stats.walk_forward_consistency([A[:9]], rate=x), "rate"),
     "dates_count": (lambda x: stats.windows(x, 2), "dates_count"),
     "window of rows": (lambda x: stats.windows(9, x), "window"),

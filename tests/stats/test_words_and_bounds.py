@@ -33,9 +33,9 @@ from signoff.stats.performance import (
 from signoff.stats.rows import read_rows, rows_a_year
 from signoff.stats.sequential import mean_difference_sequence
 from signoff.stats.sharpe import annual_sharpe, lo_standard_error, sharpe_error
-from signoff.stats.shown import Shown, _said
+from signoff.stats.shown import Shown, _text
 from signoff.stats.spacing import CONVENTIONS, Spacing, first_days, period_numbers, spacing, wandering, weekday
-from signoff.stats.symmetry import symmetric_prediction_accuracy, wilson_lower_bound
+from signoff.stats.symmetry import symmetric_prediction_accuracy, wilson_bound
 from signoff.stats.value_at_risk import (
     conditional_value_at_risk,
     rolling_value_at_risk,
@@ -345,7 +345,6 @@ REFUSED = {
         lambda: downside_sensitivity_ratio([0.01, 0.01], threshold=0.01), InsufficientData,
         "returns: all 2 equal the threshold 0.01; nothing was won or lost.",
     ),
-    "hits of more than all": (lambda: wilson_lower_bound(3, 2), InputError, "hits: expected 0 to 2, found 3."),
     "nothing to judge": (
         lambda: symmetric_prediction_accuracy([0.0, 1.0, 0.0], [0.0, 0.0, 1.0]), InsufficientData,
         "predictions: of 3 rows 2 are flat and 1 have a zero return; none is left to judge.",
@@ -764,8 +763,8 @@ class TestResults:
             "and zero realised returns excluded"
         )
         low = (2 / 3 + 2.70554345 / 6 - 1.644853627 * sqrt(2 / 9 / 3 + 2.70554345 / 36)) / (1 + 2.70554345 / 3)
-        assert wilson_lower_bound(2, 3) == pytest.approx(low)
-        assert (wilson_lower_bound(0, 0), wilson_lower_bound(0, 5)) == (0.0, 0.0)
+        assert wilson_bound(2 / 3, 3) == pytest.approx(low)
+        assert (wilson_bound(0.0, 0), wilson_bound(0.0, 5)) == (0.0, 0.0)
 
 
 class TestClusters:
@@ -968,11 +967,11 @@ class TestShown:
         ],
     )
     def test_a_value(self, value, said):
-        assert _said(value) == said
+        assert _text(value) == said
 
     def test_a_long_value_is_cut(self):
-        assert _said("x" * 239) == f"'{'x' * 238}…"
-        assert _said(1 / 3) == "0.333333"
+        assert _text("x" * 239) == f"'{'x' * 238}…"
+        assert _text(1 / 3) == "0.333333"
 
     def test_a_result_fits_a_line_or_is_wrapped(self):
         assert repr(Made()) == "Made(number=0.333333, text='a', array=None, pairs=None)"
