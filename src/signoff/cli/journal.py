@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from signoff.adapters.journal_parquet import compact
 from signoff.adapters.journal_postgres import ship
 from signoff.cli.session import Session
 from signoff.desk.journal import JournalDamagedError, check
@@ -62,6 +61,8 @@ def compact_journal(
     The segment that the trading process writes now is left for later.
     Example: `signoff journal compact journal --out tables`
     """
+    from signoff.adapters.journal_parquet import compact  # noqa: PLC0415 - polars loads slowly, and a check needs none
+
     session: Session = context.obj
     written = compact(folder, out)
     session.answer(
