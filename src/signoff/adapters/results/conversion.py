@@ -7,7 +7,6 @@ needs no pickle. The note beside it has the source's digest; a table that was ch
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ from signoff.adapters.evidence.file_formats import NO_HINTS, Hints
 from signoff.adapters.evidence.finding import NOTE
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.evidence.written_dates import Order
-from signoff.adapters.results.extremes import declared_values, refuse_impossible
+from signoff.adapters.results.extremes import Declared, declared_values, refuse_impossible
 from signoff.adapters.results.flows import FLOW, FLOWS, net_flows, returns_of_values
 from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.adapters.results.lean import read_lean
@@ -249,7 +248,7 @@ def _refuse_impossible(frame: pl.DataFrame, labelled: Labelled, request: Convers
     refuse_impossible(labelled, frame, names, declared, may_rest=request.table == "trials")
 
 
-def _true_days(request: ConversionRequest) -> Mapping[date, float] | None:
+def _true_days(request: ConversionRequest) -> Declared | None:
     """Days whose returns were declared true; None if the table has every flow."""
     return None if request.flows_complete else declared_values(request.extremes)
 
