@@ -17,7 +17,8 @@ import polars as pl
 from signoff.adapters.evidence.csv_text import csv_text
 from signoff.adapters.evidence.file_signatures import is_text, kind_of, suffix_by_content
 from signoff.adapters.evidence.tables import read_bytes
-from signoff.adapters.results.conversion import ConversionRequest, convert
+from signoff.adapters.results.conversion import PERCENT_WORD, ConversionRequest, convert
+from signoff.adapters.results.percent_cells import with_percent_sign
 from signoff.adapters.results.series import DAY, TEXTS, Labelled, labelled_by_months, read_table
 from signoff.adapters.results.trades import reads_as_trades
 from signoff.domain.errors import BadInputError
@@ -39,6 +40,8 @@ class Given:
     table: Labelled
     content: bytes = b""
     tool: str = ""
+    signed: frozenset[str] = frozenset()
+    """The columns whose cells carry a percent sign; their values are fractions already."""
 
 
 def given_file(path: Path, options: Options) -> Given:
@@ -61,7 +64,9 @@ def given_file(path: Path, options: Options) -> Given:
         return _converted(path, content, "nautilus", options)
     if reads_as_trades(frame):
         return _converted(path, content, "trades", options)
-    return Given(table=labelled_table(frame, str(path), options, notes), content=content)
+    says_percent = any(PERCENT_WORD.search(name) for name in frame.columns)
+    signed = with_percent_sign(content, kind, str(path), options.sheet) if says_percent or options.unit else frozenset()
+    return Given(table=labelled_table(frame, str(path), options, notes), content=content, signed=signed)
 
 
 def given_values(values: Any, name: str, options: Options, dates: Any = None) -> Given:  # noqa: ANN401 - any table

@@ -30,7 +30,9 @@ def refuse_impossible(
             advice = ""
             if values[row] > 0:
                 met = {days[place] for place in np.flatnonzero(admitted).tolist()}
-                others = ", ".join(f"{day}={one:g}" for day, of_day in declared.items() if day not in met for one in of_day)
+                others = ", ".join(
+                    f"{day}={one:g}" for day, of_day in declared.items() if day not in met for one in of_day
+                )
                 advice = (
                     f". If it is true, say --extreme {days[row]}={values[row]:.6g}"
                     f"{f' (--extreme {others} is another row)' if others else ''}, and list it under "
@@ -40,9 +42,7 @@ def refuse_impossible(
     refuse_unmatched(labelled, frame, names, declared)
 
 
-def refuse_unmatched(
-    labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Declared
-) -> None:
+def refuse_unmatched(labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Declared) -> None:
     """Refuse a declared return without its row: another row may be meant."""
     found(labelled, [(frame, names)], declared)
 

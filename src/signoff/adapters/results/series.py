@@ -92,7 +92,8 @@ def read_table(
         frame, notes = read_workbook(content, where, hints)
         return meant_columns(frame, where), notes
     if suffix_known := ".csv" if suffix in TEXTS else suffix_of(kind or path.name.lower()):
-        return meant_columns(read_frame(content, suffix_known, where, hints).frame, where), ()
+        located = read_frame(content, suffix_known, where, hints, skips_title=True)
+        return meant_columns(located.frame, where), located.notes
     if suffix in OTHERS:
         raise BadInputError(
             f"{path}: expected a workbook of the format .xlsx, found {suffix}. Save it as .xlsx or CSV."
@@ -106,9 +107,9 @@ def labelled(frame: pl.DataFrame, where: str, notes: tuple[str, ...] = (), order
     label = _label(frame)
     if label is None or frame.height == 0:
         raise BadInputError(f"{where}: expected rows that begin with a date or time, found none. Write it again.")
+    times, written = _times(frame[label], where, order)  # before the rename: messages name the column of the file
     if label != DAY:
         frame = frame.drop(DAY, strict=False).rename({label: DAY})
-    times, written = _times(frame[DAY], where, order)
     return Labelled(frame.with_columns(times), where, notes, written)
 
 
