@@ -20,7 +20,7 @@ from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.results.conversion import PERCENT_WORD, ConversionRequest, convert
 from signoff.adapters.results.percent_cells import with_percent_sign
 from signoff.adapters.results.series import DAY, TEXTS, Labelled, labelled_by_months, read_table
-from signoff.adapters.results.trades import reads_as_trades
+from signoff.adapters.results.trades import reads_as_trades, trades_unread
 from signoff.domain.errors import BadInputError
 from signoff.verdict.options import Options
 
@@ -64,6 +64,7 @@ def given_file(path: Path, options: Options) -> Given:
         return _converted(path, content, "nautilus", options)
     if reads_as_trades(frame):
         return _converted(path, content, "trades", options)
+    _refuse_trades(frame, str(path), options)
     says_percent = any(PERCENT_WORD.search(name) for name in frame.columns)
     signed = with_percent_sign(content, kind, str(path), options.sheet) if says_percent or options.unit else frozenset()
     return Given(table=labelled_table(frame, str(path), options, notes), content=content, signed=signed)
@@ -72,7 +73,22 @@ def given_file(path: Path, options: Options) -> Given:
 def given_values(values: Any, name: str, options: Options, dates: Any = None) -> Given:  # noqa: ANN401 - any table
     """A table in memory: of pandas, polars or numpy, or a mapping."""
     frame = _frame(values, name, dates)
+    if options.column is None and reads_as_trades(frame):
+        raise BadInputError(
+            f"{name}: this looks like a list of trades: expected its file, found a table in memory. Write it as CSV and "
+            "give the path, with --capital and --prices."
+        )
+    _refuse_trades(frame, name, options)
     return Given(table=labelled_table(frame, name, options))
+
+
+def _refuse_trades(frame: pl.DataFrame, where: str, options: Options) -> None:
+    """Refuse a list of trades that cannot be read as one: its quantities and prices are no returns."""
+    if options.column is None and (problem := trades_unread(frame)):
+        listed = ", ".join(frame.columns)[:200]
+        raise BadInputError(
+            f"{where}: {problem}, found {listed}. Rename or rewrite them, or name returns with --column."
+        )
 
 
 def labelled_table(frame: pl.DataFrame, where: str, options: Options, notes: tuple[str, ...] = ()) -> Labelled:

@@ -39,7 +39,8 @@ BENCHMARK: Final = "benchmark"
 _BESIDE: Final = frozenset({"benchmark", "benchmark return", "benchmark returns", "turnover", "cost", "costs"})
 _RETURNS: Final = re.compile(
     r"^(?:(?:daily|weekly|monthly|net|total|strategy|portfolio|simple) )*"
-    r"(?:rets?|returns?|pct change|performance|rendite)(?: (?:in )?(?:net|pct|percent|prozent|%|[(\[]?(?:in )?(?:%|percent|pct|prozent)[)\]]?))?$"
+    r"(?:rets?|returns?|pct change|performance|rendite)"
+    r"(?: (?:in )?(?:net|[(\[]?(?:in )?(?:%|percent|pct|prozent)[)\]]?))?$"
 )
 _EQUITY: Final = re.compile(
     r"\b(?:equity|value|values|nav|balance|worth|close|price|prices|level|aum|net liquidation|wealth)\b"

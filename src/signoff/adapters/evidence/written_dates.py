@@ -9,7 +9,7 @@ from typing import Final, Literal
 import polars as pl
 
 Order = Literal["day-first", "month-first"]
-_CLOCK: Final = r"(?:[T ,]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?)?"
+_CLOCK: Final = r"(?:[T ,;]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?|\d{6})\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?)?"
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}(?:$|[T ])"
 _YEAR_FIRST: Final = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}$"
 _COMPACT: Final = rf"^((?:19|20|21|22)\d{{2}})(\d{{2}})(\d{{2}}){_CLOCK}$"
@@ -218,6 +218,7 @@ def _months(texts: pl.Series, named: pl.Series) -> pl.Series:
 
 def _clock(clock: pl.Series, half: pl.Series) -> pl.Series:
     """`T16:00:00` of `4:00 PM`."""
+    clock = clock.str.replace(r"^(\d{2})(\d{2})(\d{2})$", "${1}:${2}:${3}")
     parts = clock.str.split_exact(":", 2).struct
     hour, minute, second = (parts.field(f"field_{n}") for n in range(3))
     turned = (
