@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.adapters.results.extremes import Declared, is_declared
+from signoff.adapters.results.partial_days import of_whole_days
 from signoff.adapters.results.regular_flows import Regular, regular
 from signoff.adapters.results.series import DAY, Labelled, changes, last_of_day, refuse_repeats, to_days
 from signoff.stats.sample import Floats
@@ -62,7 +63,7 @@ def returns_of_values(table: Labelled, zone: str | None, true: Declared | None) 
     `true` has the days whose returns were declared true; None means that the table has every flow.
     """
     refuse_repeats(table, zone)
-    daily = to_days(table, zone)
+    daily = of_whole_days(to_days(table, zone), table.frame[DAY], zone)
     values = last_of_day(daily)
     if FLOW not in values.columns:
         returns = changes(values)
