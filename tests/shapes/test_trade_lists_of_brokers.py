@@ -83,9 +83,10 @@ UNREAD = {
 @pytest.mark.parametrize("name", UNREAD)
 def test_what_looks_like_trades_and_is_none_says_what_is_missing(tmp_path, capsys, name):
     header, *words = UNREAD[name]
-    row = ",".join("MSFT" if n == 0 and "Date" not in header[:4] else "2021-01-04" if "ate" in c or "ime" in c else "12.5"
-                   for n, c in enumerate(header.split(",")))  # fmt: skip
-    (tmp_path / "t.csv").write_text("\n".join([header, row, row]))
+    is_symbol_first = not header.startswith("Date")
+    cells = ["2021-01-04" if "ate" in one or "ime" in one else "12.5" for one in header.split(",")]
+    row = ",".join(["MSFT", *cells[1:]] if is_symbol_first else cells)
+    (tmp_path / "t.csv").write_text(f"{header}\n{row}\n{row}")
     code, said = told(tmp_path / "t.csv", capsys)
     assert code == 2
     assert "this looks like a list of trades" in said
@@ -110,8 +111,8 @@ def test_trades_in_memory_are_called_trades():
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("IBCommission", "ib commission"), ("TradePrice", "trade price"), ("Buy/Sell", "buy sell"), ("T. Price", "t price"),
-     ("ISIN", "isin"), ("avg_price", "avg price")],
+    [("IBCommission", "ib commission"), ("TradePrice", "trade price"), ("Buy/Sell", "buy sell"),
+     ("T. Price", "t price"), ("ISIN", "isin"), ("avg_price", "avg price")],
 )  # fmt: skip
 def test_a_name_in_camel_case_is_words(name, words):
     assert plain_words(name) == words

@@ -75,8 +75,8 @@ def given_values(values: Any, name: str, options: Options, dates: Any = None) ->
     frame = _frame(values, name, dates)
     if options.column is None and reads_as_trades(frame):
         raise BadInputError(
-            f"{name}: this looks like a list of trades: expected its file, found a table in memory. Write it as CSV and "
-            "give the path, with --capital and --prices."
+            f"{name}: this looks like a list of trades: expected its file, found a table in memory. Write it as CSV "
+            "and give the path, with --capital and --prices."
         )
     _refuse_trades(frame, name, options)
     return Given(table=labelled_table(frame, name, options))
@@ -95,6 +95,12 @@ def labelled_table(frame: pl.DataFrame, where: str, options: Options, notes: tup
     """The table with its column of dates first."""
     if not frame.width or not frame.height:
         raise BadInputError(f"{where}: expected rows of dates and returns, found none.")
+    if not any(_may_hold_numbers(column) for column in frame.iter_columns()):
+        listed = ", ".join(frame.columns)[:200]
+        raise BadInputError(
+            f"{where}: expected a column of dates and a column of numbers, found no column of numbers ({listed}). Give "
+            "the file with the returns or the equity curve."
+        )
     return labelled_by_months(_dates_first(frame), where, notes, options.hints.dates)
 
 
@@ -147,6 +153,13 @@ def _dates_first(frame: pl.DataFrame) -> pl.DataFrame:
     if label is None or label == frame.columns[0]:
         return frame
     return frame.select(label, pl.exclude(label))
+
+
+def _may_hold_numbers(column: pl.Series) -> bool:
+    """Whether a column has a number; in memory a column of texts may hold some."""
+    if not column.dtype.is_numeric() and column.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return False
+    return bool(column.cast(pl.String).cast(pl.Float64, strict=False).is_not_null().any())
 
 
 def _holds_dates(column: pl.Series) -> bool:

@@ -4,6 +4,7 @@ A time belongs to the day of its own zone or offset. Without one, it must be mid
 Values become returns from one day's last value to the next's; the first day has no return and is dropped.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,10 @@ def _at_month_ends(frame: pl.DataFrame, where: str, notes: tuple[str, ...]) -> t
         raise _odd(error, label, where) from error
     if ends is None:
         return frame, notes
-    note = f"months were read as their last days: {frame[label][0]} as {ends[0]}"
+    first = frame[label][0]
+    is_short = not re.search(r"\d{4}", str(first))
+    why = ", since its number repeats for the months of a year and orders the rows as a year" if is_short else ""
+    note = f"months were read as their last days: {first} as {ends[0]}{why}"
     return frame.with_columns(ends.alias(label)), (*notes, note)
 
 
