@@ -48,7 +48,7 @@ READ = {
     "a name and cells": ("Rendite in %", SIGNED, {}, "percentages as its cells say"),
     "a name, cells and the option": ("Rendite in %", SIGNED, {"unit": "percent"}, "percentages as its cells say"),
     "cells and the option": ("Rendite", SIGNED, {"unit": "percent"}, "percentages as its cells say"),
-    "a name above fractions": ("Rendite (%)", FRACTIONS, {}, "fractions"),
+    "a name above fractions, and the option": ("Rendite (%)", FRACTIONS, {"unit": "fraction"}, "fractions"),
     "the option, without a sign": ("Rendite", IN_PERCENT, {"unit": "percent"}, "percentages, divided by 100"),
 }
 
@@ -65,7 +65,7 @@ def test_one_reading_that_is_not_absurd_is_read_and_said(tmp_path, plain, name):
     assert ("=" in said) or not options
 
 
-@pytest.mark.parametrize("scale", [1.2, 1.8, 2.2])
+@pytest.mark.parametrize("scale", [0.125, 1.2, 1.8, 2.2])
 def test_a_name_of_percent_is_asked_about_where_both_readings_are_plausible(tmp_path, scale):
     path = tmp_path / "r.csv"
     path.write_text(lines(("Datum", "Rendite in %"), [comma(scale * 8 * one, 6) for one in RETURNS]))

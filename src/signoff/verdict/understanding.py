@@ -408,7 +408,10 @@ def _unit(table: Labelled, names: tuple[str, ...], options: Options, signed: fro
 
 
 def _by_size(table: Labelled, names: tuple[str, ...]) -> _Unit | None:
-    """The unit of columns whose name says percent, if one of both readings is absurd; None if both are plausible."""
+    """Percent for columns whose name says so, if they are absurd as fractions; None if fractions are plausible.
+
+    Sizes of fractions under a name of percent contradict each other, and are asked about.
+    """
     values = table.frame.select(names).to_numpy()
     if not (values != 0).any():
         return None
@@ -420,9 +423,6 @@ def _by_size(table: Labelled, names: tuple[str, ...]) -> _Unit | None:
         because = f"a volatility of {annual:.2g}% a year, and of {100 * annual:,.0f}% if they were fractions"
         guess = f"percentages, as the name of {name} says: {because} (--unit decides)"
         return _Unit(of_percent=names, words=_PERCENTAGES, guessed=(guess,))
-    if is_no_percentage and not is_no_fraction:
-        because = f"a volatility of {100 * annual:.2g}% a year, and of {annual:.2g}% if they were percentages"
-        return _Unit(guessed=(f"fractions, although the name of {name} says percent: {because} (--unit decides)",))
     return None
 
 
