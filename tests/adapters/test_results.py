@@ -238,7 +238,7 @@ def test_times_within_a_day_are_compounded_in_the_zone_that_is_given(tmp_path):
     [
         ({"kind": "backtrader"}, ("lean, nautilus", "backtrader")),
         ({"table": "trails"}, ("backtest", "trails")),
-        ({"source": FILES / "nowhere.pickle"}, ("link to nothing",)),
+        ({"source": FILES / "nowhere.pickle"}, ("it does not exist",)),
         ({"source": FILES / "README.md"}, (".pickle", "README.md")),
         ({"kind": "zipline", "source": FILES / "pandas_1.5.3.pickle", "zone": "Nowhere"}, ("Nowhere",)),
         ({"kind": "zipline", "source": FILES / "vectorbt_returns.pickle"}, ("column returns, found close",)),

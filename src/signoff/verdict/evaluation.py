@@ -12,10 +12,11 @@ from signoff.adapters.documents import load_policy
 from signoff.adapters.evidence.reader import evidence_of
 from signoff.adapters.evidence.sessions import refuse_low_rate, with_time
 from signoff.adapters.evidence.tables import EvidenceTable
-from signoff.adapters.results.series import DAY
+from signoff.adapters.results.extremes import declared_values, found
+from signoff.adapters.results.series import DAY, Labelled
 from signoff.domain.assessment import Assessment
 from signoff.domain.charts import Chart, ChartLine, EquityChart, Interval, IntervalChart, ReferenceLine
-from signoff.domain.dossier import Dossier
+from signoff.domain.dossier import Dossier, EvidenceDeclaration, ExtremeReturn
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.evidence import Days, Evidence, Returns, Source
 from signoff.domain.finding import Finding as Judged
@@ -204,22 +205,23 @@ class ReadData:
     benchmark: str
     evidence: Evidence
     dossier: Dossier
+    declared: EvidenceDeclaration
 
 
 def read(asked: Asked, options: Options, policy: Policy, progress: Progress = silent) -> ReadData:
     """Read all inputs. Data that are ambiguous by a factor raise BadInputError, which names the deciding option."""
     progress("reading the returns", 0, 4)
     own, trials, benchmark = _understood(asked, options)
-    declared = options.declared
+    declared = _with_exact_extremes(own, trials, options)
     dossier = undeclared(declared)
-    tables = {"backtest": _table(own, options)}
+    tables = {"backtest": _table(own, declared)}
     if trials is not None:
-        tables["trials"] = _table(trials, options)
+        tables["trials"] = _table(trials, declared)
     progress("reading time from the dates", 1, 4)
     evidence = evidence_of(HERE, tables, declared)
     refuse_low_rate(HERE, declared, policy.gates)
     evidence = with_time(HERE, evidence, dossier, policy.phases)
-    return ReadData(own=own, trials=trials, benchmark=benchmark, evidence=evidence, dossier=dossier)
+    return ReadData(own=own, trials=trials, benchmark=benchmark, evidence=evidence, dossier=dossier, declared=declared)
 
 
 def policy_of(policy: Policy | str | Path | None) -> Policy:
@@ -299,9 +301,23 @@ def _days(one: Understood, zone: str | None) -> Days:
     return days
 
 
-def _table(one: Understood, options: Options) -> EvidenceTable:
+def _with_exact_extremes(own: Understood, trials: Understood | None, options: Options) -> EvidenceDeclaration:
+    """The declarations, with each declared true return as the tables have it to the last digit."""
+    declared = options.declared
+    if not options.extremes:
+        return declared
+    tables = []
+    for one in (own, *(() if trials is None else (trials,))):
+        frame = in_days(one.frame, one.source, options.zone)
+        tables.append((frame, [name for name in frame.columns if name != DAY]))
+    exact = found(Labelled(own.frame, own.source), tables, declared_values(options.extremes))
+    returns = tuple(ExtremeReturn(date=day, value=value) for day, value in exact)
+    return replace(declared, extreme_returns=returns)
+
+
+def _table(one: Understood, declared: EvidenceDeclaration) -> EvidenceTable:
     """The understood table as evidence, which the reader of dossiers checks and folds to days."""
-    return EvidenceTable(one.source, one.source, one.content, one.frame, options.declared)
+    return EvidenceTable(one.source, one.source, one.content, one.frame, declared)
 
 
 def _verdict(

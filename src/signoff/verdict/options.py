@@ -62,7 +62,9 @@ class Options:
         return EvidenceDeclaration(
             return_unit=ReturnUnit.FRACTION if self.unit == ReturnUnit.FRACTION.value else None,
             extreme_returns=tuple(
-                ExtremeReturn(date=day, value=value) for day, value in declared_values(self.extremes).items()
+                ExtremeReturn(date=day, value=one)
+                for day, of_day in declared_values(self.extremes).items()
+                for one in of_day
             ),
             frequency=None if self.frequency is None else Frequency(self.frequency),
             rows_a_year=self.rows_a_year,

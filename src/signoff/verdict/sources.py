@@ -17,9 +17,10 @@ import polars as pl
 from signoff.adapters.evidence.csv_text import csv_text
 from signoff.adapters.evidence.file_signatures import is_text, kind_of, suffix_by_content
 from signoff.adapters.evidence.tables import read_bytes
-from signoff.adapters.results.conversion import ConversionRequest, convert
+from signoff.adapters.results.conversion import PERCENT_WORD, ConversionRequest, convert
+from signoff.adapters.results.percent_cells import with_percent_sign
 from signoff.adapters.results.series import DAY, TEXTS, Labelled, labelled_by_months, read_table
-from signoff.adapters.results.trades import reads_as_trades
+from signoff.adapters.results.trades import reads_as_trades, trades_unread
 from signoff.domain.errors import BadInputError
 from signoff.verdict.options import Options
 
@@ -39,6 +40,8 @@ class Given:
     table: Labelled
     content: bytes = b""
     tool: str = ""
+    signed: frozenset[str] = frozenset()
+    """The columns whose cells carry a percent sign; their values are fractions already."""
 
 
 def given_file(path: Path, options: Options) -> Given:
@@ -61,19 +64,43 @@ def given_file(path: Path, options: Options) -> Given:
         return _converted(path, content, "nautilus", options)
     if reads_as_trades(frame):
         return _converted(path, content, "trades", options)
-    return Given(table=labelled_table(frame, str(path), options, notes), content=content)
+    _refuse_trades(frame, str(path), options)
+    says_percent = any(PERCENT_WORD.search(name) for name in frame.columns)
+    signed = with_percent_sign(content, kind, str(path), options.sheet) if says_percent or options.unit else frozenset()
+    return Given(table=labelled_table(frame, str(path), options, notes), content=content, signed=signed)
 
 
 def given_values(values: Any, name: str, options: Options, dates: Any = None) -> Given:  # noqa: ANN401 - any table
     """A table in memory: of pandas, polars or numpy, or a mapping."""
     frame = _frame(values, name, dates)
+    if options.column is None and reads_as_trades(frame):
+        raise BadInputError(
+            f"{name}: this looks like a list of trades: expected its file, found a table in memory. Write it as CSV "
+            "and give the path, with --capital and --prices."
+        )
+    _refuse_trades(frame, name, options)
     return Given(table=labelled_table(frame, name, options))
+
+
+def _refuse_trades(frame: pl.DataFrame, where: str, options: Options) -> None:
+    """Refuse a list of trades that cannot be read as one: its quantities and prices are no returns."""
+    if options.column is None and (problem := trades_unread(frame)):
+        listed = ", ".join(frame.columns)[:200]
+        raise BadInputError(
+            f"{where}: {problem}, found {listed}. Rename or rewrite them, or name returns with --column."
+        )
 
 
 def labelled_table(frame: pl.DataFrame, where: str, options: Options, notes: tuple[str, ...] = ()) -> Labelled:
     """The table with its column of dates first."""
     if not frame.width or not frame.height:
         raise BadInputError(f"{where}: expected rows of dates and returns, found none.")
+    if not any(_may_hold_numbers(column) for column in frame.iter_columns()):
+        listed = ", ".join(frame.columns)[:200]
+        raise BadInputError(
+            f"{where}: expected a column of dates and a column of numbers, found no column of numbers ({listed}). Give "
+            "the file with the returns or the equity curve."
+        )
     return labelled_by_months(_dates_first(frame), where, notes, options.hints.dates)
 
 
@@ -126,6 +153,13 @@ def _dates_first(frame: pl.DataFrame) -> pl.DataFrame:
     if label is None or label == frame.columns[0]:
         return frame
     return frame.select(label, pl.exclude(label))
+
+
+def _may_hold_numbers(column: pl.Series) -> bool:
+    """Whether a column has a number; in memory a column of texts may hold some."""
+    if not column.dtype.is_numeric() and column.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return False
+    return bool(column.cast(pl.String).cast(pl.Float64, strict=False).is_not_null().any())
 
 
 def _holds_dates(column: pl.Series) -> bool:

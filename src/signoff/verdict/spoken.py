@@ -4,6 +4,7 @@ Readers of evidence name keys of a dossier, and importers name options of `signo
 each message names the option of the verdict instead.
 """
 
+import json
 import re
 from collections.abc import Callable
 from enum import Enum
@@ -30,6 +31,7 @@ _AS_OPTIONS: Final = tuple(
          "a dossier declares it, with its reason"),
         (r"declare their number as evidence\.never_traded in dossier\.yaml", "say their number with --never-traded"),
         (r"write benchmark_lag: (-?\d+) under evidence of dossier\.yaml", r"say --benchmark-lag \1"),
+        (r"evidence\.extreme_returns(?:, line \d+)?", "--extreme"),
         (r"evidence\.return_unit: (\w+)", r"--unit \1"),
         (r"evidence\.return_unit", "--unit"),
         (r"evidence\.(\w+)", lambda match: f"--{match[1].replace('_', '-')}"),
@@ -47,7 +49,7 @@ _AS_OPTIONS: Final = tuple(
         (r"[Tt]he file `(\w+)`", r"the table of \1"),
     )
 )  # fmt: skip
-_EXTREME: Final = re.compile(r"--extreme (\S+?)=([-\d.e+]*\d)")
+_EXTREME: Final = re.compile(r"--extreme \S+?=[-\d.e+]*\d(?: --extreme \S+?=[-\d.e+]*\d)*")
 _SETTING: Final = re.compile(r"--(unit|dates|decimal|frequency|calendar) (fraction|percent|[a-z]+-first|24/[57])\b")
 _NUMBER: Final = re.compile(r"--(benchmark-lag|risk-free-pct|rows-a-year|never-traded|capital) (-?\d+(?:\.\d+)?)\b")
 _NAME: Final = re.compile(r"--([a-z][a-z-]+)\b")
@@ -58,7 +60,7 @@ _FLAGS: Final = {
     "extreme": "extremes=",
 }
 _AS_ARGUMENTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
-    (_EXTREME, lambda match: f'extremes=["{match[1]}={match[2]}"]'),
+    (_EXTREME, lambda match: f"extremes={json.dumps(match[0].removeprefix('--extreme ').split(' --extreme '))}"),
     (_SETTING, lambda match: f'{_argument(match[1])}="{match[2]}"'),
     (_NUMBER, lambda match: f"{_argument(match[1])}={match[2]}"),
     (_NAME, lambda match: _FLAGS.get(match[1], f"{_argument(match[1])}=")),

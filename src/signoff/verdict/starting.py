@@ -57,7 +57,7 @@ def started(texts: Sequence[str], options: Options) -> Start:
     if data.trials is not None:
         files |= _written(TRIALS, data.trials.frame, paths, data)
     words = understanding(data, Face.COMMAND)
-    return Start(files=files, understood=words, declared=_declared(options.declared), notes=(*words.notes, *left))
+    return Start(files=files, understood=words, declared=_declared(data.declared), notes=(*words.notes, *left))
 
 
 def recognised(texts: Sequence[str], options: Options) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from signoff.adapters.results.conversion import UNIT_WORD
+from signoff.adapters.results.conversion import PERCENT_WORD, UNIT_WORD
 from signoff.adapters.results.extremes import declared_values
 from signoff.adapters.results.flows import net_flows, returns_of_values
 from signoff.adapters.results.series import (
@@ -30,7 +30,7 @@ from signoff.adapters.results.series import (
 )
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Floats
-from signoff.stats.returns import LARGEST, RUIN, SIGMA_OF_MEDIAN, WORTHS, worths
+from signoff.stats.returns import LARGEST, QUIETEST, RUIN, SIGMA_OF_MEDIAN, WILDEST, WORTHS, worths
 from signoff.verdict.options import Options
 from signoff.verdict.sources import Given
 
@@ -39,7 +39,8 @@ BENCHMARK: Final = "benchmark"
 _BESIDE: Final = frozenset({"benchmark", "benchmark return", "benchmark returns", "turnover", "cost", "costs"})
 _RETURNS: Final = re.compile(
     r"^(?:(?:daily|weekly|monthly|net|total|strategy|portfolio|simple) )*"
-    r"(?:rets?|returns?|pct change|performance|rendite)(?: (?:net|pct|percent|%|\(?%\)?))?$"
+    r"(?:rets?|returns?|pct change|performance|rendite)"
+    r"(?: (?:in )?(?:net|[(\[]?(?:in )?(?:%|percent|pct|prozent)[)\]]?))?$"
 )
 _EQUITY: Final = re.compile(
     r"\b(?:equity|value|values|nav|balance|worth|close|price|prices|level|aum|net liquidation|wealth)\b"
@@ -52,8 +53,18 @@ NO_PATH: Final = 1.0
 A_PATH: Final = 0.2
 FEWEST_OF_PATH: Final = 20
 FRACTIONS: Final = "fractions (0.012 is 1.2%; --unit decides)"
+_PERCENTAGES: Final = "percentages, divided by 100"
 FEWEST_ROWS: Final = 2
 MOST_NAMED: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unit:
+    """The columns to divide by 100, the words for the unit, and the guess behind it."""
+
+    of_percent: tuple[str, ...] = ()
+    words: str = FRACTIONS
+    guessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -225,7 +236,11 @@ def _read(
     flows = [name for name in table.columns if name not in names and _plain(name) in _FLOWS] if is_equity else []
     part = Labelled(table.frame.select(DAY, *names, *flows), table.said, (), table.written)
     filled = without_head(part, *names) if _head(part, names) else part
-    read = _worths(filled, names, options) if is_equity else _returns(filled, names, options)
+    if is_equity:
+        read, words = _worths(filled, names, options), "changes of an equity curve"
+    else:
+        unit = _unit(filled, names, options, source.signed)
+        read, words, guess = _returns(filled, names, options, unit), unit.words, (*guess, *unit.guessed)
     _refuse_still(read, names)
     return Understood(
         frame=read.frame,
@@ -234,7 +249,7 @@ def _read(
         tool="",
         columns=names,
         is_equity=is_equity,
-        unit="changes of an equity curve" if is_equity else _unit_words(options),
+        unit=words,
         rows_given=table.frame.height,
         zone=_zone(table, options),
         dropped=tuple(note for note in read.notes if _is_of_dropped(note)),
@@ -258,18 +273,17 @@ def _worths(table: Labelled, names: tuple[str, ...], options: Options) -> Labell
     return returns_of_values(whole, options.zone, true)
 
 
-def _returns(table: Labelled, names: tuple[str, ...], options: Options) -> Labelled:
+def _returns(table: Labelled, names: tuple[str, ...], options: Options, unit: _Unit) -> Labelled:
     """Returns as fractions, in their own rows; the reader of evidence folds rows of one day."""
     frame = table.frame.select(DAY, pl.col(names).cast(pl.Float64))
     whole = Labelled(frame, table.said, table.notes, table.written)
     refuse_repeats(whole, options.zone)
     to_days(whole, options.zone)  # refuses rows out of order
-    if options.unit == PERCENT:
-        frame = frame.with_columns(pl.col(names) / 100)
+    if unit.of_percent:
+        frame = frame.with_columns(pl.col(unit.of_percent) / 100)
         whole = Labelled(frame, whole.said, whole.notes, whole.written)
-        refuse_fractions(whole, names)
-    elif options.unit is None:
-        _ask_for_unit(whole, names)
+        if options.unit == PERCENT:
+            refuse_fractions(whole, unit.of_percent)
     if whole.written is not None and options.zone is None:
         whole = compounded(to_days(whole, None))
     return whole
@@ -376,6 +390,48 @@ def _filled(column: pl.Series) -> Floats:
     return finite
 
 
+def _unit(table: Labelled, names: tuple[str, ...], options: Options, signed: frozenset[str]) -> _Unit:
+    """Which columns are percentages: by the cells' percent sign, else as said, else by name and size together."""
+    shown = tuple(name for name in names if name.strip() in signed)
+    bare = tuple(name for name in names if name not in shown)
+    if not bare:
+        return _Unit(words="percentages as its cells say (0.53% is 0.0053)")
+    if options.unit is not None:
+        is_percent = options.unit == PERCENT
+        return _Unit(of_percent=bare if is_percent else (), words=_PERCENTAGES if is_percent else FRACTIONS)
+    table = Labelled(table.frame.select(DAY, pl.col(bare).cast(pl.Float64)), table.said, table.notes, table.written)
+    named = tuple(name for name in bare if PERCENT_WORD.search(name))
+    if named and named == bare and (found := _by_size(table, named)) is not None:
+        return found
+    _ask_for_unit(table, bare)
+    return _Unit()
+
+
+def _by_size(table: Labelled, names: tuple[str, ...]) -> _Unit | None:
+    """Percent for columns whose name says so, if they are absurd as fractions; None if fractions are plausible.
+
+    Sizes of fractions under a name of percent contradict each other, and are asked about.
+    """
+    values = table.frame.select(names).to_numpy()
+    if not (values != 0).any():
+        return None
+    annual = _volatility(table, values)
+    name = f"the column {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    is_no_fraction = annual >= WILDEST or bool((values < RUIN).any())
+    is_no_percentage = annual < 100 * QUIETEST
+    if is_no_fraction and not is_no_percentage and annual < 100 * WILDEST:
+        because = f"a volatility of {annual:.2g}% a year, and of {100 * annual:,.0f}% if they were fractions"
+        guess = f"percentages, as the name of {name} says: {because} (--unit decides)"
+        return _Unit(of_percent=names, words=_PERCENTAGES, guessed=(guess,))
+    return None
+
+
+def _volatility(table: Labelled, values: Floats) -> float:
+    """The annual volatility of values as fractions, by their median size."""
+    moved = np.abs(values[values != 0])
+    return SIGMA_OF_MEDIAN * float(np.median(moved)) * sqrt(_rows_a_year(table) * moved.size / values.size)
+
+
 def _ask_for_unit(table: Labelled, names: tuple[str, ...]) -> None:
     """Ask for the unit if a name says percent, or sizes do not show that 1 is all of the capital."""
     for name in names:
@@ -389,7 +445,7 @@ def _ask_for_unit(table: Labelled, names: tuple[str, ...]) -> None:
     moved = np.abs(values[values != 0])
     if not moved.size:
         return
-    annual = SIGMA_OF_MEDIAN * float(np.median(moved)) * sqrt(_rows_a_year(table) * moved.size / values.size)
+    annual = _volatility(table, values)
     below = values < RUIN
     if annual < UNCLEAR_VOLATILITY and not below.any():
         return
@@ -418,10 +474,6 @@ def _rows_a_year(table: Labelled) -> float:
     days = table.frame[DAY].cast(pl.Date).to_physical().to_numpy()
     years = (int(days.max()) - int(days.min()) + 1) / 365.25
     return float(max(1.0, table.frame.height / max(years, 1 / 12)))
-
-
-def _unit_words(options: Options) -> str:
-    return "percentages, divided by 100" if options.unit == PERCENT else FRACTIONS
 
 
 def _with_benchmark(returns: Understood, table: Labelled, name: str, options: Options, source: Given) -> Understood:

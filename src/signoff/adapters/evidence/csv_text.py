@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from signoff.adapters.evidence.file_signatures import kind_of
-from signoff.adapters.evidence.titles import LOOKED, header_below
+from signoff.adapters.evidence.titles import LOOKED, header_below, left_out
 from signoff.domain.errors import BadInputError
 
 SEPARATORS: Final = (",", ";", "\t", "|")
@@ -29,15 +29,19 @@ _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 @dataclass(frozen=True, slots=True)
 class CsvText:
-    """UTF-8 with line feeds, the separator of its columns, and the line number of the header."""
+    """UTF-8 with line feeds, the separator of its columns, the line number of the header, and what is above it."""
 
     content: bytes
     separator: str
     header_line: int = 1
+    title: str = ""
 
 
-def csv_text(content: bytes, where: str) -> CsvText:
-    """The text of a CSV, unless it is another kind of file or its encoding is unknown."""
+def csv_text(content: bytes, where: str, *, skips_title: bool = False) -> CsvText:
+    """The text of a CSV, unless it is another kind of file or its encoding is unknown.
+
+    A title above the header is left out with `skips_title`, and refused without.
+    """
     if (kind := kind_of(content)) is not None:
         raise BadInputError(f"{where}: expected a CSV, found {kind[0]}. {kind[1]}. Nothing was written.")
     content = _line_feeds(_utf8(content, where), where)
@@ -45,8 +49,18 @@ def csv_text(content: bytes, where: str) -> CsvText:
     if declared is not None:
         content = content[content.find(b"\n") + 1 :] if b"\n" in content else b""
     first = 2 if declared is not None else 1
-    _refuse_title(content, first, where)
-    return CsvText(content, declared or _separator(content, where), first)
+    title = ""
+    if (found := _title(content)) is not None:
+        place, lines = found
+        if not skips_title:
+            at = next(n for n, line in enumerate(lines) if line.strip())
+            raise BadInputError(
+                f"{where}: line {first + at} ({lines[at].strip()[:60]!r}) looks like a title: the header seems to be "
+                f"in line {first + place}. Remove the lines above the header. Nothing was written."
+            )
+        title = left_out([[line] for line in lines], place, first=first, word="line")
+        content, first = content.split(b"\n", place)[place], first + place
+    return CsvText(content, declared or _separator(content, where), first, title)
 
 
 def first_ragged(text: CsvText) -> tuple[int, int, int] | None:
@@ -144,20 +158,21 @@ def _separator(content: bytes, where: str) -> str:
     return (even or possible or [","])[0]
 
 
-def _refuse_title(content: bytes, first: int, where: str) -> None:
-    """Refuse a title above the header, and name the header's line."""
+def _title(content: bytes) -> tuple[int, list[str]] | None:
+    """The place of the header below a title, and the first lines; None without a title."""
     lines = _head(content)
     for mark in SEPARATORS:
+        reader, rows, begin = csv.reader(lines[:LOOKED], delimiter=mark), [], [0]
         try:
-            place = header_below(list(csv.reader(lines[:LOOKED], delimiter=mark)))
+            for row in reader:
+                rows.append(row)
+                begin.append(reader.line_num)
         except csv.Error:
             continue
+        place = header_below(rows)
         if place is not None:
-            at = next(n for n, line in enumerate(lines) if line.strip())
-            raise BadInputError(
-                f"{where}: line {first + at} ({lines[at].strip()[:60]!r}) looks like a title: the header seems to be "
-                f"in line {first + place}. Remove the lines above the header. Nothing was written."
-            )
+            return begin[place], lines
+    return None
 
 
 def _head(content: bytes) -> list[str]:

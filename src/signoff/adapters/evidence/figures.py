@@ -69,7 +69,7 @@ def _is_of_figures(column: pl.Series) -> bool:
     filled = column.filter(column.is_not_null() & ~_is_missing(column))
     if not filled.len() or not filled.head(20).str.contains(BROAD).all():
         return False
-    is_date = filled.str.contains(r"^\s*\d{1,4}[.]\d{1,2}[.]\d{2,4}\s*$")
+    is_date = filled.str.contains(r"^\s*(?:\d{1,4}[.]\d{1,2}[.]\d{2,4}|(?:19|20|21|22)\d{6} \d{6})\s*$")
     return bool(filled.str.contains(BROAD).all()) and not is_date.all()
 
 

@@ -72,6 +72,7 @@ class LocatedTable:
 
     frame: pl.DataFrame
     first_line: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def frame_of(content: bytes, suffix: str, where: str) -> pl.DataFrame:
@@ -80,7 +81,13 @@ def frame_of(content: bytes, suffix: str, where: str) -> pl.DataFrame:
 
 
 def read_frame(
-    content: bytes, suffix: str, where: str, hints: Hints = NO_HINTS, *, is_coded: bool = False
+    content: bytes,
+    suffix: str,
+    where: str,
+    hints: Hints = NO_HINTS,
+    *,
+    is_coded: bool = False,
+    skips_title: bool = False,
 ) -> LocatedTable:
     """The table in these bytes, and the line of its first row.
 
@@ -89,7 +96,9 @@ def read_frame(
     try:
         if suffix in _MARKS:
             return LocatedTable(_binary_frame(content, suffix, where, is_coded=is_coded))
-        return _csv_table(unpacked(content, where) if suffix == ".csv.gz" else content, where, hints)
+        return _csv_table(
+            unpacked(content, where) if suffix == ".csv.gz" else content, where, hints, skips_title=skips_title
+        )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, EOFError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0][:160]
         raise BadInputError(
@@ -194,8 +203,8 @@ def unpacked(content: bytes, where: str) -> bytes:
     return text.getvalue()
 
 
-def _csv_table(content: bytes, where: str, hints: Hints) -> LocatedTable:
-    text = csv_text(content, where)
+def _csv_table(content: bytes, where: str, hints: Hints, *, skips_title: bool) -> LocatedTable:
+    text = csv_text(content, where, skips_title=skips_title)
     first = text.content[: MAX_LINE + 1].partition(b"\n")[0]
     lines, longest = counted_lines(text.content)
     if longest > MAX_LINE:
@@ -212,7 +221,8 @@ def _csv_table(content: bytes, where: str, hints: Hints) -> LocatedTable:
         )
     _refuse_vast(Extent(columns=len(header), values=lines * len(header), unpacked=len(text.content)), where)
     frame = _csv_frame(text, where, hints)
-    return LocatedTable(_plain(frame, where), text.header_line + 1 if lines == frame.height + 1 else None)
+    first_line = text.header_line + 1 if lines == frame.height + 1 else None
+    return LocatedTable(_plain(frame, where), first_line, (text.title,) if text.title else ())
 
 
 def usual_csv(content: bytes, frame: pl.DataFrame, where: str) -> bytes:

@@ -21,6 +21,7 @@ from signoff.adapters.evidence.clock import FIRST, LAST, RowTimes, moments, mome
 from signoff.adapters.evidence.column_names import in_one_form, meant_columns
 from signoff.adapters.evidence.extremes import SAME, line_for, nearly_declared
 from signoff.adapters.evidence.file_formats import MAX_BYTES, read_frame, suffix_of
+from signoff.adapters.evidence.nearby_names import no_such_file
 from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts, month_ends
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.costs import Costs
@@ -538,6 +539,8 @@ def read_bytes(path: Path, folder: Path | None = None) -> bytes:
     """The content of an evidence file, inside a folder or named by itself."""
     try:
         content = read_named(path, limit=MAX_BYTES) if folder is None else read_inside(path, folder, limit=MAX_BYTES)
+    except FileNotFoundError as error:
+        raise (no_such_file(path) if folder is None else unreadable(path, error)) from error
     except OSError as error:
         raise unreadable(path, error) from error
     if not content:

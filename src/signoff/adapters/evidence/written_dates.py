@@ -9,7 +9,7 @@ from typing import Final, Literal
 import polars as pl
 
 Order = Literal["day-first", "month-first"]
-_CLOCK: Final = r"(?:[T ,]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?)?"
+_CLOCK: Final = r"(?:[T ,;]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?|\d{6})\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?)?"
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}(?:$|[T ])"
 _YEAR_FIRST: Final = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}$"
 _COMPACT: Final = rf"^((?:19|20|21|22)\d{{2}})(\d{{2}})(\d{{2}}){_CLOCK}$"
@@ -25,6 +25,15 @@ _MONTH_SHAPES: Final = (
     r"^(?P<year>\d{4})[-/., ]+(?P<month>\pL{3,10})\.?$",
 )
 _SHORT_MONTH: Final = r"^[A-Za-z]{3,9}\.?[-/., ]*['’]?\d{2}$|^\d{2}[-/ ][A-Za-z]{3,9}$"
+_SHORT_YEARS: Final = (
+    r"^(?P<month>\pL{3,10})\.?[-/., ]*['’]?(?P<year>\d{2})$",
+    r"^['’]?(?P<year>\d{2})[-/., ]*(?P<month>\pL{3,10})\.?$",
+    r"^(?P<month>\d{1,2})[-/.](?P<year>\d{2})$",
+)
+_MONTHS_OF_A_YEAR: Final = 4
+"""The months that share a number in a table of quarters; as days of a month, numbers would not repeat so."""
+_CENTURY: Final = 70
+"""Two digits from here on are of the 20th century, as POSIX reads them."""
 _DAY_OF_UTC: Final = r"^\d{4}-\d{2}-\d{2}Z$"
 _SHAPES: Final = (_ISO, _YEAR_FIRST, _COMPACT, _YEAR_LAST, _DAY_NAMED, _MONTH_NAMED)
 _NAMES: Final = (
@@ -98,7 +107,7 @@ def month_ends(column: pl.Series) -> pl.Series | None:
     filled = texts.drop_nulls()[:1]
     shape = next((shape for shape in _MONTH_SHAPES if filled.len() and _matches(filled, shape).all()), None)
     if shape is None:
-        return None
+        return _ends_of_short_years(texts)
     parts = texts.str.extract_groups(shape).struct
     year, month = parts.field("year"), parts.field("month")
     if r"\pL" in shape:
@@ -109,6 +118,30 @@ def month_ends(column: pl.Series) -> pl.Series | None:
         row, first = int(strange[0]), int(texts.is_not_null().arg_true()[0])
         raise OddDateError(row, f"{texts[row]!r}, which is no month as {texts[first]!r} in row {first + 1} is")
     return days.dt.month_end().cast(pl.String).alias(column.name)
+
+
+def _ends_of_short_years(texts: pl.Series) -> pl.Series | None:
+    """The last days of months such as `Jan-19`, if the whole column shows that its number is a year; else None.
+
+    As years the numbers put the rows in order, each month once. They change, and most repeat for the months of a year.
+    """
+    if texts.null_count():
+        return None
+    shape = next((shape for shape in _SHORT_YEARS if _matches(texts, shape).all()), None)
+    if shape is None:
+        return None
+    parts = texts.str.extract_groups(shape).struct
+    number, month = parts.field("year").cast(pl.Int64), parts.field("month")
+    if r"\pL" in shape:
+        month = month.str.to_lowercase().replace_strict(_MONTHS, default=None, return_dtype=pl.String)
+    year = number + pl.select(pl.when(number < _CENTURY).then(2000).otherwise(1900)).to_series()
+    days = (year.cast(pl.String) + "-" + month.str.zfill(2) + "-01").str.to_date("%Y-%m-%d", strict=False)
+    if days.null_count() or days.n_unique() < days.len() or not (days.is_sorted() or days.is_sorted(descending=True)):
+        return None
+    repeats = number.value_counts()["count"].to_list()
+    if len(repeats) < 2 or max(repeats) < _MONTHS_OF_A_YEAR:
+        return None
+    return days.dt.month_end().cast(pl.String).alias(texts.name)
 
 
 def _matches(texts: pl.Series, shape: str) -> pl.Series:
@@ -218,6 +251,7 @@ def _months(texts: pl.Series, named: pl.Series) -> pl.Series:
 
 def _clock(clock: pl.Series, half: pl.Series) -> pl.Series:
     """`T16:00:00` of `4:00 PM`."""
+    clock = clock.str.replace(r"^(\d{2})(\d{2})(\d{2})$", "${1}:${2}:${3}")
     parts = clock.str.split_exact(":", 2).struct
     hour, minute, second = (parts.field(f"field_{n}") for n in range(3))
     turned = (

@@ -6,8 +6,7 @@ needs no pickle. The note beside it has the source's digest; a table that was ch
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ from signoff.adapters.evidence.file_formats import NO_HINTS, Hints
 from signoff.adapters.evidence.finding import NOTE
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.evidence.written_dates import Order
-from signoff.adapters.results.extremes import declared_values, refuse_impossible
+from signoff.adapters.results.extremes import Declared, declared_values, refuse_impossible
 from signoff.adapters.results.flows import FLOW, FLOWS, net_flows, returns_of_values
 from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.adapters.results.lean import read_lean
@@ -35,6 +34,7 @@ from signoff.adapters.results.named_columns import (
     without,
 )
 from signoff.adapters.results.nautilus import read_nautilus
+from signoff.adapters.results.percent_cells import may_show_percent, with_percent_sign
 from signoff.adapters.results.position_events import Events
 from signoff.adapters.results.series import (
     DAY,
@@ -54,6 +54,7 @@ from signoff.ledger.canonical import canonical, digest
 RETURNS: Final = ("return", "benchmark")
 HOLDINGS: Final = ("nautilus", "trades")
 UNIT_WORD: Final = re.compile(r"%|\b(?:percent|pct|prozent|bps?|basis points)\b", re.IGNORECASE)
+PERCENT_WORD: Final = re.compile(r"%|\b(?:percent|pct|prozent)(?:\b|_)|_pct\b|_percent\b", re.IGNORECASE)
 _DECIMAL: Final[Mapping[str | None, Decimal]] = {"point": "point", "comma": "comma"}
 _ORDER: Final[Mapping[str | None, Order]] = {"day-first": "day-first", "month-first": "month-first"}
 
@@ -101,6 +102,7 @@ def convert(request: ConversionRequest) -> Converted:
     """Read one result and turn it into a table of evidence; nothing is written."""
     _refuse_unknown(request)
     sources = {path: read_bytes(path) for path in (request.source, request.fills, request.prices) if path is not None}
+    request = _as_shown(request, sources[request.source])
     labelled = _read(request, sources)
     frame = _as_table(labelled, request.table, "" if request.is_values else request.unit)
     _refuse_impossible(frame, labelled, request)
@@ -205,6 +207,23 @@ def _read(request: ConversionRequest, sources: Mapping[Path, bytes]) -> Labelled
             return _plain_table(content, request)
 
 
+def _as_shown(request: ConversionRequest, content: bytes) -> ConversionRequest:
+    """The request with the unit that the cells show: a percent sign in all of them decides."""
+    if request.format != "table" or request.is_values:
+        return request
+    kind = request.source.suffix.lower()
+    if not may_show_percent(content, kind):
+        return request
+    table = read_labelled(content, request.source, request.hints, may_be_months=True).frame.drop(DAY)
+    names = [
+        name
+        for name in table.columns
+        if table[name].dtype.is_numeric() and plain(name) not in AMOUNTS and name not in request.ignored
+    ]
+    signed = with_percent_sign(content, kind, str(request.source), request.hints.sheet)
+    return replace(request, unit="fraction") if names and signed.issuperset(names) else request
+
+
 def _plain_table(content: bytes, request: ConversionRequest) -> Labelled:
     """Returns or values with benchmark, turnover and cost; or trials, whose columns have any names."""
     table = without(read_labelled(content, request.source, request.hints, may_be_months=True), request.ignored)
@@ -249,7 +268,7 @@ def _refuse_impossible(frame: pl.DataFrame, labelled: Labelled, request: Convers
     refuse_impossible(labelled, frame, names, declared, may_rest=request.table == "trials")
 
 
-def _true_days(request: ConversionRequest) -> Mapping[date, float] | None:
+def _true_days(request: ConversionRequest) -> Declared | None:
     """Days whose returns were declared true; None if the table has every flow."""
     return None if request.flows_complete else declared_values(request.extremes)
 

@@ -13,10 +13,12 @@ from signoff.stats.returns import impossible
 
 WITHIN: Final = 1e-4
 """How near a declared return must be to the one found; people copy it from a message."""
+Declared = Mapping[date, Sequence[float]]
+"""The true returns of a day; several columns may jump on the same day."""
 
 
 def refuse_impossible(
-    labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Mapping[date, float], *, may_rest: bool
+    labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Declared, *, may_rest: bool
 ) -> None:
     """Refuse impossible returns, and declarations without a row."""
     days = frame[DAY].cast(pl.Date).to_list()
@@ -28,7 +30,9 @@ def refuse_impossible(
             advice = ""
             if values[row] > 0:
                 met = {days[place] for place in np.flatnonzero(admitted).tolist()}
-                others = ", ".join(f"{day}={value:g}" for day, value in declared.items() if day not in met)
+                others = ", ".join(
+                    f"{day}={one:g}" for day, of_day in declared.items() if day not in met for one in of_day
+                )
                 advice = (
                     f". If it is true, say --extreme {days[row]}={values[row]:.6g}"
                     f"{f' (--extreme {others} is another row)' if others else ''}, and list it under "
@@ -38,17 +42,31 @@ def refuse_impossible(
     refuse_unmatched(labelled, frame, names, declared)
 
 
-def refuse_unmatched(
-    labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Mapping[date, float]
-) -> None:
-    """Refuse a declared day without such a return: another row may be meant."""
-    days = frame[DAY].cast(pl.Date)
-    for day, value in declared.items():
-        returns = [float(one) for name in names for one in frame.filter(days == day)[name]]
-        if any(is_declared(day, one, declared) for one in returns):
+def refuse_unmatched(labelled: Labelled, frame: pl.DataFrame, names: Sequence[str], declared: Declared) -> None:
+    """Refuse a declared return without its row: another row may be meant."""
+    found(labelled, [(frame, names)], declared)
+
+
+def found(
+    labelled: Labelled, tables: Sequence[tuple[pl.DataFrame, Sequence[str]]], declared: Declared
+) -> list[tuple[date, float]]:
+    """The declared returns with the digits of the tables: people copy a rounded value from a message.
+
+    A declared return that no table has is refused, and the nearest of its day is named.
+    """
+    exact = []
+    for day, value in ((day, value) for day, values in declared.items() for value in values):
+        returns = [
+            float(one)
+            for frame, names in tables
+            for name in names
+            for one in frame.filter(pl.col(DAY).cast(pl.Date) == day)[name].drop_nulls()
+        ]
+        if same := [one for one in returns if is_declared(day, one, {day: (value,)})]:
+            exact += [(day, one) for one in dict.fromkeys(same)]
             continue
         if not returns:
-            every = days.to_list()
+            every = [day for frame, _ in tables for day in frame[DAY].cast(pl.Date)]
             raise labelled.refuse(
                 f"expected a return on {day}, as --extreme {day}={value:g} says, found no row of that date "
                 f"({min(every)} to {max(every)}). Correct the date, or leave the option out."
@@ -58,22 +76,24 @@ def refuse_unmatched(
             f"expected {value:g} on {day}, as --extreme says, found {nearest:.6g}. Say --extreme {day}={nearest:.6g}, "
             "or leave the option out."
         )
+    return exact
 
 
-def is_declared(day: date, value: float, declared: Mapping[date, float]) -> bool:
+def is_declared(day: date, value: float, declared: Declared) -> bool:
     """Whether the return of a day was declared true."""
-    return day in declared and abs(value - declared[day]) <= WITHIN * abs(declared[day])
+    return any(abs(value - one) <= WITHIN * abs(one) for one in declared.get(day, ()))
 
 
-def declared_values(texts: Sequence[str]) -> dict[date, float]:
+def declared_values(texts: Sequence[str]) -> dict[date, tuple[float, ...]]:
     """The days and true returns in texts such as 2021-01-27=1.35."""
-    returns = {}
+    returns: dict[date, tuple[float, ...]] = {}
     for text in texts:
         day, _, value = text.partition("=")
         try:
-            returns[date.fromisoformat(day)] = float(value)
+            when, size = date.fromisoformat(day.strip()), float(value)
         except ValueError as error:
             raise BadInputError(
                 f"Expected --extreme DATE=RETURN such as 2021-01-27=1.35, found {text!r}. Nothing was written."
             ) from error
+        returns[when] = (*returns.get(when, ()), size)
     return returns

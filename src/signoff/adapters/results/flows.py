@@ -5,15 +5,15 @@ an account whose flows come at the end of the day, before its valuation. Without
 days is asked about, and so are jumps that recur with the calendar.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import date
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from signoff.adapters.results.extremes import is_declared
+from signoff.adapters.results.extremes import Declared, is_declared
+from signoff.adapters.results.partial_days import of_whole_days
 from signoff.adapters.results.regular_flows import Regular, regular
 from signoff.adapters.results.series import DAY, Labelled, changes, last_of_day, refuse_repeats, to_days
 from signoff.stats.sample import Floats
@@ -57,13 +57,13 @@ def net_flows(table: Labelled, amounts: Collection[str] = ()) -> Labelled:
     return Labelled(table.frame.drop(kinds).with_columns(total), table.said, table.notes, table.written)
 
 
-def returns_of_values(table: Labelled, zone: str | None, true: Mapping[date, float] | None) -> Labelled:
+def returns_of_values(table: Labelled, zone: str | None, true: Declared | None) -> Labelled:
     """One row a day of returns, from values and payments.
 
     `true` has the days whose returns were declared true; None means that the table has every flow.
     """
     refuse_repeats(table, zone)
-    daily = to_days(table, zone)
+    daily = of_whole_days(to_days(table, zone), table.frame[DAY], zone)
     values = last_of_day(daily)
     if FLOW not in values.columns:
         returns = changes(values)
@@ -106,7 +106,7 @@ def _refuse_other_sign(values: Labelled, plain: pl.Series, without: pl.Series, i
         )
 
 
-def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float]) -> None:
+def _refuse_jumps(values: Labelled, returns: Labelled, true: Declared) -> None:
     """Ask about a return far beyond the others: it may be a deposit."""
     days = returns.frame[DAY].to_list()
     for name in returns.columns:
@@ -119,11 +119,13 @@ def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float
         before, after = values.frame[name][first], values.frame[name][first + 1]
         named = ", ".join(f"{days[row]} ({100 * sizes[row]:+.1f}%)" for row in rows[:MOST_NAMED])
         more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+        options = " ".join(f"--extreme {days[row]}={sizes[row]:.6g}" for row in rows[:MOST_NAMED])
+        true_ones = "this return is" if len(rows) == 1 else "these returns are"
         raise returns.refuse(
             f"{days[first]}, column {name}: expected a change like those of the other days, whose median size is "
             f"{typical:.2g}%, found {before:,.10g} become {after:,.10g}, a return of {100 * sizes[first]:+.1f}%. A "
             f"deposit or a withdrawal is no return. Such days: {named}{more}. Write what was paid in (out below 0) on "
-            f"its day into a column flow, say --extreme {days[first]}={sizes[first]:.6g} if this return is true, or "
+            f"its day into a column flow, say {options} if {true_ones} true, or "
             "--flows-complete if no other money was paid in or out."
         )
 

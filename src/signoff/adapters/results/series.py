@@ -4,6 +4,7 @@ A time belongs to the day of its own zone or offset. Without one, it must be mid
 Values become returns from one day's last value to the next's; the first day has no return and is dropped.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ def read_table(
         frame, notes = read_workbook(content, where, hints)
         return meant_columns(frame, where), notes
     if suffix_known := ".csv" if suffix in TEXTS else suffix_of(kind or path.name.lower()):
-        return meant_columns(read_frame(content, suffix_known, where, hints).frame, where), ()
+        located = read_frame(content, suffix_known, where, hints, skips_title=True)
+        return meant_columns(located.frame, where), located.notes
     if suffix in OTHERS:
         raise BadInputError(
             f"{path}: expected a workbook of the format .xlsx, found {suffix}. Save it as .xlsx or CSV."
@@ -106,9 +108,9 @@ def labelled(frame: pl.DataFrame, where: str, notes: tuple[str, ...] = (), order
     label = _label(frame)
     if label is None or frame.height == 0:
         raise BadInputError(f"{where}: expected rows that begin with a date or time, found none. Write it again.")
+    times, written = _times(frame[label], where, order)  # before the rename: messages name the column of the file
     if label != DAY:
         frame = frame.drop(DAY, strict=False).rename({label: DAY})
-    times, written = _times(frame[DAY], where, order)
     return Labelled(frame.with_columns(times), where, notes, written)
 
 
@@ -127,7 +129,10 @@ def _at_month_ends(frame: pl.DataFrame, where: str, notes: tuple[str, ...]) -> t
         raise _odd(error, label, where) from error
     if ends is None:
         return frame, notes
-    note = f"months were read as their last days: {frame[label][0]} as {ends[0]}"
+    first = frame[label][0]
+    is_short = not re.search(r"\d{4}", str(first))
+    why = ", since its number repeats for the months of a year and orders the rows as a year" if is_short else ""
+    note = f"months were read as their last days: {first} as {ends[0]}{why}"
     return frame.with_columns(ends.alias(label)), (*notes, note)
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.column_names import in_one_form
 from signoff.adapters.evidence.file_formats import Hints
-from signoff.adapters.results.named_columns import plain as plain_name
+from signoff.adapters.results.looks_of_trades import looks_like_trades, plain_words
 from signoff.adapters.results.named_columns import refuse_near_misses, without
 from signoff.adapters.results.position_events import (
     NOTHING_HAPPENED,
@@ -44,11 +44,22 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "symbol": ("symbol", "ticker", "instrument", "security"),
     "side": ("side", "action", "buy sell", "b s", "direction"),
     "quantity": ("quantity", "qty", "shares", "units"),
-    "price": ("price", "fill price", "trade price", "t price", "execution price", "avg price", "average price"),
+    "price": (
+        "price",
+        "fill price",
+        "trade price",
+        "t price",
+        "trade px",
+        "execution price",
+        "avg price",
+        "average price",
+    ),
     "multiplier": ("multiplier", "contract multiplier"),
-    "currency": ("currency", "ccy"),
+    "currency": ("currency", "ccy", "currency primary"),
 }
-_FEES: Final = frozenset({"fees", "fee", "commission", "commissions", "comm fee", "comm", "taxes", "tax", "charges"})
+_FEES: Final = frozenset(
+    {"ib commission", "fees", "fee", "commission", "commissions", "comm fee", "comm", "taxes", "tax", "charges"}
+)
 _BUYS: Final = frozenset({"buy", "b", "bot", "bought", "bto", "btc", "buy to open", "buy to close", "buy to cover"})
 _SELLS: Final = frozenset(
     {"sell", "s", "sld", "sold", "sto", "stc", "short", "sell short", "sell to open", "sell to close"}
@@ -115,6 +126,11 @@ def reads_as_trades(frame: pl.DataFrame) -> bool:
     return all(wanted in names.values() for wanted in ("date", "symbol", "quantity", "price"))
 
 
+def trades_unread(frame: pl.DataFrame) -> str:
+    """Why a table that looks like a list of trades cannot be read as one; "" if it does not look like one."""
+    return looks_like_trades(frame.columns, _by_usual_names(frame).values())
+
+
 def _capital(account: Account, where: str) -> float:
     if account.capital is None:
         raise BadInputError(
@@ -169,15 +185,15 @@ def _named(frame: pl.DataFrame, where: str, ignored: tuple[str, ...] = ()) -> pl
             f"{', '.join(frame.columns)[:300]}; {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
             "Rename the columns. Nothing was written."
         )
-    refuse_near_misses(
-        Labelled(frame.drop(names), where), {word for words in _COLUMNS.values() for word in words} | _FEES
-    )
+    known = {word for words in _COLUMNS.values() for word in words} | _FEES
+    others = [name for name in frame.columns if name not in names and plain_words(name) not in known]
+    refuse_near_misses(Labelled(frame.select(others), where), known)
     return frame.select(list(names)).rename(names)
 
 
 def _by_usual_names(frame: pl.DataFrame) -> dict[str, str]:
     """A table's column names, mapped to the usual names of a list of trades."""
-    plain = {name: plain_name(name) for name in frame.columns}
+    plain = {name: plain_words(name) for name in frame.columns}
     names: dict[str, str] = {}
     for wanted, words in _COLUMNS.items():
         name_found = next((name for word in words for name in frame.columns if plain[name] == word), None)

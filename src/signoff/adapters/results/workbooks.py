@@ -16,7 +16,7 @@ import polars as pl
 from signoff.adapters.evidence.figures import plain_figures
 from signoff.adapters.evidence.file_formats import NAMES, Hints
 from signoff.adapters.evidence.file_signatures import kind_of
-from signoff.adapters.evidence.titles import LOOKED, header_below
+from signoff.adapters.evidence.titles import LOOKED, header_below, left_out
 from signoff.adapters.evidence.written_dates import no_session
 from signoff.domain.errors import BadInputError
 
@@ -30,11 +30,11 @@ MAX_CELLS: Final = 5_000_000
 def read_workbook(content: bytes, where: str, hints: Hints) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """One sheet as a table, and a note that names it; several sheets need --sheet."""
     _refuse_other(content, where)
-    name, rows = _rows(content, where, hints.sheet)
+    name, rows, title = _rows(content, where, hints.sheet)
     frame = _table(rows, where, name)
     figures = frame.select(c for c in frame.columns if frame[c].dtype == pl.String and c.lower() not in NAMES)
     plain = plain_figures(figures, where, hints.decimal, is_point_usual=True)
-    return frame.with_columns(plain.get_columns()), (f"the table is the sheet {name}",)
+    return frame.with_columns(plain.get_columns()), (f"the table is the sheet {name}", *([title] if title else []))
 
 
 def _refuse_other(content: bytes, where: str) -> None:
@@ -61,8 +61,8 @@ def _refuse_other(content: bytes, where: str) -> None:
         )
 
 
-def _rows(content: bytes, where: str, sheet: str | None) -> tuple[str, list[tuple[Any, ...]]]:
-    """The non-empty rows of one sheet from its header on."""
+def _rows(content: bytes, where: str, sheet: str | None) -> tuple[str, list[tuple[Any, ...]], str]:
+    """The name of one sheet, its non-empty rows from its header on, and a note on a title above them."""
     try:
         import openpyxl  # type: ignore[import-untyped]  # noqa: PLC0415 - only workbooks need it
     except ImportError as error:
@@ -73,7 +73,8 @@ def _rows(content: bytes, where: str, sheet: str | None) -> tuple[str, list[tupl
     try:
         book = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)
         name, rows = _chosen(book, where, sheet)
-        _refuse_title(book[name], where)
+        above, title = _title(book[name])
+        rows = rows[above:]
         _refuse_uncalculated(openpyxl, content, name, rows, where)
     except BadInputError:
         raise
@@ -82,7 +83,7 @@ def _rows(content: bytes, where: str, sheet: str | None) -> tuple[str, list[tupl
             f"{where}: expected an Excel workbook, found one that cannot be read ({type(error).__name__}: "
             f"{str(error)[:120]}). Save it again in Excel, or as CSV. Nothing was written."
         ) from error
-    return name, rows
+    return name, rows, title
 
 
 def _chosen(book: Any, where: str, sheet: str | None) -> tuple[str, list[tuple[Any, ...]]]:  # noqa: ANN401 - untyped
@@ -102,16 +103,13 @@ def _chosen(book: Any, where: str, sheet: str | None) -> tuple[str, list[tuple[A
     return next(iter(tables.items()))
 
 
-def _refuse_title(sheet: Any, where: str) -> None:  # noqa: ANN401 - untyped
-    """Refuse a title above the header, and name the header's row."""
+def _title(sheet: Any) -> tuple[int, str]:  # noqa: ANN401 - untyped
+    """The number of filled rows above the header, and a note that they were left out."""
     rows = list(islice(sheet.iter_rows(values_only=True), LOOKED))
     place = header_below(rows)
-    if place is not None:
-        first, title = next((n, cell) for n, row in enumerate(rows) for cell in row if cell is not None and cell != "")
-        raise BadInputError(
-            f"{where}: sheet {sheet.title}: row {first + 1} ({str(title).strip()[:60]!r}) looks like a title: the "
-            f"header seems to be in row {place + 1}. Remove the lines above the header. Nothing was written."
-        )
+    if place is None:
+        return 0, ""
+    return sum(1 for row in rows[:place] if any(cell is not None and cell != "" for cell in row)), left_out(rows, place)
 
 
 def _filled(sheet: Any, where: str) -> list[tuple[Any, ...]]:  # noqa: ANN401 - untyped
