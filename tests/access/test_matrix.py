@@ -99,5 +99,5 @@ def test_no_exit_is_held_on_the_machine_itself():
 def test_a_refusal_on_the_machine_names_who_may_or_how_somebody_could():
     with pytest.raises(ForbiddenError, match=r"Name a person who may with --as: T\. Haddad"):
         may_locally("root", Permission.START, ENROLLED)
-    with pytest.raises(ForbiddenError, match="Nobody enrolled may; give somebody the duty"):
+    with pytest.raises(ForbiddenError, match="No enrolled person may; give one the duty"):
         may_locally("root", Permission.START, {"A. Lindqvist": frozenset({AccessRole.RESEARCHER})})
