@@ -12,8 +12,8 @@ from released import FIRST, SCHEMAS, restore_server, with_blobs
 from small_ledger import LEDGER_KEY, append, commit, exported, verified
 from sqlalchemy import text
 
-from signoff.adapters import schema_sql
 from signoff.adapters.database import initialise, schema_of
+from signoff.adapters.schema_number import SCHEMA
 from signoff.adapters.store_sql import SqlStore
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError, StaleRevisionError, UnavailableError
@@ -78,7 +78,7 @@ def test_db_init_makes_tables_and_role(url, capsys, tmp_path):
     assert main(asked) == 0
     assert ROLE in capsys.readouterr().out
     assert main(asked) == 0
-    assert schema_of(url) == (schema_sql.SCHEMA, schema_sql.SCHEMA)
+    assert schema_of(url) == (SCHEMA, SCHEMA)
     assert main(["db", "status", "--database", postgres.as_role(url, ROLE), "--home", str(tmp_path)]) == 0
 
 
