@@ -18,6 +18,9 @@ from signoff.installation import Installation
 from signoff.ports.kills import Kill
 
 NOW = datetime.now(UTC)
+# Far enough back that an exchange's session has closed since, whatever the hour, over a long weekend and after an early
+# close; no farther, so that few sessions without data have passed.
+AGO = timedelta(days=5 if NOW.weekday() in {6, 0, 1} else 3)
 
 
 class Several:
@@ -29,7 +32,7 @@ class Several:
         self.log = home.parent / "worker.log"
         self.process, self._kills = None, 0
 
-    def release(self, model, state=State.LIMITED, *, ago=timedelta(days=3), before="1"):
+    def release(self, model, state=State.LIMITED, *, ago=AGO, before="1"):
         """A release of its own, and the version before it, which only the registry knows."""
         identity = f"{model}-2"
         events = tuple(
